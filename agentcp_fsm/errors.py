@@ -1,0 +1,29 @@
+"""Every error this library raises, under one base class.
+
+Network input never raises one of these past the edge: it is counted and ignored.  What is raised here answers
+something that the caller did, and names the value and the remedy.
+"""
+
+
+class AgentCPError(Exception):
+    """The base class of all errors of this library."""
+
+
+class ChartError(AgentCPError, ValueError):
+    """A chart contradicts itself, or a model lacks what its chart names; the text names the row."""
+
+
+class ConfigError(AgentCPError, ValueError):
+    """A configured value cannot work; the text names the field, the value and what would be accepted."""
+
+
+class WireError(AgentCPError, ValueError):
+    """Bytes that are no AgentCP datagram, or a message that no datagram can carry."""
+
+
+class CredentialsError(AgentCPError):
+    """A key or certificate on disk cannot be used; the text names the file and the remedy."""
+
+
+class ConnectionStateError(AgentCPError, RuntimeError):
+    """The connection is in no state to do what was asked, or did not get there in time."""

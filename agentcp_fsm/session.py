@@ -1,0 +1,29 @@
+"""The two values that the machine, the wire and the sign-in share: a session and an invitation."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a successful sign-in yields (protocol, "Sign-in")."""
+
+    host: str
+    """Where heartbeats go: an IP address or a host name."""
+    port: int
+    """UDP port, 1 to 65535."""
+    cookie: int
+    """SignCookie: an unsigned 64-bit number that every datagram of the session carries."""
+    token: str = field(repr=False)
+    """The bearer token of the session's HTTP calls; a secret, so it is never shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Another agent's invitation to a message session (protocol, invite request)."""
+
+    inviter_agent_id: str
+    invite_code: str
+    invite_code_expire: int
+    """As the wire carries it: a signed 64-bit number."""
+    session_id: str
+    message_server: str
