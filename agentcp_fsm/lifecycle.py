@@ -136,7 +136,7 @@ class Lifecycle:
         "was_online",
     )
 
-    step: Callable[..., Row | None]
+    step: Callable[..., Row]
     """How an event meets the chart: see `agentcp_fsm.engine.Step`."""
 
     def __init__(self, config: Config, random: Random) -> None:
@@ -194,7 +194,7 @@ class Lifecycle:
         effects = self._effects = []
         source = self.state
         row = self.step(event.trigger, event, now)
-        if row is not None and row.dest is not None:
+        if row.dest is not None:
             transition = ReportTransition(source, self.state, event.trigger, row.reason, event.reason, now)
             effects.append(transition)
             if "note_loss" in row.before:
@@ -447,5 +447,5 @@ def _doubled(initial: float, times: int, maximum: float) -> float:
     return min(initial * 2.0 ** min(times - 1, 1000), maximum)
 
 
-Lifecycle.step = CHART.compile(Lifecycle)
+Lifecycle.step = CHART.compile(Lifecycle, arity=2)
 _read_state: Callable[[Lifecycle], Any] = attrgetter(*Snapshot._fields)
