@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agentcp_fsm.errors import ConfigError
-from agentcp_fsm.wire import NextBeatEncoding
+from agentcp_fsm.errors import ConfigError, WireError
+from agentcp_fsm.wire import AgentCPCodec, HeartbeatResponse, NextBeatEncoding
 
 
 class SignInFault(StrEnum):
@@ -73,5 +73,8 @@ class Faults:
             raise ConfigError(f"copies={self.copies!r}: give a number from 0 to 100")
         if not 400 <= self.status <= 599:
             raise ConfigError(f"status={self.status!r}: give an HTTP error status, 400 to 599")
-        if self.next_beat is not None and not 0 <= self.next_beat < 2**64:
-            raise ConfigError(f"next_beat={self.next_beat!r}: give milliseconds from 0 to 2**64 - 1")
+        if self.next_beat is not None:
+            try:
+                AgentCPCodec(self.encoding).encode(HeartbeatResponse(1, self.next_beat))
+            except WireError as error:
+                raise ConfigError(f"next_beat={self.next_beat!r} as {self.encoding.name.lower()}: {error}") from None
