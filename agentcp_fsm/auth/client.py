@@ -15,11 +15,12 @@ from urllib.parse import quote, urlsplit
 import requests
 from cryptography import x509
 
+from agentcp_fsm.abandonment import Abandonment
 from agentcp_fsm.auth.answers import Fields, check_status
 from agentcp_fsm.auth.credentials import Credentials
 from agentcp_fsm.auth.failures import FailureKind, SignInError
 from agentcp_fsm.auth.proof import ServerProof, ServerProofPolicy, verify_server_proof
-from agentcp_fsm.auth.transport import Abandonment, Answer, Call, Timeouts, Transport, abandoned, is_loopback
+from agentcp_fsm.auth.transport import Answer, Call, Timeouts, Transport, abandoned, is_loopback
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.session import Session
 
