@@ -179,8 +179,11 @@ class Lifecycle:
 
     @property
     def deadline(self) -> float:
-        """When the machine must be told `DeadlinePassed`, if nothing comes before; NEVER in OFFLINE."""
-        return self.beat_due if self.beat_due < self.timeout_at else self.timeout_at
+        """When the machine must be told `DeadlinePassed`, if nothing comes before; NEVER in OFFLINE.
+
+        Never before the time of the last event: what is overdue then is due at once (lifecycle, S10).
+        """
+        return max(min(self.beat_due, self.timeout_at), self.now)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take one event at the time `now` (seconds of a monotonic clock) and return what is to be done, in order.
