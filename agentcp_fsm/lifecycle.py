@@ -333,7 +333,9 @@ class Lifecycle:
     def note_answer(self, event: BeatAnswered, now: float) -> None:
         self.unanswered = self.send_failures = self.receive_failures = 0
         self.answered_at = now
-        self.interval = min(max(event.next_beat / 1000, self.config.interval_min), self.config.interval_max)
+        # Bounded before it is divided: an integer may be too large for a float.
+        milliseconds = max(0, min(event.next_beat, 2**64))
+        self.interval = min(max(milliseconds / 1000, self.config.interval_min), self.config.interval_max)
         self.beat_due = max(self.sent_at + self.interval, now)
         self.timeout_at = NEVER
         self.statistics.answers += 1
