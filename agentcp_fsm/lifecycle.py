@@ -382,10 +382,11 @@ class Lifecycle:
     def back_off(self, event: Event, now: float) -> None:
         # The random part comes on top of what must be waited anyway: clients that must all wait for the same time do
         # not all return at its end.  The cap holds for the sum, as long as that leaves a random part worth its name.
-        floor = max(self.not_before - now, 0.0)
+        earliest = max(self.not_before, now)
+        floor = earliest - now
         window = _doubled(self.config.backoff_initial, self.attempts, self.config.backoff_max)
         window = min(window, max(self.config.backoff_max - floor, floor))
-        self.timeout_at = now + floor + window * (1 - self.config.backoff_jitter * self.random.random())
+        self.timeout_at = earliest + window * (1 - self.config.backoff_jitter * self.random.random())
 
     def wait_minimum(self, event: Event, now: float) -> None:
         self.timeout_at = self.not_before
