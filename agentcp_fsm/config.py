@@ -133,11 +133,12 @@ class Config:
         """Seconds within which a healthy server and network lead to ONLINE (lifecycle, L1), unless it is to stop.
 
         At worst, a dead session is held until its silence is noticed, or an attempt begun in worse times first fails
-        and is followed by the longest backoff; the attempt after that succeeds.
+        and is followed by the longest backoff, or a start waits for the sign-out of the life before; the attempt after
+        that succeeds.
         """
         lost = self.silence_bound + self.sign_in_interval_min + self.unauthorized_spread
         failed = self.attempt_bound + self.backoff_bound
-        return max(lost, failed) + self.attempt_bound
+        return max(lost, failed, self.sign_out_timeout) + self.attempt_bound
 
     @property
     def stop_bound(self) -> float:
