@@ -63,9 +63,7 @@ def make_identity(
         .not_valid_before(now + valid_from)
         .not_valid_after(now + valid_until)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=path_length), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
     )
     if key_usage is not None:
         builder = builder.add_extension(key_usage, critical=True)

@@ -141,13 +141,13 @@ def test_key_and_certificate_of_two_agents(tmp_path: Path) -> None:
 
 def test_an_expired_certificate() -> None:
     expired = make_identity(valid_from=timedelta(days=-9), valid_until=timedelta(days=-1))
-    with pytest.raises(CredentialsError, match="expired on .* UTC: have the certificate renewed"):
+    with pytest.raises(CredentialsError, match=r"expired on .* UTC: have the certificate renewed"):
         Credentials.from_pem(AGENT, expired.key_pem, expired.certificate_pem)
 
 
 def test_a_certificate_of_the_future() -> None:
     future = make_identity(valid_from=timedelta(days=1), valid_until=timedelta(days=9))
-    with pytest.raises(CredentialsError, match="not valid before .* UTC: check this machine's clock"):
+    with pytest.raises(CredentialsError, match=r"not valid before .* UTC: check this machine's clock"):
         Credentials.from_pem(AGENT, future.key_pem, future.certificate_pem)
 
 
