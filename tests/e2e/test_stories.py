@@ -50,8 +50,9 @@ def test_a_short_outage_costs_no_sign_in(server: ServerProcess, connection: Conn
     server("fault next_beat 500")
     until(lambda: connection.health().interval == 0.5)
     server("fault drop 1")
-    assert connection.wait_for(State.DEGRADED, timeout=10)
+    until(lambda: server.count("dropped") == 1)
     server("fault drop 0")
+    assert connection.wait_for(State.DEGRADED, timeout=10)
     online(connection)
     assert server.count("sign_ins") == 1
 
