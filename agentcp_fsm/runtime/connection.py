@@ -146,6 +146,10 @@ class _Face(ABC):
         """The configuration that the connection was made with."""
         return self._lifecycle.config
 
+    def fileno(self) -> int | None:
+        """The descriptor of the UDP socket, if there is one: for tools and tests; nobody else needs it."""
+        return None if (driver := self._driver) is None else driver.fileno()
+
     def health(self) -> Health:
         """How the connection is, from any thread, without waiting."""
         machine = self._lifecycle

@@ -351,6 +351,10 @@ class Driver:
     def _report_error(self, effect: ReportError) -> None:
         self.listener.failed(effect.reason)
 
+    def fileno(self) -> int | None:
+        """The socket's descriptor, if there is a socket."""
+        return None if (opened := self._socket) is None else opened.fileno()
+
     # Leaving without a word -------------------------------------------------------------------------------------------
 
     def abandon(self) -> None:
