@@ -61,7 +61,10 @@ BROKEN = frozenset({errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN, errno.EDESTADDR
 
 
 class Authenticator(Protocol):
-    """Signs one agent in and out, blocking; called on the hub's pool, never in the loop."""
+    """Signs one agent in and out, blocking; called on the hub's pool, never in the loop.
+
+    If it also has a ``query_online_state(session, agents, abandonment)``, so does the connection.
+    """
 
     def sign_in(self, abandonment: Abandonment) -> Session:
         """Obtain a session, or raise; `abandonment` tells when nobody waits for it any longer.
