@@ -140,13 +140,13 @@ def lateness_of_heartbeats() -> Iterator[list[float]]:
     lateness: list[float] = []
     wake = Driver.wake
 
-    def measured(driver: Driver) -> None:
-        due, sequence = driver.lifecycle.beat_due, driver.lifecycle.sequence
-        wake(driver)
-        if driver.lifecycle.sequence != sequence:
+    def timed(self: Driver) -> None:
+        due, sequence = self.lifecycle.beat_due, self.lifecycle.sequence
+        wake(self)
+        if self.lifecycle.sequence != sequence:
             lateness.append(time.monotonic() - due)
 
-    Driver.wake = measured  # type: ignore[method-assign]
+    Driver.wake = timed  # type: ignore[method-assign]
     try:
         yield lateness
     finally:
@@ -205,7 +205,7 @@ def measure_floor(session: list[Any], connections: int, beat: float, seconds: fl
 def begin(kind: str, loop: str, arguments: dict[str, Any]) -> None:
     """Measure in this process and print the result."""
     if loop == "asyncio":
-        sys.modules["uvloop"] = None  # type: ignore[assignment] - as if it were not installed
+        sys.modules["uvloop"] = None  # type: ignore[assignment]  # as if it were not installed
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     measure = {"connections": measure_connections, "floor": measure_floor}[kind]
