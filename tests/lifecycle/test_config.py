@@ -47,7 +47,15 @@ def refused(name: str, value: object) -> str:
 
 
 @pytest.mark.parametrize("name", SECONDS)
-@given(value=st.one_of(st.floats(max_value=-1e-300), st.floats(1e-300, 0.00099), st.floats(min_value=1.1e9), st.integers(max_value=-1), st.sampled_from(NO_NUMBERS)))
+@given(
+    value=st.one_of(
+        st.floats(max_value=-1e-300),
+        st.floats(1e-300, 0.00099),
+        st.floats(min_value=1.1e9),
+        st.integers(max_value=-1),
+        st.sampled_from(NO_NUMBERS),
+    )
+)
 def test_seconds_that_cannot_work(name: str, value: object) -> None:
     assert "finite number of seconds" in refused(name, value)
 
