@@ -7,7 +7,6 @@ from typing import Any
 
 from agentcp_fsm.errors import ConfigError
 
-
 SHORTEST = 0.001
 """The shortest time that can be configured, in seconds: a clock must be seen to move."""
 LONGEST = 1e9

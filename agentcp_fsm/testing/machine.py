@@ -64,7 +64,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     @initialize(config=strategies.configs(), seed=st.integers(0, 2**16), now=st.sampled_from([0.0, 1e6, -5.0]))
     def begin(self, config: Config, seed: int, now: float) -> None:
         """Make the machine and its monitor."""
-        self.machine = Lifecycle(config, Random(seed))
+        self.machine = Lifecycle(config, Random(seed))  # noqa: S311 - jitter, not a secret
         self.watched = Watched(self.machine)
         self.now = now
 

@@ -369,8 +369,9 @@ class Monitor:
             shortest = step.now + self._window() * (1 - self.config.backoff_jitter)
             if isinstance(step.event, SignInFailed) and step.event.rejected:
                 shortest = step.now + self.config.backoff_max
-            # A sum of floats may fall short of the same sum in another order by the last digit.
-            self._require(step.deadline >= math.nextafter(shortest, 0.0), "S8", f"the wait ends before {shortest!r}")
+            # A sum of floats may fall short of the same sum in another order by the last digits.
+            rounding = 4 * math.ulp(max(abs(step.now), abs(shortest)))
+            self._require(step.deadline >= shortest - rounding, "S8", f"the wait ends before {shortest!r}")
 
     def _require(self, holds: bool, invariant: str, text: str) -> None:
         if not holds:

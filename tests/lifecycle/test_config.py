@@ -70,8 +70,10 @@ def test_seconds_that_are_no_time(name: str, value: float) -> None:
 @pytest.mark.parametrize("name", SECONDS)
 def test_the_shortest_and_the_longest_seconds(name: str) -> None:
     """Times that a float loses beside the clock's would leave the machine awake for ever, or asleep."""
-    assert getattr(Config(**{**{low: 0.001 for low, high in PAIRS if high == name}, name: 0.001}), name) == 0.001
-    assert getattr(Config(**{**{high: 1e9 for low, high in PAIRS if low == name}, name: 1e9}), name) == 1e9
+    below: dict[str, Any] = {low: 0.001 for low, high in PAIRS if high == name}
+    assert getattr(Config(**below, **{name: 0.001}), name) == 0.001
+    above: dict[str, Any] = {high: 1e9 for low, high in PAIRS if low == name}
+    assert getattr(Config(**above, **{name: 1e9}), name) == 1e9
 
 
 @pytest.mark.parametrize("name", SECONDS)
@@ -139,7 +141,7 @@ def test_it_is_frozen_and_by_keyword_only() -> None:
     with pytest.raises(FrozenInstanceError):
         Config().probe_limit = 4  # type: ignore[misc]
     with pytest.raises(TypeError):
-        Config(5.0)  # type: ignore[misc]
+        Config(5.0)  # type: ignore[call-arg]
     assert not hasattr(Config(), "__dict__")
 
 
