@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from random import Random
-from typing import cast
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -65,7 +64,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     @initialize(config=strategies.configs(), seed=st.integers(0, 2**16), now=st.sampled_from([0.0, 1e6, -5.0]))
     def begin(self, config: Config, seed: int, now: float) -> None:
         """Make the machine and its monitor."""
-        self.machine = Lifecycle(config, Random(seed))
+        self.machine = Lifecycle(config, Random(seed))  # noqa: S311 - jitter, not a secret
         self.watched = Watched(self.machine)
         self.now = now
 
@@ -97,7 +96,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     @rule(data=st.data(), delay=strategies.DELAYS)
     def anything_happens(self, data: st.DataObject, delay: float) -> None:
         """Any event of the present attempt or another, whether it makes sense or not."""
-        self.tell(cast(Event, data.draw(strategies.events(self.machine.attempt))), delay)
+        self.tell(data.draw(strategies.events(self.machine.attempt)), delay)
 
     @rule(event=st.sampled_from([Start(), Stop(), Reconnect(), RetryNow()]), delay=strategies.DELAYS)
     def the_application_asks(self, event: Event, delay: float) -> None:
@@ -109,7 +108,8 @@ class ConnectionMachine(RuleBasedStateMachine):
         """A machine restored from a snapshot goes on as if nothing had happened."""
         copy = Lifecycle(self.machine.config, self.machine.random)
         copy.restore(self.machine.snapshot())
-        assert copy.snapshot() == self.machine.snapshot()
+        if copy.snapshot() != self.machine.snapshot():
+            raise AssertionError(f"restored {copy.snapshot()} from {self.machine.snapshot()}")
         self.machine = self.watched.machine = copy
 
 

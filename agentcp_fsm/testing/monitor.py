@@ -115,7 +115,8 @@ class Monitor:
         self._socket_at = -math.inf
         self._socket_ready_at: float | None = None
         self._send_failures = 0
-        self._send_failed_at = -math.inf
+        self._send_failed_at: float | None = None
+        """When the last send failed, until the next is tried."""
         self._receive_failures = 0
         # Datagrams
         self._sequence = 0
@@ -246,7 +247,7 @@ class Monitor:
                 self._send_failures = self._receive_failures = 0
             case SendHeartbeat(attempt, sequence, session):
                 self._check_datagram(attempt, sequence, session)
-                self._sent_at = now
+                self._sent_at, self._send_failed_at = now, None
                 if self._unanswered_since is None:
                     self._unanswered_since = now
             case AnswerInvitation(attempt, sequence, session, invitation):
@@ -331,7 +332,7 @@ class Monitor:
         if self._socket_ready_at is None:
             return self._socket_at + config.socket_timeout
         latest = self._sent_at + self._interval
-        if self._send_failures:
+        if self._send_failures and self._send_failed_at is not None:
             retry = config.send_retry_initial * 2.0 ** min(self._send_failures - 1, 1000)
             latest = min(latest, self._send_failed_at + min(retry, config.send_retry_max))
         if step.state in CONNECTING:
@@ -368,8 +369,9 @@ class Monitor:
             shortest = step.now + self._window() * (1 - self.config.backoff_jitter)
             if isinstance(step.event, SignInFailed) and step.event.rejected:
                 shortest = step.now + self.config.backoff_max
-            # A sum of floats may fall short of the same sum in another order by the last digit.
-            self._require(step.deadline >= math.nextafter(shortest, 0.0), "S8", f"the wait ends before {shortest!r}")
+            # A sum of floats may fall short of the same sum in another order by the last digits.
+            rounding = 4 * math.ulp(max(abs(step.now), abs(shortest)))
+            self._require(step.deadline >= shortest - rounding, "S8", f"the wait ends before {shortest!r}")
 
     def _require(self, holds: bool, invariant: str, text: str) -> None:
         if not holds:

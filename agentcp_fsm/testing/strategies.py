@@ -179,8 +179,7 @@ def charts(draw: st.DrawFn) -> Chart:
         elif draw(st.booleans()):
             add(trigger, (EVERY,), draw(dests), {})
         else:
-            for name in names:
-                rows.append(Row(trigger, name, draw(dests), after=draw(_some_actions)))
+            rows += [Row(trigger, name, draw(dests), after=draw(_some_actions)) for name in names]
     return Chart("random", names[0], states, tuple(rows))
 
 
