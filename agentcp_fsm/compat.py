@@ -215,7 +215,7 @@ def install(*, config: Config | None = None, allow_insecure_http: bool = False) 
 
     Raises SDKError, before anything is changed, if ``agentcp`` cannot be imported or has no such class.
     """
-    replacement = HeartbeatClient
+    replacement: type[Any] = HeartbeatClient
     if config is not None or allow_insecure_http:
 
         class ConfiguredHeartbeatClient(HeartbeatClient):
