@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from agentcp_fsm import (
     Invitation,
     Session,
     State,
+    compat,
 )
 from agentcp_fsm.abandonment import Abandonment
 from agentcp_fsm.compat import HeartbeatClient
@@ -57,7 +59,7 @@ def test_it_is_used_as_the_sdk_uses_its_own(server: ServerThread, certificates: 
         client = HeartbeatClient(ALICE, server.url, certificates, PASSWORD, config=FAST)
         assert (client.agent_id, client.server_url, client.is_running) == (ALICE, server.url, False)
         client.initialize()
-        assert client.connection.state is State.ONLINE
+        assert client.connection.health().reachable
         thread = threading.Thread(target=client.online)
         thread.start()
         client.set_on_recv_invite(received.put)
@@ -124,16 +126,42 @@ def test_invitations_that_come_before_the_listener_are_delivered_in_order(
     assert received.empty()
 
 
-def test_invitations_that_nobody_took_do_not_hold_up_going_offline(
-    server: ServerThread, certificates: str, caplog: pytest.LogCaptureFixture
+def test_the_latest_invitations_are_kept_while_nobody_listens(
+    server: ServerThread, client: HeartbeatClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with nothing_left(), made(server, certificates) as client:
-        assert client.sign_in()
-        server.invite(ALICE, invitation())
-        began = time.monotonic()
-        client.offline()
-        assert time.monotonic() - began < 1.0  # a worker that is stuck would be waited for as long
-    assert "bob.agentid.pub found no listener" in caplog.text
+    monkeypatch.setattr(compat, "INVITATION_LIMIT", 2)
+    transitions: queue.Queue[str] = queue.Queue()
+    client.connection.on_transition(lambda transition: transitions.put(transition.dest))
+    assert client.sign_in()
+    for number in range(3):
+        server.invite(ALICE, invitation(number))
+    client.offline()
+    assert "OFFLINE" in iter(lambda: transitions.get(timeout=BOUND), None)  # nor do they hold up other handlers
+    assert caplog.text.count("bob.agentid.pub found no listener") == 1
+    received: queue.Queue[Any] = queue.Queue()
+    client.set_on_recv_invite(received.put)
+    assert [received.get(timeout=BOUND).SessionId for _ in range(2)] == ["session-1", "session-2"]
+    assert received.empty()
+
+
+def test_a_listener_that_does_not_return_holds_nothing_up(server: ServerThread, client: HeartbeatClient) -> None:
+    called, released = threading.Event(), threading.Event()
+
+    def listener(message: Any) -> None:
+        called.set()
+        released.wait(BOUND)
+
+    client.set_on_recv_invite(listener)
+    assert client.sign_in()
+    server.invite(ALICE, invitation(1))
+    assert called.wait(BOUND)
+    server.invite(ALICE, invitation(2))  # returns when it is answered
+    heartbeats = server.statistics.heartbeats
+    wait_until(lambda: server.statistics.heartbeats > heartbeats + 2)
+    client.offline()
+    assert client.connection.state is State.OFFLINE
+    assert not released.is_set()
+    released.set()
 
 
 def test_a_listener_may_raise_and_may_go_offline(
@@ -160,14 +188,18 @@ def test_a_listener_may_raise_and_may_go_offline(
 
 
 def test_a_sign_in_that_fails_says_so_and_the_connection_keeps_trying(
-    server: ServerThread, client: HeartbeatClient, caplog: pytest.LogCaptureFixture
+    server: ServerThread, certificates: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    impatient = replace(FAST, sign_in_timeout=1.0, socket_timeout=0.1, probe_interval=0.1)
+    client = HeartbeatClient(ALICE, server.url, certificates, PASSWORD, config=impatient)
     server.set_faults(sign_in=SignInFault.STATUS, status=503)
     assert client.sign_in() is False
+    assert "the last failure: The sign-in failed" in caplog.text
     assert "503" in caplog.text
     assert client.is_running
     server.clear_faults()
-    assert client.sign_in() is True
+    assert client.connection.wait_for(State.ONLINE, timeout=BOUND)
+    client.offline()
 
 
 def test_a_sign_in_that_hangs_ends_with_going_offline(server: ServerThread, client: HeartbeatClient) -> None:
@@ -184,7 +216,6 @@ def test_a_sign_in_that_hangs_ends_with_going_offline(server: ServerThread, clie
 
 def test_it_comes_back_after_a_restart_of_the_server(server: ServerThread, client: HeartbeatClient) -> None:
     assert client.sign_in()
-    server.move()
     server.restart()
     wait_until(lambda: server.statistics.sign_ins == 2)
     assert client.sign_in()
@@ -222,9 +253,10 @@ def test_the_online_status_is_the_servers(
         {"agent_id": ALICE, "online": True},
         {"agent_id": "bob.agentid.pub", "online": False},
     ]
-    caplog.clear()
-    assert client.get_online_status(ALICE) == []
-    assert "no list of agent ids" in caplog.text
+    for wrong in (ALICE, None, [1]):
+        caplog.clear()
+        assert client.get_online_status(wrong) == []  # type: ignore[arg-type]
+        assert "no list of agent ids" in caplog.text
 
 
 def test_a_question_that_fails_is_answered_by_an_empty_list(
