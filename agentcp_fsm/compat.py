@@ -10,8 +10,10 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -19,12 +21,14 @@ from typing import Any
 from agentcp_fsm.auth import AuthClient, Credentials, Timeouts
 from agentcp_fsm.chart import State
 from agentcp_fsm.config import Config
+from agentcp_fsm.effects import ReportTransition
 from agentcp_fsm.errors import AgentCPError, SDKError
 from agentcp_fsm.runtime import Connection
+from agentcp_fsm.runtime.hub import JOIN_TIMEOUT
+from agentcp_fsm.runtime.workers import HandlerQueue
 from agentcp_fsm.session import Invitation
 
 logger = logging.getLogger(__name__)
-
 
 INVITE_REQUEST = 259
 """The type of an invite request (protocol, "Datagrams")."""
@@ -53,7 +57,10 @@ class InviteMessageReq:
     header: UdpMessageHeader = UdpMessageHeader()
 
 
-InviteListener = Callable[[Any], object]
+INVITATION_LIMIT = 64
+"""How many invitations wait for a listener, and as many again for it to return."""
+
+InviteListener = Callable[[Any], Any]
 
 
 class HeartbeatClient:
@@ -63,7 +70,7 @@ class HeartbeatClient:
     the key.  Beyond the SDK's arguments: ``config``, and ``allow_insecure_http``, without which plain http goes to
     loopback only.
 
-    Raises CredentialsError or ConfigError at once for what cannot work; the methods raise nothing.
+    Raises CredentialsError or ConfigError at once for what cannot work; the methods raise nothing, as the SDK's.
     """
 
     def __init__(
@@ -92,10 +99,14 @@ class HeartbeatClient:
             client=self._client,
         )
         self.connection.on_invite(self._invited)
+        self.connection.on_transition(self._transitioned)
         self.is_running = False
         """Whether the agent is to be reachable: from `online` or `sign_in` to `offline`."""
+        self._last_failure = "none"
+        self._lock = threading.Lock()
         self._listener: InviteListener | None = None
-        self._changed = threading.Condition()
+        self._unheard: deque[Invitation] = deque()
+        self._deliveries = HandlerQueue(INVITATION_LIMIT)
 
     @property
     def heartbeat_interval(self) -> int:
@@ -122,19 +133,26 @@ class HeartbeatClient:
         )
         health = self.connection.health()
         if not health.reachable:
-            logger.warning("%s is not online yet, but %s: %s", self.agent_id, health.state, health.reason)
+            logger.warning(
+                "%s is not online yet, but %s: %s; the last failure: %s",
+                self.agent_id,
+                health.state,
+                health.reason,
+                self._last_failure,
+            )
         return health.reachable
 
     def online(self) -> None:
         """Become reachable, and stay so until `offline`; returns at once, and does nothing if called already."""
-        self._set_running(True)
+        self.is_running = True
         self.connection.start()
 
     def offline(self) -> None:
         """Sign out and come to rest, within a bounded time; does nothing if called already."""
-        self._set_running(False)
+        self.is_running = False
         if not self.connection.stop():
             logger.warning("%s is not at rest yet, but %s", self.agent_id, self.connection.state)
+        self._deliveries.join(JOIN_TIMEOUT)
         if self._client is not None:
             self._client.close()
 
@@ -143,13 +161,15 @@ class HeartbeatClient:
         self.offline()
 
     def set_on_recv_invite(self, listener: InviteListener | None) -> None:
-        """Have `listener` called with each invitation, also with those that came since `online`, oldest first.
+        """Have `listener` called with each invitation, first with the latest that came while there was none.
 
-        It is called away from the heartbeats, one invitation at a time: it may take its time and may raise.
+        It is called away from the heartbeats, one invitation at a time: it may take its time and may raise.  The SDK
+        goes online before it sets its listener.
         """
-        with self._changed:
+        with self._lock:
             self._listener = listener
-            self._changed.notify_all()
+            while listener is not None and self._unheard:
+                self._deliveries.submit(partial(listener, _as_sdk(self._unheard.popleft())))
 
     def get_online_status(self, aids: Sequence[str]) -> list[Any]:
         """Ask the server which of the agents are online: its list as it came; empty, and the reason logged, if not."""
@@ -159,24 +179,21 @@ class HeartbeatClient:
             logger.warning("%s: the online status of %s is not known: %s", self.agent_id, aids, error)
             return []
 
-    def _set_running(self, running: bool) -> None:
-        with self._changed:
-            self.is_running = running
-            self._changed.notify_all()
-
     def _invited(self, invitation: Invitation) -> None:
-        """Hand an invitation on.
+        with self._lock:
+            if self._listener is not None:
+                self._deliveries.submit(partial(self._listener, _as_sdk(invitation)))
+                return
+            if len(self._unheard) == INVITATION_LIMIT:
+                lost = self._unheard.popleft()
+                logger.warning("%s: an invitation from %s found no listener", self.agent_id, lost.inviter_agent_id)
+            self._unheard.append(invitation)
 
-        The SDK sets its listener after going online.  Until then this waits, and the connection's bounded queue of
-        handler calls keeps what arrives meanwhile.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._listener is not None or not self.is_running)
-            listener = self._listener
-        if listener is None:
-            logger.warning("%s: an invitation from %s found no listener", self.agent_id, invitation.inviter_agent_id)
-        else:
-            listener(_as_sdk(invitation))
+    def _transitioned(self, transition: ReportTransition) -> None:
+        if transition.dest == State.BACKOFF:
+            self._last_failure = f"{transition.reason} ({transition.detail})"
+        elif transition.dest == State.ONLINE:
+            self._last_failure = "none"
 
 
 def _as_sdk(invitation: Invitation) -> Any:
@@ -204,18 +221,19 @@ _PLACES = ("agentcp.heartbeat.heartbeat_client", "agentcp.heartbeat_client", "ag
 """The SDK's modules that have the class."""
 _NAME = "HeartbeatClient"
 
-_originals: dict[str, Any] = {}
+_originals: dict[ModuleType, Any] = {}
 """The SDK's own classes by module, while they are replaced."""
 
 
 def install(*, config: Config | None = None, allow_insecure_http: bool = False) -> None:
     """Put `HeartbeatClient` in the place of the SDK's own, for every agent that goes online from now on.
 
-    The options go to each client that the SDK makes.  Installing again changes the options, and nothing else.
+    The options go to each client that the SDK makes.  Installing again changes the options, and nothing else.  What a
+    program imported from the SDK by name before, it keeps.
 
     Raises SDKError, before anything is changed, if ``agentcp`` cannot be imported or has no such class.
     """
-    replacement = HeartbeatClient
+    replacement: type[Any] = HeartbeatClient
     if config is not None or allow_insecure_http:
 
         class ConfiguredHeartbeatClient(HeartbeatClient):
@@ -235,15 +253,15 @@ def install(*, config: Config | None = None, allow_insecure_http: bool = False) 
     for module in _modules():
         present = getattr(module, _NAME)
         if not issubclass(present, HeartbeatClient):
-            _originals[module.__name__] = present
+            _originals[module] = present
         setattr(module, _NAME, replacement)
 
 
 def uninstall() -> None:
     """Give the SDK its own class back, if it was replaced; clients that were made meanwhile stay as they are."""
     while _originals:
-        name, original = _originals.popitem()
-        setattr(sys.modules[name], _NAME, original)
+        module, original = _originals.popitem()
+        setattr(module, _NAME, original)
 
 
 def _modules() -> list[ModuleType]:

@@ -224,7 +224,8 @@ class _Face(ABC):
 
     def _online_state_query(self, agents: Sequence[str]) -> Callable[[Abandonment], list[Any]]:
         """The call that asks for the online state of `agents` in the present session, ready to be made in a thread."""
-        if isinstance(agents, str) or not all(isinstance(agent, str) for agent in agents):
+        listed = isinstance(agents, Sequence) and not isinstance(agents, str)
+        if not listed or not all(isinstance(agent, str) for agent in agents):
             raise ConfigError(f"{agents!r} is no list of agent ids: give one such as ['alice.agentid.pub']")
         driver, session = self._driver, self._lifecycle.session
         if driver is None or session is None:
