@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from enum import StrEnum
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentcp_fsm.errors import AgentCPError, CredentialsError
+from agentcp_fsm.errors import AgentCPError, ConfigError, CredentialsError
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from agentcp_fsm.auth import Credentials
+
+WRONG = 2
+"""The exit status of a command that was told something that cannot work."""
+INTERRUPTED = 130
+"""The exit status after Ctrl-C."""
+
+CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
+"""The base of what is wrong with a command line: click's own, or that of the copy of it in newer versions of typer."""
 
 app = typer.Typer(
     name="agentcp-fsm",
@@ -50,25 +59,42 @@ PasswordEnv = Annotated[str | None, typer.Option(help="The environment variable 
 Logging = Annotated[LogLevel, typer.Option("--log-level", help="What to log to standard error.")]
 
 
-def expected_errors(command: Command) -> Command:
-    """Say an expected error in one line, with exit status 2, and no traceback."""
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit status; an expected error is one line, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = app(list(arguments), prog_name="agentcp-fsm", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except CommandLineError as error:
+        context = getattr(error, "ctx", None)
+        command = "agentcp-fsm" if context is None else context.command_path
+        _complain(f"{error.format_message()} (see {command} --help)")  # type: ignore[attr-defined]
+        return WRONG
+    except (AgentCPError, OSError) as error:
+        _complain(str(error))
+        return WRONG
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    return status or 0
 
-    @wraps(command)
-    def run(*arguments: Any, **options: Any) -> Any:
-        try:
-            return command(*arguments, **options)
-        except (AgentCPError, OSError) as error:
-            typer.echo(f"agentcp-fsm: {error}", err=True)
-            raise typer.Exit(2) from None
 
-    return run  # type: ignore[return-value]
+def _complain(text: str) -> None:
+    sys.stderr.write(f"agentcp-fsm: {' '.join(text.split())}\n")
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        typer.echo(version("agentcp-fsm"))
+        try:
+            typer.echo(f"agentcp-fsm {version('agentcp-fsm')}")
+        except PackageNotFoundError:
+            typer.echo("agentcp-fsm, run from its sources")
         raise typer.Exit
 
 
@@ -82,27 +108,29 @@ def options(
 
 
 @app.command()
-@expected_errors
 def chart(
     state: Annotated[list[str] | None, typer.Option(help="Only rows that hold in this state (repeatable).")] = None,
     trigger: Annotated[list[str] | None, typer.Option(help="Only rows of this trigger (repeatable).")] = None,
     ignored: Annotated[bool, typer.Option(help="Show the events that are ignored on purpose, too.")] = True,
     json: Json = False,
 ) -> None:
-    """Print the connection's chart: every state, every event, and what happens."""
+    """Print the chart: what every event does in every state."""
     from agentcp_fsm.cli.chart import show_chart
 
     show_chart(state or [], trigger or [], ignored, json)
 
 
 @app.command()
-@expected_errors
 def demo(
-    fast: Annotated[bool, typer.Option("--fast", help="In seconds instead of a minute.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="In less than 10 seconds.")] = False,
     json: Json = False,
     log_level: Logging = LogLevel.ERROR,
 ) -> None:
-    """See it recover: a server and an agent, and everything that goes wrong between them."""
+    """See it recover from all that goes wrong, in about a minute.
+
+    A server and an agent are made for the occasion, on this machine.  The exit status is 0 only if every recovery
+    really happened.
+    """
     from agentcp_fsm.cli.demo import run_demo
 
     _log(log_level)
@@ -110,9 +138,8 @@ def demo(
 
 
 @app.command()
-@expected_errors
 def connect(
-    agent_id: Annotated[str, typer.Argument(help="The agent's id, such as alice.agentid.pub.")],
+    agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
     server: Annotated[str, typer.Option(help="The heartbeat server's URL.")],
     data: Data,
     password_file: PasswordFile = None,
@@ -120,7 +147,9 @@ def connect(
     ca_file: Annotated[
         Path | None, typer.Option(help="Certificate authorities (PEM) to trust instead of the usual.")
     ] = None,
-    require_server_proof: Annotated[bool, typer.Option(help="Refuse a server that does not prove itself.")] = False,
+    require_server_proof: Annotated[
+        bool, typer.Option("--require-server-proof", help="Refuse a server that does not prove itself.")
+    ] = False,
     insecure_allow_http: Annotated[
         bool, typer.Option("--insecure-allow-http", help="Sign in over plain http, for all on the way to read.")
     ] = False,
@@ -128,7 +157,10 @@ def connect(
     json: Json = False,
     log_level: Logging = LogLevel.ERROR,
 ) -> None:
-    """Keep a real agent reachable until Ctrl-C, and show what happens."""
+    """Keep an agent reachable until Ctrl-C, and show what happens.
+
+    The first Ctrl-C signs out, the second leaves at once.
+    """
     from agentcp_fsm.auth import AuthClient, ServerProofPolicy
     from agentcp_fsm.cli.connect import run_connection
 
@@ -144,16 +176,19 @@ def connect(
 
 
 @app.command()
-@expected_errors
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    http_port: Annotated[int, typer.Option(help="The port of sign-ins; 0 takes a free one.")] = 8765,
-    udp_port: Annotated[int, typer.Option(help="The port of heartbeats; 0 takes a free one.")] = 8766,
-    next_beat: Annotated[float, typer.Option(help="Seconds between heartbeats.")] = 5.0,
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="The port of sign-ins; 0 takes a free one.")] = 8765,
+    udp_port: Annotated[int, typer.Option(min=0, max=65535, help="The port of heartbeats; 0 takes a free one.")] = 8766,
+    next_beat: Annotated[float, typer.Option(min=0.001, max=3600, help="Seconds between heartbeats.")] = 5.0,
     json: Json = False,
     log_level: Logging = LogLevel.WARNING,
 ) -> None:
-    """Run a local heartbeat server; faults are switched on its console."""
+    """Run a server to try agents on, with faults to switch.
+
+    It takes console commands on standard input; "help" lists them.  It believes any certificate that names the agent,
+    so it is no server for production.
+    """
     from agentcp_fsm.cli.serve import run_server
 
     _log(log_level)
@@ -161,9 +196,8 @@ def serve(
 
 
 @identity.command("new")
-@expected_errors
 def new_identity(
-    agent_id: Annotated[str, typer.Argument(help="The agent's id, such as alice.agentid.pub.")],
+    agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
     data: Data,
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
@@ -176,24 +210,32 @@ def new_identity(
 
 
 def _log(level: LogLevel) -> None:
-    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=level.upper(), format=form, stream=sys.stderr)
+    from agentcp_fsm.cli.output import LineFormatter
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
 def _password(file: Path | None, variable: str | None) -> str | None:
+    if file is not None and variable is not None:
+        raise ConfigError("--password-file and --password-env exclude each other: give one")
     if file is not None:
-        lines = file.read_text().splitlines()
-        if not lines:
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            raise CredentialsError(f"{file} is not UTF-8: its first line is to be the password") from None
+        if not lines or not lines[0]:
             raise CredentialsError(f"{file} is empty: its first line is to be the password")
         return lines[0]
     if variable is not None:
-        if variable not in os.environ:
+        if not os.environ.get(variable):
             raise CredentialsError(f"the environment variable {variable} is not set: set it to the key's password")
         return os.environ[variable]
     return None
 
 
-def _credentials(data: Path, agent_id: str, file: Path | None, variable: str | None) -> Any:
+def _credentials(data: Path, agent_id: str, file: Path | None, variable: str | None) -> Credentials:
     from agentcp_fsm.auth import Credentials
 
     password = _password(file, variable)

@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
 from agentcp_fsm.chart import CHART
-from agentcp_fsm.cli.output import Output, markup, state_text
+from agentcp_fsm.cli.output import Output, markup, shown, state_text
+from agentcp_fsm.engine import Row
 from agentcp_fsm.errors import ChartError
 
 
-def show_chart(states: list[str], triggers: list[str], with_ignored: bool, json_lines: bool) -> None:
-    """Print the rows that hold in one of `states` and are of one of `triggers`; all, where a list is empty."""
-    for given, known, kind in ((states, CHART.state_names, "state"), (triggers, CHART.triggers, "trigger")):
-        for name in given:
-            if name not in known:
-                raise ChartError(f"{name!r} is no {kind} of the chart; there are {', '.join(known)}")
+def show_chart(states: Sequence[str], triggers: Sequence[str], with_ignored: bool, json_lines: bool) -> None:
+    """Print the rows that hold in one of `states` and are of one of `triggers`; all, where there is none."""
+    wanted_states = _named("state", states, CHART.state_names)
+    wanted_triggers = _named("trigger", triggers, CHART.triggers)
     output = Output(json_lines)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("trigger", "in", "if", "to", "does", "because"):
-        table.add_column(heading, overflow="fold")
+    for heading, least in (("on, in", 15), ("if", 18), ("to", 12), ("because, doing", 20)):
+        table.add_column(heading, overflow="fold", min_width=least)
     rows: list[dict[str, Any]] = []
     trigger = ""
     for row in CHART.rows:
-        sources = [name for name in CHART.sources(row) if not states or name in states]
-        if not sources or (triggers and row.trigger not in triggers) or (row.ignored and not with_ignored):
+        sources = [str(name) for name in CHART.sources(row) if name in wanted_states]
+        if not sources or row.trigger not in wanted_triggers or (row.ignored and not with_ignored):
             continue
         if row.trigger != trigger:
             table.add_section()
-        style = "dim" if row.ignored else ""
-        dest = "[dim]ignored[/dim]" if row.ignored else "[dim]stays[/dim]" if row.dest is None else ""
+            table.add_row(markup(f"[bold]{row.trigger}[/bold]"))
         table.add_row(
-            row.trigger if row.trigger != trigger else "",
-            markup(" ".join(state_text(name) for name in sources)),
+            markup("\n".join(state_text(name) for name in sources)),
             "\n".join(row.guards),
-            markup(dest or (state_text(row.dest) if row.dest in CHART.state_names else "[dim]same, anew[/dim]")),
-            "\n".join(row.before + row.after),
-            row.reason,
-            style=style,
+            markup(_dest_text(row)),
+            markup(f"{shown(row.reason)}\n[dim italic]{', '.join(row.before + row.after)}[/dim italic]"),
+            style="dim" if row.ignored else "",
         )
         trigger = row.trigger
         rows.append(
@@ -51,8 +48,25 @@ def show_chart(states: list[str], triggers: list[str], with_ignored: bool, json_
                 "unless": list(row.unless),
                 "before": list(row.before),
                 "after": list(row.after),
-                "reason": row.reason,
                 "ignored": row.ignored,
+                "reason": row.reason,
             }
         )
     output.table("row", table, rows)
+
+
+def _dest_text(row: Row) -> str:
+    if row.ignored:
+        return "ignored"
+    if row.dest is None:
+        return "[dim]stays[/dim]"
+    return state_text(row.dest) if row.dest in CHART.state_names else "[dim]same, anew[/dim]"
+
+
+def _named(kind: str, given: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    """The known names that were given, in any case; all if none was."""
+    by_folded = {name.casefold(): name for name in known}
+    for name in given:
+        if name.casefold() not in by_folded:
+            raise ChartError(f"{name!r} is no {kind} of the chart; there are {', '.join(known)}")
+    return tuple(by_folded[name.casefold()] for name in given) or known

@@ -6,11 +6,9 @@ import signal
 import threading
 from types import FrameType
 
-from rich.markup import escape
-
 from agentcp_fsm.auth import AuthClient, Credentials
 from agentcp_fsm.chart import State
-from agentcp_fsm.cli.output import Output, transition_text
+from agentcp_fsm.cli.output import Output, shown, transition_text
 from agentcp_fsm.effects import ReportTransition
 from agentcp_fsm.runtime import Connection
 from agentcp_fsm.session import Invitation
@@ -47,8 +45,8 @@ def run_connection(credentials: Credentials, client: AuthClient, codec: str, jso
     def invited(invitation: Invitation) -> None:
         output.say(
             "invitation",
-            f"[bold]invited[/bold] by {escape(invitation.inviter_agent_id)} to session {escape(invitation.session_id)}"
-            f" at {escape(invitation.message_server)}",
+            f"[bold]invited[/bold] by {shown(invitation.inviter_agent_id)} to session {shown(invitation.session_id)}"
+            f" at {shown(invitation.message_server)}",
             inviter_agent_id=invitation.inviter_agent_id,
             session_id=invitation.session_id,
             message_server=invitation.message_server,
@@ -57,7 +55,7 @@ def run_connection(credentials: Credentials, client: AuthClient, codec: str, jso
 
     @connection.on_error
     def failed(reason: str) -> None:
-        output.say("error", f"[bold red]error[/bold red] {escape(reason)}", reason=reason)
+        output.say("error", f"[bold red]error[/bold red] {shown(reason)}", reason=reason)
 
     connection.start()
     while not leave.wait(0.2):  # in pieces, so that a signal is handled between them
