@@ -138,14 +138,16 @@ class Driver:
 
     # Events in, effects out -------------------------------------------------------------------------------------------
 
-    @property
-    def deadline(self) -> float:
-        """The machine's deadline, for the hub's timers."""
-        return self.lifecycle.deadline
-
-    def wake(self) -> None:
-        """The hub's timers say that the deadline has passed."""
-        self.feed(DEADLINE_PASSED)
+    def wake(self) -> float:
+        """The hub's timers say that the deadline may have passed; returns the next one."""
+        if self.closed:  # the machine may have another driver by now
+            return math.inf
+        lifecycle = self.lifecycle
+        now = monotonic()
+        if (deadline := lifecycle.deadline) > now:
+            return deadline
+        self._carry_out(lifecycle.handle(DEADLINE_PASSED, now), now)
+        return lifecycle.deadline
 
     def feed(self, event: Event) -> None:
         """Take an event, in the loop's thread."""
@@ -157,8 +159,8 @@ class Driver:
         now = monotonic()
         if effects := lifecycle.handle(event, now):
             self._carry_out(effects, now)
-        if lifecycle.deadline < self.armed_at:
-            self.hub.timers.arm(self)
+        if (deadline := lifecycle.deadline) < self.armed_at:
+            self.hub.timers.arm(self, deadline)
 
     def _carry_out(self, effects: list[Effect], now: float) -> None:
         for effect in effects:  # what comes of one at once is handled after the others: the list grows meanwhile
