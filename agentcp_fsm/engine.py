@@ -26,6 +26,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -352,7 +353,7 @@ class Chart:
                 for call in prepare:
                     call(instance, *args)
                 for guard, expected in guards:
-                    if guard(instance, *args) != expected:
+                    if not (guard(instance, *args) == expected):  # noqa: SIM201 - what transitions asks
                         break
                 else:
                     for call in before:
@@ -369,12 +370,19 @@ class Chart:
     def _state_callbacks(self, model: type, state: ChartState, kind: str) -> tuple[Callback, ...]:
         """A state's callbacks; a method of the model named ``on_enter_<state>`` is one without being listed."""
         names: tuple[str, ...] = getattr(state, kind)
-        implicit = f"{kind}_{state.name}"
-        if implicit not in names and isinstance(
-            inspect.getattr_static(model, implicit, None), (FunctionType, classmethod)
-        ):
-            names = (*names, implicit)
-        return tuple(_callback(model, name) for name in names)
+        callbacks = tuple(_callback(model, name) for name in names)
+        implicit = f"{kind}_{state.name.name if isinstance(state.name, Enum) else state.name}"
+        attribute = inspect.getattr_static(model, implicit, None)
+        if implicit in names or not hasattr(attribute, "__get__"):
+            return callbacks
+        if isinstance(attribute, FunctionType | classmethod):
+            return (*callbacks, _callback(model, implicit))
+
+        def call_if_method(instance: Any, *args: Any) -> None:
+            if inspect.ismethod(value := getattr(instance, implicit)):
+                value(*args)
+
+        return (*callbacks, call_if_method)
 
     def _unknown(self, state: str, trigger: str) -> ChartError:
         if trigger not in self.triggers:
