@@ -27,3 +27,7 @@ class CredentialsError(AgentCPError):
 
 class ConnectionStateError(AgentCPError, RuntimeError):
     """The connection is in no state to do what was asked, or did not get there in time."""
+
+
+class SDKError(AgentCPError):
+    """The AgentCP SDK is not installed, or not as it is known; the text names the remedy."""

@@ -50,6 +50,8 @@ from agentcp_fsm.session import Invitation, Session
 
 NEVER = math.inf
 """The deadline of a machine that waits for nothing."""
+NEXT_BEAT_MAX = 2**64
+"""Milliseconds; no wire carries more."""
 
 
 @dataclass(slots=True)
@@ -136,7 +138,7 @@ class Lifecycle:
         "was_online",
     )
 
-    step: Callable[..., Row | None]
+    step: Callable[..., Row]
     """How an event meets the chart: see `agentcp_fsm.engine.Step`."""
 
     def __init__(self, config: Config, random: Random) -> None:
@@ -183,7 +185,8 @@ class Lifecycle:
 
         Never before the time of the last event: what is overdue then is due at once (lifecycle, S10).
         """
-        return max(min(self.beat_due, self.timeout_at), self.now)
+        due = self.beat_due if self.beat_due < self.timeout_at else self.timeout_at
+        return due if due > self.now else self.now
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take one event at the time `now` (seconds of a monotonic clock) and return what is to be done, in order.
@@ -197,7 +200,7 @@ class Lifecycle:
         effects = self._effects = []
         source = self.state
         row = self.step(event.trigger, event, now)
-        if row is not None and row.dest is not None:
+        if row.dest is not None:
             transition = ReportTransition(source, self.state, event.trigger, row.reason, event.reason, now)
             effects.append(transition)
             if "note_loss" in row.before:
@@ -317,26 +320,35 @@ class Lifecycle:
         self.statistics.times_online += 1
 
     # Actions: heartbeats ----------------------------------------------------------------------------------------------
+    # Every beat runs the first two: comparisons, where `min` and `max` would take half of their time.
 
     def send_heartbeat(self, event: Event, now: float) -> None:
         assert self.session is not None
+        beat_due = self.beat_due = now + self.interval
         if self.unanswered == 0:
             # Silence is measured from the last answer, but a heartbeat always has one interval to be answered: after a
             # time in which the process was suspended, the first one finds out how things are (rule 12).
-            self.timeout_at = max(self.answered_at + self.config.silence_limit * self.interval, now + self.interval)
+            silent_at = self.answered_at + self.config.silence_limit * self.interval
+            self.timeout_at = silent_at if silent_at > beat_due else beat_due
         self.unanswered += 1
         self.sent_at = now
-        self.beat_due = now + self.interval
         self.sequence += 1
         self._effects.append(SendHeartbeat(self.attempt, self.sequence, self.session))
 
     def note_answer(self, event: BeatAnswered, now: float) -> None:
         self.unanswered = self.send_failures = self.receive_failures = 0
         self.answered_at = now
-        # Bounded before it is divided: an integer may be too large for a float.
-        milliseconds = max(0, min(event.next_beat, 2**64))
-        self.interval = min(max(milliseconds / 1000, self.config.interval_min), self.config.interval_max)
-        self.beat_due = max(self.sent_at + self.interval, now)
+        milliseconds = event.next_beat
+        if not 0 <= milliseconds <= NEXT_BEAT_MAX:  # an integer may be too large for a float
+            milliseconds = min(max(milliseconds, 0), NEXT_BEAT_MAX)
+        interval = milliseconds / 1000
+        if interval < self.config.interval_min:
+            interval = self.config.interval_min
+        elif interval > self.config.interval_max:
+            interval = self.config.interval_max
+        self.interval = interval
+        beat_due = self.sent_at + interval
+        self.beat_due = beat_due if beat_due > now else now
         self.timeout_at = NEVER
         self.statistics.answers += 1
 
@@ -453,5 +465,5 @@ def _doubled(initial: float, times: int, maximum: float) -> float:
     return min(initial * 2.0 ** min(times - 1, 1000), maximum)
 
 
-Lifecycle.step = CHART.compile(Lifecycle)
+Lifecycle.step = CHART.compile(Lifecycle, arity=2)
 _read_state: Callable[[Lifecycle], Any] = attrgetter(*Snapshot._fields)

@@ -11,8 +11,8 @@ class Session:
     """Where heartbeats go: an IP address or a host name."""
     port: int
     """UDP port, 1 to 65535."""
-    cookie: int
-    """SignCookie: an unsigned 64-bit number that every datagram of the session carries."""
+    cookie: int = field(repr=False)
+    """SignCookie: an unsigned 64-bit number that every datagram of the session carries; a secret too."""
     token: str = field(repr=False)
     """The bearer token of the session's HTTP calls; a secret, so it is never shown."""
 

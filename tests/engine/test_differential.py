@@ -48,12 +48,17 @@ class Plan:
     """What the callbacks of a model do: how each is defined, what it returns, triggers and raises at its n-th call."""
 
     def __init__(
-        self, kinds: dict[str, str], values: dict[str, list[Any]], nested: dict[int, str], boom: int | None
+        self,
+        kinds: dict[str, str],
+        values: dict[str, list[Any]],
+        nested: dict[int, str],
+        boom: int | None,
+        arity: int | None = None,
     ) -> None:
-        self.kinds, self.values, self.nested, self.boom = kinds, values, nested, boom
+        self.kinds, self.values, self.nested, self.boom, self.arity = kinds, values, nested, boom, arity
 
     def __repr__(self) -> str:
-        return f"Plan({self.kinds!r}, {self.values!r}, {self.nested!r}, {self.boom!r})"
+        return f"Plan({self.kinds!r}, {self.values!r}, {self.nested!r}, {self.boom!r}, {self.arity!r})"
 
 
 def model_of(plan: Plan, fire: Callable[[Any, str, Any], object], names: list[str], start: str) -> Any:
@@ -72,7 +77,9 @@ def model_of(plan: Plan, fire: Callable[[Any, str, Any], object], names: list[st
         if number == plan.boom:
             raise BoomError(name)
         if number in plan.nested:
-            Model.log.append(("nested", plan.nested[number], bool(fire(instance, plan.nested[number], ()))))
+            Model.log.append(
+                ("nested", plan.nested[number], bool(fire(instance, plan.nested[number], ("nested", number))))
+            )
         values = plan.values.get(name, [None])
         return values[number % len(values)]
 
@@ -127,6 +134,7 @@ def plans(draw: st.DrawFn) -> Plan:
         {name: draw(values) for name in names},
         nested,
         draw(st.none() | st.integers(0, 20)),
+        draw(st.sampled_from([None, 2])),
     )
 
 
@@ -148,7 +156,7 @@ def both(chart: Chart, plan: Plan, start: str) -> tuple[tuple[Any, Any], tuple[A
         return machine.events[trigger].trigger(model, *args)
 
     compiled = model_of(plan, fire_compiled, names, start)
-    step = chart.compile(type(compiled))
+    step = chart.compile(type(compiled), plan.arity)
     live = model_of(plan, fire_live, names, start)
     machine = chart.machine(live)
     type(live).log.clear()  # what transitions looked at while it was made
@@ -190,8 +198,8 @@ def test_our_chart_with_callbacks_of_any_kind(data: st.DataObject) -> None:
     (compiled, fire_compiled), (live, fire_live) = both(CHART, plan, start)
     for trigger in data.draw(events(CHART)):
         results = [
-            outcome(lambda: fire_compiled(compiled, trigger, ())),  # noqa: B023 - called at once
-            outcome(lambda: fire_live(live, trigger, ())),  # noqa: B023 - called at once
+            outcome(lambda: fire_compiled(compiled, trigger, (1, 2))),  # noqa: B023 - called at once
+            outcome(lambda: fire_live(live, trigger, (1, 2))),  # noqa: B023 - called at once
         ]
         assert compiled.log == live.log
         assert (compiled.state, results[0]) == (live.state, results[1])

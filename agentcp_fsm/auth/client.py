@@ -1,0 +1,193 @@
+"""The calls of the sign-in service (protocol, "Sign-in")."""
+
+import logging
+import os
+import ssl
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+import requests
+from cryptography import x509
+
+from agentcp_fsm.abandonment import Abandonment
+from agentcp_fsm.auth.answers import Fields, check_status
+from agentcp_fsm.auth.credentials import Credentials
+from agentcp_fsm.auth.failures import FailureKind, SignInError
+from agentcp_fsm.auth.proof import ServerProof, ServerProofPolicy, verify_server_proof
+from agentcp_fsm.auth.transport import Answer, Call, Timeouts, Transport, abandoned, is_loopback
+from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.session import Session
+
+logger = logging.getLogger(__name__)
+
+try:
+    _VERSION = version("agentcp-fsm")
+except PackageNotFoundError:  # run from its sources
+    _VERSION = "0"
+
+
+class AuthClient:
+    """Signs agents in to one server, and out again.  It keeps no session, so threads and agents may share it.
+
+    The options:
+
+    - ``timeouts``: the bounds of each call.
+    - ``verify``: how the server's TLS certificate is checked: True, against the usual certificate authorities, or the
+      path of a file (PEM) or folder of others.  It cannot be turned off.
+    - ``allow_insecure_http``: let everybody on the way read the session's token; without it plain http goes to
+      loopback only.
+    - ``server_proof``: what is asked of a server that offers no proof of itself.
+    - ``trust_roots``: certificates that must vouch for a server's proof; None asks for the proof alone.
+    - ``transport``: the connections to use, which stay the caller's to close.
+
+    Raises `ConfigError` for a URL or option that cannot work.
+    """
+
+    def __init__(
+        self,
+        server_url: str,
+        *,
+        timeouts: Timeouts | None = None,
+        verify: bool | str | os.PathLike[str] = True,
+        allow_insecure_http: bool = False,
+        server_proof: ServerProofPolicy = ServerProofPolicy.VERIFY_IF_OFFERED,
+        trust_roots: Sequence[x509.Certificate] | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        if trust_roots is not None and not trust_roots:
+            raise ConfigError("trust_roots is empty: give at least one certificate, or None to ask for the proof alone")
+        self._server_url = _checked_url(server_url, allow_insecure_http)
+        self._timeouts = timeouts or Timeouts()
+        self._verify = _checked_verify(verify)
+        self._server_proof = ServerProofPolicy(server_proof)
+        self._trust_roots = None if trust_roots is None else tuple(trust_roots)
+        self._transport = transport or Transport()
+        self._owns_transport = transport is None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exception_type: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connections, unless they came with ``transport``."""
+        if self._owns_transport:
+            self._transport.close()
+
+    def sign_in(self, credentials: Credentials, abandonment: Abandonment | None = None) -> Session:
+        """Sign in, in two steps; blocks for at most the total timeout.
+
+        Abandoned before step 2 is sent, it raises kind ABANDONED.  After that the server may have made a session, so
+        the call sees its answer through and returns it, for the caller to sign out.
+
+        Raises `SignInError`.
+        """
+        agent_id, request_id = credentials.agent_id, uuid.uuid4().hex
+        request = {"agent_id": agent_id, "request_id": request_id}
+        call = Call.begin(self._timeouts, abandonment)
+        challenge = Fields.of(self._post("sign_in", request, call))
+        nonce = challenge.text("nonce")
+        self._check_server(challenge, agent_id, request_id)
+        if call.abandoned:
+            raise abandoned(challenge.url)
+        response = {
+            **request,
+            "nonce": nonce,
+            "public_key": credentials.public_key_pem,
+            "cert": credentials.certificate_pem,
+            "signature": credentials.sign(nonce.encode()).hex(),
+        }
+        session = Fields.of(self._post("sign_in", response, replace(call, abandonment=None))).session()
+        logger.debug(
+            "%s signed in at %s: heartbeats go to %s port %d", agent_id, self._server_url, session.host, session.port
+        )
+        return session
+
+    def sign_out(self, agent_id: str, session: Session, abandonment: Abandonment | None = None) -> None:
+        """End the session; raises `SignInError` if the server did not confirm it."""
+        self._post(
+            "sign_out", {"agent_id": agent_id, "signature": session.token}, Call.begin(self._timeouts, abandonment)
+        )
+        logger.debug("%s signed out at %s", agent_id, self._server_url)
+
+    def query_online_state(
+        self, agent_id: str, session: Session, agents: Sequence[str], abandonment: Abandonment | None = None
+    ) -> list[Any]:
+        """Ask which of ``agents`` are online; returns the server's list as it came.
+
+        Raises `SignInError`.
+        """
+        request = {"agent_id": agent_id, "signature": session.token, "agents": list(agents)}
+        call = Call.begin(self._timeouts, abandonment)
+        return Fields.of(self._post("query_online_state", request, call)).items("data")
+
+    def _post(self, path: str, content: Mapping[str, Any], call: Call) -> Answer:
+        """Return an answer of status 200; raises `SignInError` for any other."""
+        headers = {
+            # Agent ids may be in any script, headers not.
+            "User-Agent": f"AgentCP/{_VERSION} (AuthClient; {quote(content['agent_id'], errors='replace')})",
+            "Accept": "application/json",
+        }
+        answer = self._transport.post(f"{self._server_url}/{path}", content, headers, call, self._verify)
+        check_status(answer)
+        return answer
+
+    def _check_server(self, challenge: Fields, agent_id: str, request_id: str) -> None:
+        proof = ServerProof.offered(challenge.content)
+        if proof is not None:
+            verify_server_proof(proof, agent_id, request_id, self._trust_roots)
+        elif self._server_proof is ServerProofPolicy.REQUIRE:
+            raise SignInError(
+                FailureKind.UNPROVEN_SERVER,
+                f"{challenge.url}: the server offers no proof of itself, which server_proof requires: check its URL",
+            )
+
+
+def _checked_url(url: str, allow_insecure_http: bool) -> str:
+    """Return the server's URL as requests writes it, without its last slash; raises `ConfigError`."""
+    example = "give one such as https://heartbeat.example"
+    try:
+        # What is judged must be what is called, so requests' own reading of the URL is.
+        prepared = requests.Request("POST", url).prepare().url or ""
+        parts = urlsplit(prepared)
+    except (requests.RequestException, ValueError) as error:
+        raise ConfigError(f"the server's URL cannot work ({error}): {example}") from error
+    if "@" in parts.netloc or "?" in prepared or "#" in prepared:
+        raise ConfigError(f"the server's URL, for {parts.hostname}, has a user, a query or a fragment: {example}")
+    if parts.scheme not in ("http", "https"):
+        raise ConfigError(f"the server's URL {url!r} is not https: {example}")
+    if parts.scheme == "http" and not allow_insecure_http and not is_loopback(parts.hostname):
+        raise ConfigError(
+            f"the server's URL {url!r} is plain http, by which anyone on the way can take the agent's session: use"
+            " https, or set allow_insecure_http on a network that you trust"
+        )
+    return prepared.rstrip("/")
+
+
+def _checked_verify(verify: bool | str | os.PathLike[str]) -> bool | str:
+    """Return True or a path that TLS can use; raises `ConfigError`."""
+    if verify is True:
+        return True
+    if not verify:
+        raise ConfigError(
+            "verify cannot be turned off, for anyone could pose as the server: for a private certificate authority"
+            " give the path of its certificate"
+        )
+    path = os.fspath(verify)
+    try:
+        if not Path(path).is_dir():
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:
+        raise ConfigError(
+            f"verify names {path}, from which no certificate can be read ({error.strerror}): give a file in PEM"
+        ) from error
+    return path

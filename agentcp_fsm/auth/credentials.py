@@ -1,0 +1,170 @@
+"""An agent's private key and certificate, as the SDK stores them (protocol, "Credentials on disk")."""
+
+import logging
+import os
+import stat
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from agentcp_fsm.errors import CredentialsError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What an agent signs in with.  Made by `load` or `from_pem`, which check that the parts work together."""
+
+    agent_id: str
+    certificate_pem: str
+    """The agent's own certificate, PEM, without the chain that may have followed it."""
+    public_key_pem: str
+    """The key's public half: PEM, SubjectPublicKeyInfo."""
+    _private_key: ec.EllipticCurvePrivateKey = field(repr=False, compare=False)
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str], agent_id: str, password: str | None = None) -> Self:
+        """Read ``<agent id>.key`` and ``<agent id>.crt``.
+
+        ``directory`` is the SDK's data folder, which holds them in ``<agent id>/private/certs/``, or the folder that
+        holds the two files itself.  ``password`` is the seed password that the key was encrypted with.
+
+        Raises `CredentialsError` for an impossible agent id, a missing or unreadable file, and all that `from_pem`
+        refuses.
+        """
+        _check_agent_id(agent_id)
+        folder = Path(directory) / agent_id / "private" / "certs"
+        if not folder.is_dir():
+            folder = Path(directory)
+        key_file, certificate_file = folder / f"{agent_id}.key", folder / f"{agent_id}.crt"
+        key_data, certificate_data = _read(key_file), _read(certificate_file)
+        if os.name == "posix" and key_file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+            logger.warning("other users can read the private key %s: chmod 600 it", key_file)
+        return cls._checked(agent_id, key_data, str(key_file), certificate_data, str(certificate_file), password)
+
+    @classmethod
+    def from_pem(
+        cls, agent_id: str, key_pem: str | bytes, certificate_pem: str | bytes, password: str | None = None
+    ) -> Self:
+        """Take key and certificate from memory; ``certificate_pem`` may hold a chain.
+
+        Raises `CredentialsError` for an impossible agent id, a wrong or missing password, a key that is none or no EC
+        key, a certificate that is none, is not the key's, has expired or is not valid yet.
+        """
+        _check_agent_id(agent_id)
+        return cls._checked(
+            agent_id, _as_bytes(key_pem), "the given key", _as_bytes(certificate_pem), "the given certificate", password
+        )
+
+    @classmethod
+    def _checked(
+        cls,
+        agent_id: str,
+        key_data: bytes,
+        key_name: str,
+        certificate_data: bytes,
+        certificate_name: str,
+        password: str | None,
+    ) -> Self:
+        private_key = _private_key(key_data, key_name, password)
+        public_key_pem = _public_pem(private_key.public_key())
+        certificate = _certificate_of(public_key_pem, certificate_data, certificate_name, key_name)
+        now = datetime.now(UTC)
+        if now > certificate.not_valid_after_utc:
+            raise CredentialsError(
+                f"{certificate_name} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC:"
+                " have the certificate renewed by the agent's certificate authority"
+            )
+        if now < certificate.not_valid_before_utc:
+            raise CredentialsError(
+                f"{certificate_name} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC:"
+                " check this machine's clock"
+            )
+        certificate_pem = certificate.public_bytes(Encoding.PEM).decode("ascii")
+        return cls(agent_id, certificate_pem, public_key_pem, private_key)
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the ECDSA-SHA256 signature of ``data``, DER-encoded, on the key's own curve."""
+        return self._private_key.sign(data, ec.ECDSA(SHA256()))
+
+
+def _check_agent_id(agent_id: str) -> None:
+    """Refuse an agent id that would name another file than its own, or that the wire cannot carry."""
+    if not agent_id:
+        raise CredentialsError("the agent id is empty: give the agent's name, such as alice.agentid.pub")
+    if not agent_id.isprintable() or "/" in agent_id or "\\" in agent_id or agent_id in (".", ".."):
+        raise CredentialsError(
+            f"the agent id {agent_id!r} cannot be a file's name: give the agent's name, such as alice.agentid.pub"
+        )
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise CredentialsError(
+            f"{file} does not exist: give the data folder, which holds <agent id>/private/certs/,"
+            " or the folder of the .key and .crt files, and check the agent id"
+        ) from None
+    except OSError as error:
+        raise CredentialsError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _as_bytes(pem: str | bytes) -> bytes:
+    return pem.encode(errors="replace") if isinstance(pem, str) else pem
+
+
+def _private_key(data: bytes, name: str, password: str | None) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = load_pem_private_key(data, None)
+    except TypeError:  # it is encrypted
+        key = _decrypted(data, name, password)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CredentialsError(f"{name} is not a private key in PEM: restore it from a backup") from error
+    else:
+        if password:
+            logger.warning("%s is not encrypted: the password is not used", name)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise CredentialsError(f"{name} is not an elliptic-curve key: AgentCP signs with ECDSA only")
+    return key
+
+
+def _decrypted(data: bytes, name: str, password: str | None) -> PrivateKeyTypes:
+    if not password:
+        raise CredentialsError(f"{name} is encrypted: give the seed password it was made with") from None
+    try:
+        # What os.environ could not decode becomes the bytes it was.
+        return load_pem_private_key(data, password.encode(errors="surrogateescape"))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CredentialsError(
+            f"the password does not open {name}: give the seed password it was made with,"
+            " or restore the file if it is damaged"
+        ) from error
+
+
+def _certificate_of(public_key_pem: str, data: bytes, name: str, key_name: str) -> x509.Certificate:
+    """Return the first certificate in ``data`` that certifies the key."""
+    try:
+        certificates = x509.load_pem_x509_certificates(data)
+    except (ValueError, x509.InvalidVersion) as error:
+        raise CredentialsError(f"{name} is not a certificate in PEM: restore it from a backup") from error
+    for certificate in certificates:
+        try:
+            if _public_pem(certificate.public_key()) == public_key_pem:
+                return certificate
+        except (ValueError, UnsupportedAlgorithm):
+            continue  # a key that cannot be read is not the agent's, which could
+    raise CredentialsError(f"{name} and {key_name} do not belong together: restore both from the same backup")
+
+
+def _public_pem(key: CertificatePublicKeyTypes) -> str:
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")

@@ -1,0 +1,293 @@
+"""HTTP POST with every bound that a sign-in needs: time, size, trust, and a caller who may lose interest.
+
+requests bounds the wait for each read, not the whole answer: a server that drips one byte a second holds a thread for
+hours.  So every connection made here reads through `_PatientReader`, which gives each read only what is left of the
+call's time.  Redirects, cookies, netrc and content encodings belong to requests' sessions, so its adapters, the part
+below them that pools connections, are used directly.
+"""
+
+import functools
+import io
+import os
+import socket
+import ssl
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
+from http.client import HTTPResponse
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+
+from agentcp_fsm.abandonment import Abandonment
+from agentcp_fsm.auth.failures import FailureKind, SignInError
+from agentcp_fsm.errors import ConfigError
+
+MAX_ANSWER = 64 * 1024
+"""Bytes.  The largest answer of the protocol, a challenge with a certificate chain, stays far below."""
+KEEP_ALIVE = 15.0
+"""Seconds that an idle connection is kept: long enough for many agents' sign-ins to share it, short enough that it
+is rarely reused after an outage, when waiting on it would cost a whole read timeout."""
+
+_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a call may take, each in seconds, above 0 and at most 3600.
+
+    Resolving the server's name is the system's and outside these bounds; ``connect`` counts for each of its addresses.
+    """
+
+    connect: float = 3.0
+    """Until a connection stands, and again until TLS stands on it."""
+    read: float = 10.0
+    """Until the next byte of the answer."""
+    total: float = 30.0
+    """For the whole call, which is two requests for a sign-in."""
+
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self)):
+            seconds = getattr(self, name)
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 3600:
+                raise ConfigError(f"the timeout {name} is {seconds!r}: give seconds above 0 and at most 3600")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The patience of one call, which may make several requests."""
+
+    timeouts: Timeouts
+    deadline: float
+    """Monotonic seconds."""
+    abandonment: Abandonment | None
+
+    @classmethod
+    def begin(cls, timeouts: Timeouts, abandonment: Abandonment | None = None) -> "Call":
+        """Start the clock."""
+        return cls(timeouts, time.monotonic() + timeouts.total, abandonment)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for this call any more."""
+        return self.abandonment is not None and self.abandonment.abandoned
+
+    def patience(self, seconds: float) -> float:
+        """Return ``seconds`` or what is left of the call's time, whichever is less; raises TimeoutError at its end."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"the answer was not complete within {self.timeouts.total:g} s")
+        return min(seconds, left)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, its body cut off one byte after `MAX_ANSWER`."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    """Looked up without regard to case."""
+    body: bytes
+
+
+class Transport:
+    """Kept-alive connections, one adapter for each worker that is in a call; shared by clients and threads at will.
+
+    A forked child starts without its parent's connections.
+    """
+
+    def __init__(self) -> None:
+        self._idle: deque[tuple[HTTPAdapter, float]] = deque()
+        self._process = os.getpid()
+        self._closed = False
+
+    def close(self) -> None:
+        """Drop the idle connections now, and those of calls under way when they end."""
+        self._closed = True
+        with suppress(IndexError):  # empty
+            while True:
+                self._idle.pop()[0].close()
+
+    def post(
+        self, url: str, content: Mapping[str, object], headers: Mapping[str, str], call: Call, verify: bool | str
+    ) -> Answer:
+        """Send ``content`` as JSON and return the answer, whatever its status.
+
+        ``verify`` is True for the usual certificate authorities, else the path of a CA file or folder.
+        Raises `SignInError` of kind NETWORK, TIMEOUT, UNPROVEN_SERVER or ABANDONED.
+        """
+        if call.abandoned:
+            raise abandoned(url)
+        request = requests.Request("POST", url, headers=headers, json=content).prepare()
+        # The environment's proxy stands outside of this machine and would not find its loopback.
+        proxies = {} if is_loopback(urlsplit(url).hostname) else get_environ_proxies(url)
+        try:
+            timeout = (call.patience(call.timeouts.connect), call.patience(call.timeouts.read))
+            with self._adapter() as adapter, _present(call):
+                response = adapter.send(request, stream=True, timeout=timeout, verify=verify, proxies=proxies)
+                with closing(response):
+                    return Answer(url, response.status_code, response.headers, _read_body(response))
+        except _FAILURES as error:
+            raise _failure(url, call, error) from error
+
+    @contextmanager
+    def _adapter(self) -> Iterator[HTTPAdapter]:
+        if self._process != os.getpid():
+            self._idle.clear()
+            self._process = os.getpid()
+        try:
+            adapter, idle_since = self._idle.pop()
+        except IndexError:
+            adapter = _PatientAdapter()
+        else:
+            if time.monotonic() - idle_since > KEEP_ALIVE:
+                adapter.close()  # its connections; it will make new ones
+        try:
+            yield adapter
+        except BaseException:
+            adapter.close()
+            raise
+        if self._closed:
+            adapter.close()
+        else:
+            self._idle.append((adapter, time.monotonic()))
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether ``host`` is this machine by name or address."""
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def abandoned(url: str) -> SignInError:
+    """Return the failure of a call that nobody waits for any more."""
+    return SignInError(FailureKind.ABANDONED, f"the call of {url} was abandoned")
+
+
+_present_call: ContextVar[Call] = ContextVar("_present_call")
+"""The call of the running thread: urllib3 makes the reader, and passes nothing of ours on to it."""
+
+
+@contextmanager
+def _present(call: Call) -> Iterator[None]:
+    token = _present_call.set(call)
+    try:
+        yield
+    finally:
+        _present_call.reset(token)
+        if call.abandonment is not None:
+            call.abandonment._release()
+
+
+class _PatientReader(io.RawIOBase):
+    """Reads a connection, giving each read no more time than its call has left."""
+
+    def __init__(self, raw: io.RawIOBase, connection: socket.socket, call: Call) -> None:
+        super().__init__()
+        self._raw = raw
+        self._connection = connection
+        self._call = call
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._connection.settimeout(self._call.patience(self._call.timeouts.read))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _PatientResponse(HTTPResponse):
+    """An answer that is read, from its first header on, under the running thread's call."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        call = _present_call.get()
+        if call.abandonment is not None:
+            call.abandonment._watch(sock)
+        self.fp = io.BufferedReader(_PatientReader(self.fp.detach(), sock, call))
+
+
+@functools.cache
+def _patient(connection: type[Any]) -> type[Any]:
+    """Return the class of connection, for whatever scheme or proxy, with patient answers."""
+    if connection.response_class is _PatientResponse:
+        return connection
+    return type(f"Patient{connection.__name__}", (connection,), {"response_class": _PatientResponse})
+
+
+class _PatientAdapter(HTTPAdapter):
+    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*arguments, **options)
+        pool.ConnectionCls = _patient(pool.ConnectionCls)
+        return pool
+
+
+def _read_body(response: requests.Response) -> bytes:
+    body = b""
+    try:
+        # urllib3 tells that an answer broke off only when asked for what comes after it.
+        while left := MAX_ANSWER + 1 - len(body):
+            part = response.raw.read(left, decode_content=False)
+            if not part:
+                break
+            body += part
+    except _FAILURES:
+        if response.status_code == 200:
+            raise
+        return b""  # the status is failure enough to report
+    return body
+
+
+def _failure(url: str, call: Call, error: Exception) -> SignInError:
+    if call.abandoned:
+        return abandoned(url)
+    causes = tuple(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return SignInError(
+                FailureKind.UNPROVEN_SERVER,
+                f"{url}: the TLS certificate cannot be trusted ({cause.verify_message}): check the server's URL and"
+                " this machine's clock; for a private certificate authority give its file as verify",
+            )
+    # Not urllib3's TimeoutError, for its NewConnectionError, a refused connection, is one.
+    if any(
+        isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.ReadTimeoutError) for cause in causes
+    ):
+        limits = call.timeouts
+        return SignInError(
+            FailureKind.TIMEOUT,
+            f"{url}: no complete answer in time (connecting may take {limits.connect:g} s, each read {limits.read:g} s,"
+            f" all of it {limits.total:g} s): check the network, and whether the server is overloaded",
+        )
+    root = next((cause for cause in reversed(causes) if isinstance(cause, OSError) and cause.strerror), causes[-1])
+    reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
+    return SignInError(
+        FailureKind.NETWORK, f"{url}: {reason or type(root).__name__}: check the network and the server's URL"
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield ``error`` and what lies behind it, outermost first: urllib3 and requests wrap in more ways than one."""
+    seen: list[BaseException] = []
+    found: list[object] = [error]
+    while found:
+        cause = found.pop(0)
+        if isinstance(cause, BaseException) and cause not in seen:
+            seen.append(cause)
+            yield cause
+            found += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]

@@ -1,0 +1,496 @@
+"""The two faces of a connection: `Connection` for threaded programs, `AsyncConnection` for asyncio ones.
+
+They share their names and everything that happens; they differ in how a caller waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import os
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from random import Random
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from weakref import WeakSet
+
+from agentcp_fsm.abandonment import Abandonment
+from agentcp_fsm.chart import State
+from agentcp_fsm.config import Config
+from agentcp_fsm.effects import ReportTransition
+from agentcp_fsm.errors import ConfigError, ConnectionStateError
+from agentcp_fsm.events import Reconnect, RetryNow, Start, Stop
+from agentcp_fsm.lifecycle import Lifecycle, Statistics
+from agentcp_fsm.runtime.driver import Authenticator, Driver
+from agentcp_fsm.runtime.hub import JOIN_TIMEOUT, Background, Hub, background, of_loop
+from agentcp_fsm.runtime.workers import HandlerQueue
+from agentcp_fsm.session import Invitation
+from agentcp_fsm.wire import Codec, codec_named
+
+if TYPE_CHECKING:
+    from agentcp_fsm.auth import AuthClient, Credentials
+
+logger = logging.getLogger(__name__)
+
+HANDLER_QUEUE_LIMIT = 1024
+"""How many calls of a connection's handlers may wait."""
+STOP_MARGIN = 3.0
+"""Seconds that `stop` waits at most beyond the configured sign-out time."""
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+InviteHandler = TypeVar("InviteHandler", bound=Callable[[Invitation], Any])
+TransitionHandler = TypeVar("TransitionHandler", bound=Callable[[ReportTransition], Any])
+ErrorHandler = TypeVar("ErrorHandler", bound=Callable[[str], Any])
+
+_jitter = Random()  # noqa: S311 - it spreads load and keeps no secret
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a connection is, at one moment.  Durations are seconds."""
+
+    state: State
+    reason: str
+    """Why it is in this state: the last transition's reason, with its detail."""
+    since: float | None
+    """How long it has been in this state; None before it was started."""
+    last_answer: float | None
+    """How long ago the server last answered a heartbeat; None if it never did."""
+    interval: float | None
+    """The time between heartbeats; None before the first answer."""
+    unanswered: int
+    """Heartbeats sent since the last answer."""
+    server: str | None
+    """Where heartbeats go, ``host:port``; None without a session."""
+    next_action: float | None
+    """In how much time the connection does something by itself; None at rest."""
+    dropped: int
+    """Calls of handlers that were dropped because too many waited."""
+    statistics: Statistics
+    """What was counted so far."""
+
+    @property
+    def reachable(self) -> bool:
+        """Whether invitations can be expected to arrive: the server knows the session."""
+        return self.state in (State.ONLINE, State.DEGRADED)
+
+
+class _Face(ABC):
+    """What both faces share: all but how they wait."""
+
+    __slots__ = (
+        "__weakref__",
+        "_authenticator_on",
+        "_codec",
+        "_driver",
+        "_handlers",
+        "_last",
+        "_lifecycle",
+        "_lock",
+        "_queue",
+        "_starting",
+        "_waiters",
+        "agent_id",
+    )
+
+    def __init__(
+        self,
+        agent_id: str,
+        server_url: str | None = None,
+        *,
+        credentials: Credentials | None = None,
+        config: Config | None = None,
+        codec: str = "agentcp",
+        client: AuthClient | None = None,
+        authenticator: Authenticator | None = None,
+    ) -> None:
+        self.agent_id = agent_id
+        config = config or Config()
+        self._codec: Codec = codec_named(codec)
+        self._codec.heartbeat_encoder(agent_id, 0)  # raises for an agent id that no datagram can carry
+        self._authenticator_on: Callable[[Hub], Authenticator]
+        if authenticator is None:
+            from agentcp_fsm.runtime.sign_in import HttpSignIn  # here, as it brings requests and cryptography along
+
+            self._authenticator_on = HttpSignIn.of(agent_id, server_url, credentials, client, config).on
+        else:
+            self._authenticator_on = lambda hub: authenticator
+        self._lifecycle = Lifecycle(config, _jitter)
+        self._last: ReportTransition | None = None
+        self._handlers: dict[str, tuple[Callable[[Any], Any], ...]] = {}
+        self._clean_slate()
+
+    def _clean_slate(self) -> None:
+        """Nothing is held, nobody waits."""
+        self._lock = threading.Lock()
+        self._queue: HandlerQueue | None = None
+        self._driver: Driver | None = None
+        self._starting = 0
+        self._waiters: list[tuple[frozenset[State | None], Callable[[], None]]] = []
+
+    # What an application asks -----------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """The state right now."""
+        return self._lifecycle.state
+
+    @property
+    def config(self) -> Config:
+        """The configuration that the connection was made with."""
+        return self._lifecycle.config
+
+    def fileno(self) -> int | None:
+        """The descriptor of the UDP socket, if there is one: for tools and tests; nobody else needs it."""
+        return None if (driver := self._driver) is None else driver.fileno()
+
+    def health(self) -> Health:
+        """How the connection is, from any thread, without waiting."""
+        machine = self._lifecycle
+        now = time.monotonic()
+        last = self._last
+        online = machine.statistics.answers > 0
+        session = machine.session
+        deadline = machine.deadline
+        return Health(
+            state=machine.state,
+            reason="" if last is None else last.reason + (f" ({last.detail})" if last.detail else ""),
+            since=None if last is None else now - last.at,
+            last_answer=now - machine.answered_at if online else None,
+            interval=machine.interval if online else None,
+            unanswered=machine.unanswered,
+            server=None if session is None else f"{session.host}:{session.port}",
+            next_action=None if machine.state is State.OFFLINE else max(deadline - now, 0.0),
+            dropped=0 if self._queue is None else self._queue.dropped,
+            statistics=replace(machine.statistics),
+        )
+
+    def on_invite(self, handler: InviteHandler) -> InviteHandler:
+        """Have `handler` called with each `Invitation`; also a decorator.
+
+        Handlers are called in order, away from the heartbeats: they may take their time and may raise.
+        """
+        return self._add_handler("invite", handler)
+
+    def on_transition(self, handler: TransitionHandler) -> TransitionHandler:
+        """Have `handler` called with each transition (.source .dest .trigger .reason .detail .at); also a decorator."""
+        return self._add_handler("transition", handler)
+
+    def on_error(self, handler: ErrorHandler) -> ErrorHandler:
+        """Have `handler` called with the text of each error that retrying will not mend; also a decorator."""
+        return self._add_handler("error", handler)
+
+    def _add_handler(self, kind: str, handler: Handler) -> Handler:
+        if not callable(handler):
+            raise ConfigError(f"{handler!r} cannot be a handler: give something callable with one argument")
+        self._handlers[kind] = (*self._handlers.get(kind, ()), handler)
+        return handler
+
+    def start(self) -> None:
+        """Become reachable, and stay so until `stop`; returns at once, and does nothing if started already."""
+        with self._lock:
+            if self._driver is None:
+                hub = self._hold_hub()
+                self._driver = Driver(
+                    self.agent_id, self._lifecycle, self._authenticator_on(hub), self._codec, hub, self
+                )
+            driver = self._driver
+            self._starting += 1
+        driver.hub.post(self._begin)
+
+    def _begin(self) -> None:
+        with self._lock:
+            self._starting -= 1
+            driver = self._driver
+        if driver is not None:
+            driver.feed(Start())
+
+    def reconnect(self) -> None:
+        """Drop what there is and sign in again; without effect unless started.  Returns at once."""
+        if (driver := self._driver) is not None:
+            driver.post(Reconnect())
+
+    def retry_now(self) -> None:
+        """End a backoff early, as far as the least time between sign-ins allows.  Returns at once."""
+        if (driver := self._driver) is not None:
+            driver.post(RetryNow())
+
+    def _online_state_query(self, agents: Sequence[str]) -> Callable[[Abandonment], list[Any]]:
+        """The call that asks for the online state of `agents` in the present session, ready to be made in a thread."""
+        listed = isinstance(agents, Sequence) and not isinstance(agents, str)
+        if not listed or not all(isinstance(agent, str) for agent in agents):
+            raise ConfigError(f"{agents!r} is no list of agent ids: give one such as ['alice.agentid.pub']")
+        driver, session = self._driver, self._lifecycle.session
+        if driver is None or session is None:
+            raise ConnectionStateError(
+                f"there is no session to ask in while the connection is {self.state}: wait until it is {State.ONLINE}"
+            )
+        query = getattr(driver.authenticator, "query_online_state", None)
+        if query is None:
+            raise ConfigError(f"{driver.authenticator!r} cannot ask for online states: give it a query_online_state")
+        return partial(query, session, agents)
+
+    # What the driver tells, in the loop -------------------------------------------------------------------------------
+
+    def transitioned(self, transition: ReportTransition) -> None:
+        """The driver's word of a transition."""
+        self._last = transition
+        lost = self._lifecycle.statistics.last_loss is transition
+        logger.log(
+            logging.WARNING if lost else logging.INFO,
+            "%s: %s → %s: %s%s",
+            self.agent_id,
+            transition.source,
+            transition.dest,
+            transition.reason,
+            f" ({transition.detail})" if transition.detail else "",
+        )
+        self._call("transition", transition)
+        self._notify(self._lifecycle.state)
+        if transition.dest == State.OFFLINE and self._driver is not None:
+            self._driver.hub.loop.call_soon(self._let_go)
+
+    def invited(self, invitation: Invitation) -> None:
+        """The driver's word of an invitation."""
+        if "invite" not in self._handlers:
+            logger.warning("%s: an invitation from %s finds no handler", self.agent_id, invitation.inviter_agent_id)
+        self._call("invite", invitation)
+
+    def failed(self, reason: str) -> None:
+        """The driver's word of something that needs a person."""
+        logger.error("%s: %s", self.agent_id, reason)
+        self._call("error", reason)
+
+    def _call(self, kind: str, argument: object) -> None:
+        for handler in self._handlers.get(kind, ()):
+            if self._queue is None:
+                self._queue = HandlerQueue(HANDLER_QUEUE_LIMIT)
+            self._queue.submit(self._job(handler, argument))
+
+    def _let_go(self) -> None:
+        """At rest, nothing of the loop is needed; unless a start is already on its way."""
+        with self._lock:
+            driver = self._driver
+            if driver is None or self._starting or self._lifecycle.state is not State.OFFLINE:
+                return
+            self._driver = None
+            driver.closed = True
+        driver.hub.release()
+        self._notify(None)
+
+    # Waiting ----------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _waiter(self, states: frozenset[State | None], notify: Callable[[], None]) -> Iterator[None]:
+        """Have `notify` called in the loop whenever one of `states` is entered; None stands for "all let go"."""
+        waiter = (states, notify)
+        with self._lock:
+            self._waiters.append(waiter)
+        try:
+            yield
+        finally:
+            with self._lock:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+
+    def _notify(self, state: State | None) -> None:
+        with self._lock:
+            waiters = tuple(self._waiters)
+        for states, notify in waiters:
+            if state in states:
+                notify()
+
+    # The differences --------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _hold_hub(self) -> Hub:
+        """The hub that serves this face, held once more."""
+
+    @abstractmethod
+    def _job(self, handler: Callable[[Any], Any], argument: object) -> Callable[[], None]:
+        """What runs `handler`, on the connection's own worker."""
+
+
+class Connection(_Face):
+    """A connection for threaded programs.
+
+    One background thread serves all of a process.  Every method may be called from any thread, also from a handler.
+    As a context manager it starts, and stops on the way out.
+
+    Raises ConfigError, CredentialsError or WireError at once for what cannot work; nothing raises later.
+    """
+
+    __slots__ = ()
+
+    def wait_for(self, *states: State | str, timeout: float | None = None) -> bool:
+        """Wait until one of `states` is entered, at most `timeout` seconds; False if it was not.
+
+        True at once if the connection is in one of them.  Raises ConfigError for something that is no state.
+        """
+        wanted = _states(states)
+        entered = threading.Event()
+        with self._waiter(wanted, entered.set):
+            return self.state in wanted or entered.wait(timeout)
+
+    def query_online_state(self, agents: Sequence[str]) -> list[Any]:
+        """Ask the server which of `agents` are online; blocks, and returns the server's list as it came.
+
+        Raises SignInError if the server does not answer properly, ConnectionStateError without a session, ConfigError
+        for what is no list of agent ids.
+        """
+        return self._online_state_query(agents)(Abandonment())
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Sign out and come to rest; returns when that is done, within `timeout` seconds (by default 3 s beyond the
+        configured sign-out time).  Does nothing if stopped already.
+
+        True if the connection is at rest: no socket, no sign-in, nothing scheduled.  A handler that does not return is
+        not waited for.
+        """
+        at_rest = threading.Event()
+        with self._waiter(frozenset({None}), at_rest.set):
+            driver = self._driver
+            if driver is not None:
+                hub = driver.hub
+                driver.post(Stop())
+                if isinstance(hub, Background) and threading.current_thread() is hub.thread:
+                    return False  # the loop cannot wait for itself
+                if not at_rest.wait(self.config.stop_bound + STOP_MARGIN if timeout is None else timeout):
+                    return False
+                if isinstance(hub, Background) and hub.ended:
+                    hub.join()
+        if self._queue is not None:
+            self._queue.join(JOIN_TIMEOUT)
+        return True
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _hold_hub(self) -> Hub:
+        _held.add(self)
+        return background()
+
+    def _job(self, handler: Callable[[Any], Any], argument: object) -> Callable[[], None]:
+        return partial(handler, argument)
+
+    def _forget_in_child(self) -> None:
+        """After a fork, the child's copy is at rest: what it had belongs to the parent."""
+        if self._driver is not None:
+            self._driver.abandon()
+        self._lifecycle = Lifecycle(self.config, _jitter)
+        self._last = None
+        self._clean_slate()
+
+
+class AsyncConnection(_Face):
+    """A connection for asyncio programs, served by the loop that is running when it is started.
+
+    The names are those of `Connection`; what waits is a coroutine.  Handlers may be coroutine functions.  To be used
+    from that loop's thread.  As an async context manager it starts, and stops on the way out.
+    """
+
+    __slots__ = ("_loop",)
+
+    async def wait_for(self, *states: State | str, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as in Connection
+        """Wait until one of `states` is entered, at most `timeout` seconds; False if it was not.
+
+        True at once if the connection is in one of them.  Raises ConfigError for something that is no state.
+        """
+        wanted = _states(states)
+        entered = asyncio.Event()
+        with self._waiter(wanted, entered.set):
+            return self.state in wanted or await _happened(entered, timeout)
+
+    async def query_online_state(self, agents: Sequence[str]) -> list[Any]:
+        """Ask the server which of `agents` are online; see `Connection.query_online_state`."""
+        abandonment = Abandonment()
+        try:
+            return await asyncio.to_thread(self._online_state_query(agents), abandonment)
+        finally:
+            abandonment.abandon()  # cancelled, nobody waits for it
+
+    async def stop(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as in Connection
+        """Sign out and come to rest; see `Connection.stop`."""
+        at_rest = asyncio.Event()
+        with self._waiter(frozenset({None}), at_rest.set):
+            if (driver := self._driver) is None:
+                return True
+            driver.feed(Stop())
+            return await _happened(at_rest, self.config.stop_bound + STOP_MARGIN if timeout is None else timeout)
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def _hold_hub(self) -> Hub:
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConnectionStateError(
+                "an AsyncConnection is started inside a running event loop; elsewhere, use Connection"
+            ) from None
+        return of_loop(self._loop)
+
+    def _job(self, handler: Callable[[Any], Any], argument: object) -> Callable[[], None]:
+        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
+            return partial(_run_coroutine, handler, argument, self._loop)
+        return partial(handler, argument)
+
+
+def _run_coroutine(handler: Callable[[Any], Any], argument: object, loop: asyncio.AbstractEventLoop) -> None:
+    """Run a coroutine handler in its loop, and wait on the connection's worker, so that handlers stay in order."""
+    coroutine = handler(argument)
+    try:
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+    except RuntimeError:  # the loop was closed: there is nowhere to run it
+        coroutine.close()
+        return
+    future.result()
+
+
+async def _happened(event: asyncio.Event, timeout: float | None) -> bool:  # noqa: ASYNC109 - as in Connection
+    try:
+        await asyncio.wait_for(event.wait(), timeout)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _states(states: tuple[State | str, ...]) -> frozenset[State | None]:
+    for state in states:
+        if state not in State.__members__:
+            raise ConfigError(f"{state!r} is no state; wait for one or more of {', '.join(State)}")
+    if not states:
+        raise ConfigError(f"no state given; wait for one or more of {', '.join(State)}")
+    return frozenset(State(state) for state in states)
+
+
+_held: WeakSet[Connection] = WeakSet()
+"""The connections that were started, so that a forked child can put its copies to rest."""
+
+
+def _forget_in_child() -> None:
+    for connection in list(_held):
+        connection._forget_in_child()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

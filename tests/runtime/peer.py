@@ -1,0 +1,139 @@
+"""The other end of a connection, as small as it can be: a UDP socket that answers, and a sign-in that names it.
+
+The reference server does all of this for real, in `tests/e2e`; here each test says itself how the other end behaves.
+"""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from agentcp_fsm import Config, Invitation, Session
+from agentcp_fsm.errors import AgentCPError
+from agentcp_fsm.wire import HeartbeatRequest, HeartbeatResponse, InviteRequest, InviteResponse, codec_named
+
+FAST = Config(
+    interval_min=0.05,
+    probe_interval=0.05,
+    send_retry_initial=0.02,
+    sign_in_interval_min=0.0,
+    sign_in_timeout=2.0,
+    backoff_initial=0.02,
+    backoff_max=0.1,
+    unauthorized_spread=0.0,
+    sign_out_timeout=1.0,
+)
+"""Everything that takes seconds in the field, in hundredths."""
+
+INVITATION = Invitation("bob.agentid.pub", "CODE", 1893456000, "session-1", "wss://msg.agentid.pub")
+
+
+class RefusedError(AgentCPError):
+    """A sign-in that fails."""
+
+    retry_after = None
+    permanent = False
+
+
+class Peer:
+    """Server and sign-in of one or more connections."""
+
+    def __init__(self, next_beat: int = 50, host: str = "127.0.0.1") -> None:
+        self.next_beat = next_beat
+        self.host = host
+        self.sign_ins = 0
+        self.sign_outs = 0
+        self.refuse = False
+        self.hang: threading.Event | None = None
+        self.heartbeats = 0
+        self.answered: list[InviteResponse] = []
+        self.changed = threading.Condition()
+        self._codec = codec_named("agentcp")
+        self._open()
+
+    def _open(self) -> None:
+        self.socket = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((self.host, 0))
+        self.clients: dict[str, Any] = {}
+        self.thread = threading.Thread(target=self._serve, args=(self.socket,), daemon=True)
+        self.thread.start()
+
+    def _serve(self, opened: socket.socket) -> None:
+        while True:
+            data, address = opened.recvfrom(2048)
+            if not data:
+                opened.close()
+                return
+            message = self._codec.decode(data)
+            with self.changed:
+                if isinstance(message, HeartbeatRequest):
+                    self.heartbeats += 1
+                    self.clients[message.agent_id] = address
+                    if self.next_beat >= 0:
+                        answer = HeartbeatResponse(message.sequence, self.next_beat)
+                        opened.sendto(self._codec.encode(answer), address)
+                elif isinstance(message, InviteResponse):
+                    self.answered.append(message)
+                self.changed.notify_all()
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        with self.changed:
+            assert self.changed.wait_for(condition, 10)
+
+    def send(self, agent_id: str, data: bytes) -> None:
+        self.socket.sendto(data, self.clients[agent_id])
+
+    def invite(self, agent_id: str, invitation: Invitation = INVITATION) -> None:
+        self.send(agent_id, self._codec.encode(InviteRequest(1, invitation)))
+
+    def close(self) -> None:
+        with socket.socket(self.socket.family, socket.SOCK_DGRAM) as waker:
+            waker.sendto(b"", self.socket.getsockname())
+        self.thread.join(10)
+
+    def move(self) -> None:
+        """Come back on another port; the old one is gone."""
+        self.close()
+        self._open()
+
+    def sign_in(self, abandoned: object) -> Session:
+        self.sign_ins += 1
+        if self.hang is not None:
+            self.hang.wait(10)
+        if self.refuse:
+            raise RefusedError("not today")
+        host, port = self.socket.getsockname()[:2]
+        return Session(host, port, 7, "token")
+
+    def sign_out(self, session: Session) -> None:
+        self.sign_outs += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def leftovers() -> tuple[set[str], int]:
+    """The names of the library's threads, and how many descriptors the process has open."""
+    return {thread.name for thread in threading.enumerate() if "agentcp" in thread.name}, len(
+        os.listdir("/proc/self/fd")
+    )
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """Fail unless threads and descriptors are as before."""
+    before = leftovers()
+    yield
+    deadline = time.monotonic() + 5
+    while (after := leftovers()) != before and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert after == before, f"left over: {after}, before: {before}"

@@ -1,0 +1,428 @@
+"""The threaded face, on real sockets."""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from agentcp_fsm import Config, ConfigError, Connection, Invitation, ReportTransition, State, WireError
+from tests.runtime.peer import FAST, INVITATION, Peer, nothing_left
+
+
+def connect(peer: Peer, agent_id: str = "alice.agentid.pub", config: Config = FAST) -> Connection:
+    return Connection(agent_id, authenticator=peer, config=config)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_it_goes_online_beats_steadily_and_leaves_nothing(host: str) -> None:
+    with Peer(host=host) as peer, nothing_left():
+        connection = connect(peer)
+        assert connection.state is State.OFFLINE
+        connection.start()
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        peer.wait(lambda: peer.heartbeats >= 5)
+        health = connection.health()
+        assert health.reachable
+        assert health.interval == 0.05
+        assert health.server == f"{host}:{peer.socket.getsockname()[1]}"
+        assert health.statistics.attempts == 1
+        assert connection.stop()
+        assert connection.state is State.OFFLINE
+        assert peer.sign_outs == 1
+
+
+def test_a_host_name_is_resolved_away_from_the_loop() -> None:
+    with Peer() as peer:
+        real = peer.sign_in
+
+        def sign_in(abandoned: object) -> Any:
+            session = real(abandoned)
+            return type(session)("localhost", session.port, session.cookie, session.token)
+
+        peer.sign_in = sign_in  # type: ignore[method-assign]
+        with connect(peer) as connection:
+            assert connection.wait_for(State.ONLINE, timeout=10)
+
+
+def test_a_name_that_nobody_has_is_a_failed_attempt_that_says_so() -> None:
+    with Peer() as peer:
+        real = peer.sign_in
+
+        def sign_in(abandoned: object) -> Any:
+            session = real(abandoned)
+            return type(session)("no such host.invalid", session.port, session.cookie, session.token)
+
+        peer.sign_in = sign_in  # type: ignore[method-assign]
+        with connect(peer) as connection:
+            assert connection.wait_for(State.BACKOFF, timeout=10)
+            assert "no such host.invalid" in connection.health().reason
+
+
+def test_invitations_are_answered_and_delivered_once_each() -> None:
+    with Peer() as peer, connect(peer) as connection:
+        delivered: list[Invitation] = []
+        arrived = threading.Semaphore(0)
+
+        @connection.on_invite
+        def take(invitation: Invitation) -> None:
+            delivered.append(invitation)
+            arrived.release()
+
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        for _ in range(3):
+            peer.invite(connection.agent_id)
+        peer.wait(lambda: len(peer.answered) == 3)
+        assert arrived.acquire(timeout=10)
+        assert delivered == [INVITATION]
+        assert {answer.session_id for answer in peer.answered} == {INVITATION.session_id}
+        assert [answer.sequence for answer in peer.answered] == sorted({answer.sequence for answer in peer.answered})
+
+
+def test_transitions_are_told_in_order_with_their_reasons() -> None:
+    told: list[ReportTransition] = []
+    with Peer() as peer:
+        connection = connect(peer)
+        assert connection.on_transition(told.append) == told.append
+        with connection:
+            assert connection.wait_for(State.ONLINE, timeout=10)
+    assert [(one.source, one.dest, one.trigger) for one in told] == [
+        ("OFFLINE", "SIGNING_IN", "start"),
+        ("SIGNING_IN", "ONLINE", "beat_answered"),
+        ("ONLINE", "STOPPING", "stop"),
+        ("STOPPING", "OFFLINE", "signed_out"),
+    ]
+    assert all(one.reason for one in told)
+    assert [one.at for one in told] == sorted(one.at for one in told)
+
+
+@pytest.mark.parametrize("kind", ["blocks", "raises"])
+def test_a_handler_does_not_affect_heartbeats(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    release, called = threading.Event(), threading.Event()
+    with Peer() as peer, connect(peer) as connection, caplog.at_level(logging.CRITICAL):
+
+        @connection.on_invite
+        def misbehave(invitation: Invitation) -> None:
+            called.set()
+            if kind == "raises":
+                raise RuntimeError("the application's fault")
+            release.wait(20)
+
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        peer.invite(connection.agent_id)
+        assert called.wait(10)
+        peer.wait(lambda: len(peer.answered) == 1)
+        seen = peer.heartbeats
+        peer.wait(lambda: peer.heartbeats > seen + 5)
+        assert connection.state is State.ONLINE
+        release.set()
+
+
+def test_a_401_leads_to_a_new_sign_in_and_the_new_address() -> None:
+    with Peer() as peer, connect(peer) as connection:
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        first = connection.health().server
+        peer.next_beat = 401
+        peer.wait(lambda: peer.sign_ins >= 2)
+        peer.next_beat = 50
+        peer.move()
+        peer.wait(lambda: peer.heartbeats > 0)
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        assert connection.health().statistics.losses >= 1
+        assert connection.health().server != first
+
+
+def test_a_sign_in_that_fails_is_tried_again_and_a_rejection_reported() -> None:
+    errors: list[str] = []
+    with Peer() as peer:
+        peer.refuse = True
+        connection = connect(peer)
+        connection.on_error(errors.append)
+        with connection:
+            peer.wait(lambda: True)
+            assert connection.wait_for(State.BACKOFF, timeout=10)
+            assert "not today" in connection.health().reason
+            assert errors == []
+            peer.refuse = False
+            assert connection.wait_for(State.ONLINE, timeout=10)
+
+
+def test_a_limit_of_attempts_ends_in_offline_with_an_error() -> None:
+    errors: list[str] = []
+    told = threading.Event()
+    with Peer() as peer, nothing_left():
+        peer.refuse = True
+        config = Config(backoff_initial=0.01, backoff_max=0.02, sign_in_interval_min=0, sign_in_attempt_limit=3)
+        connection = connect(peer, config=config)
+        connection.on_error(errors.append)
+        connection.on_error(lambda reason: told.set())
+        connection.start()
+        assert told.wait(10)
+        assert connection.wait_for(State.OFFLINE, timeout=10)
+        assert errors == ["gave up after 3 attempts: not today"]
+        assert peer.sign_ins == 3
+
+
+def test_an_unexpected_error_of_a_sign_in_is_a_failed_attempt(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Peer):
+        def sign_in(self, abandoned: object) -> Any:
+            if super().sign_in(abandoned) and self.sign_ins == 1:
+                raise ZeroDivisionError("a defect")
+            return Peer.sign_in(self, abandoned)
+
+    with caplog.at_level(logging.CRITICAL), Broken() as peer, connect(peer) as connection:
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        assert connection.health().statistics.failed_attempts == 1
+
+
+# The socket ----------------------------------------------------------------------------------------------------------
+
+
+def descriptor(connection: Connection) -> int:
+    driver = connection._driver
+    assert driver is not None
+    assert driver._socket is not None
+    return driver._socket.fileno()
+
+
+def test_a_closed_descriptor_is_noticed_and_replaced() -> None:
+    with Peer() as peer, connect(peer) as connection:
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        os.close(descriptor(connection))
+        peer.wait(lambda: peer.sign_ins == 2)
+        assert connection.wait_for(State.ONLINE, timeout=10)
+
+
+def test_a_descriptor_that_became_somebody_elses_is_not_closed() -> None:
+    with Peer() as peer, connect(peer) as connection:
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        number = descriptor(connection)
+        reader, writer = os.pipe()
+        os.dup2(writer, number)
+        os.close(writer)
+        peer.wait(lambda: peer.sign_ins == 2)
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        os.write(number, b"still open")
+        assert os.read(reader, 100) == b"still open"
+        os.close(number)
+        os.close(reader)
+
+
+def test_strangers_are_not_heard() -> None:
+    with Peer() as peer, connect(peer) as connection:
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        address: Any = peer.clients[connection.agent_id]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for _ in range(50):
+                stranger.sendto(bytes.fromhex("0002010200080000000000000191"), address)
+        seen = peer.heartbeats
+        peer.wait(lambda: peer.heartbeats > seen + 3)
+        assert peer.sign_ins == 1
+        assert connection.health().statistics.malformed == 0
+
+
+def test_malformed_datagrams_are_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    with Peer() as peer, connect(peer) as connection, caplog.at_level(logging.WARNING):
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        for size in (0, 1, 5, 100, 1537, 3000):
+            peer.send(connection.agent_id, b"\xff" * size)
+        seen = peer.heartbeats
+        peer.wait(lambda: peer.heartbeats > seen + 3)
+        assert connection.state is State.ONLINE
+        assert connection.health().statistics.malformed == 6
+        assert len([record for record in caplog.records if "malformed" in record.message]) == 1
+
+
+# Stopping and starting -----------------------------------------------------------------------------------------------
+
+
+def test_start_and_stop_a_hundred_times_leave_nothing() -> None:
+    with Peer() as peer:
+        connection = connect(peer)
+        with nothing_left():
+            for _ in range(100):
+                connection.start()
+                assert connection.wait_for(State.ONLINE, timeout=10)
+                assert connection.stop()
+        assert peer.sign_ins == peer.sign_outs == 100
+
+
+def test_start_and_stop_are_idempotent() -> None:
+    with Peer() as peer, nothing_left():
+        connection = connect(peer)
+        assert connection.stop()
+        for _ in range(5):
+            connection.start()
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        assert connection.stop()
+        assert connection.stop()
+        assert peer.sign_ins == 1
+
+
+def test_a_start_while_stopping_is_kept() -> None:
+    with Peer() as peer:
+        connection = connect(peer)
+        connection.start()
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        stopping = threading.Thread(target=connection.stop, kwargs={"timeout": 0})
+        stopping.start()
+        connection.start()
+        stopping.join(10)
+        peer.wait(lambda: peer.heartbeats >= 2)
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        assert connection.stop()
+
+
+def test_stop_from_many_threads_at_once() -> None:
+    with Peer() as peer, nothing_left():
+        connection = connect(peer)
+        connection.start()
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        outcomes: list[bool] = []
+        threads = [threading.Thread(target=lambda: outcomes.append(connection.stop())) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        assert outcomes == [True] * 20
+
+
+def test_stop_from_a_handler() -> None:
+    outcome: list[bool] = []
+    done = threading.Event()
+    with Peer() as peer:
+        connection = connect(peer)
+
+        @connection.on_invite
+        def leave(invitation: Invitation) -> None:
+            outcome.append(connection.stop())
+            done.set()
+
+        connection.start()
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        peer.invite(connection.agent_id)
+        assert done.wait(10)
+        assert outcome == [True]
+        assert connection.state is State.OFFLINE
+
+
+def test_stop_while_a_sign_in_hangs_is_prompt_and_its_late_session_is_signed_out() -> None:
+    with Peer() as peer:
+        peer.hang = threading.Event()
+        connection = connect(peer)
+        connection.start()
+        assert connection.wait_for(State.SIGNING_IN, timeout=10)
+        peer.wait(lambda: True)
+        while peer.sign_ins == 0:
+            time.sleep(0.001)
+        before = time.monotonic()
+        assert connection.stop()
+        took = time.monotonic() - before
+        assert took < FAST.stop_bound + 3
+        peer.hang.set()
+        deadline = time.monotonic() + 10
+        while peer.sign_outs == 0 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert peer.sign_outs == 1
+
+
+def test_reconnect_and_retry_now() -> None:
+    with Peer() as peer:
+        connection = connect(peer)
+        connection.reconnect()  # not started: nothing happens
+        connection.retry_now()
+        with connection:
+            assert connection.wait_for(State.ONLINE, timeout=10)
+            connection.reconnect()
+            peer.wait(lambda: peer.sign_ins == 2)
+            assert connection.wait_for(State.ONLINE, timeout=10)
+
+
+def test_many_connections_share_one_loop() -> None:
+    with Peer() as peer, nothing_left():
+        connections = [connect(peer, f"agent{number}.agentid.pub") for number in range(50)]
+        for connection in connections:
+            connection.start()
+        for connection in connections:
+            assert connection.wait_for(State.ONLINE, timeout=10)
+        assert len([thread for thread in threading.enumerate() if thread.name == "agentcp-loop"]) == 1
+        for connection in connections:
+            assert connection.stop()
+
+
+# Waiting and wrong uses ----------------------------------------------------------------------------------------------
+
+
+def test_wait_for_says_whether_it_happened() -> None:
+    with Peer(next_beat=-1) as peer, connect(peer) as connection:
+        assert connection.wait_for("SIGNING_IN", "BACKOFF", timeout=10)
+        assert not connection.wait_for(State.ONLINE, timeout=0.1)
+
+
+@pytest.mark.parametrize(("states", "text"), [(("ONLIN",), "'ONLIN' is no state"), ((), "no state given")])
+def test_waiting_for_no_state_is_refused(states: tuple[str, ...], text: str) -> None:
+    with Peer() as peer, pytest.raises(ConfigError, match=text):
+        connect(peer).wait_for(*states)
+
+
+def test_a_handler_that_cannot_be_called_is_refused() -> None:
+    with Peer() as peer, pytest.raises(ConfigError, match="cannot be a handler"):
+        connect(peer).on_invite(42)  # type: ignore[type-var]
+
+
+def test_an_agent_id_that_no_datagram_carries_is_refused() -> None:
+    with Peer() as peer, pytest.raises(WireError, match="agent_id"):
+        connect(peer, "x" * 2000)
+
+
+# Processes -----------------------------------------------------------------------------------------------------------
+
+HANGING = """
+import sys, threading
+from agentcp_fsm import Connection, Session, State
+class Hanging:
+    def sign_in(self, abandoned):
+        print("hanging", flush=True)
+        threading.Event().wait()
+    def sign_out(self, session): pass
+connection = Connection("alice.agentid.pub", authenticator=Hanging())
+connection.start()
+connection.wait_for(State.SIGNING_IN)
+while "agentcp-http" not in {thread.name for thread in threading.enumerate()}: pass
+"""
+
+
+def test_the_interpreter_exits_promptly_while_a_sign_in_hangs() -> None:
+    before = time.monotonic()
+    ended = subprocess.run([sys.executable, "-c", HANGING], capture_output=True, text=True, timeout=20, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert time.monotonic() - before < 10
+
+
+def test_a_forked_child_has_a_clean_slate() -> None:
+    with Peer() as peer, connect(peer) as connection:
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        child = os.fork()
+        if child == 0:
+            failed = 1
+            try:
+                assert connection.state is State.OFFLINE
+                assert not [thread for thread in threading.enumerate() if thread.name.startswith("agentcp")]
+                with connect(peer, "child.agentid.pub") as own:
+                    assert own.wait_for(State.ONLINE, timeout=10)
+                connection.start()
+                assert connection.wait_for(State.ONLINE, timeout=10)
+                assert connection.stop()
+                failed = 0
+            finally:
+                os._exit(failed)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        seen = peer.heartbeats
+        peer.wait(lambda: peer.heartbeats > seen + 3)
+        assert connection.state is State.ONLINE
+        assert connection.health().statistics.losses == 0

@@ -1,0 +1,122 @@
+"""The threads that run what may block."""
+
+import logging
+import threading
+
+import pytest
+
+from agentcp_fsm.runtime.workers import HandlerQueue, WorkerPool
+
+
+def test_a_pool_runs_every_job_on_at_most_its_limit_of_threads() -> None:
+    pool = WorkerPool(3, "test-pool")
+    lock, done = threading.Lock(), threading.Semaphore(0)
+    running = peak = 0
+    gate = threading.Barrier(3)
+
+    def job(first: bool) -> None:
+        nonlocal running, peak
+        with lock:
+            running += 1
+            peak = max(peak, running)
+        if first:
+            gate.wait(10)  # passes only if three run at once
+        with lock:
+            running -= 1
+        done.release()
+
+    for number in range(30):
+        pool.submit(lambda first=number < 3: job(first))  # type: ignore[misc]
+    for _ in range(30):
+        assert done.acquire(timeout=10)
+    assert peak == 3
+    pool.close()
+    pool.join(10)
+    assert not [thread for thread in threading.enumerate() if thread.name == "test-pool"]
+
+
+def test_a_job_that_raises_is_logged_and_the_pool_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    pool = WorkerPool(1, "test-pool")
+    done = threading.Event()
+
+    def broken() -> None:
+        raise RuntimeError("no good")
+
+    with caplog.at_level(logging.ERROR):
+        pool.submit(broken)
+        pool.submit(done.set)
+        assert done.wait(10)
+    assert "no good" in caplog.text
+    pool.close()
+    pool.join(10)
+
+
+def test_a_closed_pool_drops_what_waits_and_what_comes() -> None:
+    pool = WorkerPool(1, "test-pool")
+    started, release, ran = threading.Event(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        started.set()
+        release.wait(10)
+
+    pool.submit(hold)
+    assert started.wait(10)
+    pool.submit(ran.set)
+    pool.close()
+    pool.submit(ran.set)
+    pool.join(0.01)  # the job that blocks is not waited for
+    release.set()
+    pool.join(10)
+    assert not ran.is_set()
+
+
+def test_an_idle_thread_of_a_pool_ends_by_itself() -> None:
+    pool = WorkerPool(2, "test-pool", linger=0.01)
+    done = threading.Event()
+    pool.submit(done.set)
+    assert done.wait(10)
+    pool.join(10)
+    assert not [thread for thread in threading.enumerate() if thread.name == "test-pool"]
+
+
+def test_handlers_run_in_order_one_at_a_time() -> None:
+    queue = HandlerQueue(1000)
+    seen: list[int] = []
+    for number in range(500):
+        queue.submit(lambda number=number: seen.append(number))  # type: ignore[misc]
+    queue.join(10)
+    assert seen == list(range(500))
+
+
+def test_a_handler_that_blocks_costs_bounded_memory(caplog: pytest.LogCaptureFixture) -> None:
+    queue = HandlerQueue(10)
+    release, started = threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def hold() -> None:
+        started.set()
+        release.wait(10)
+
+    with caplog.at_level(logging.WARNING):
+        queue.submit(hold)
+        assert started.wait(10)
+        for number in range(100):
+            queue.submit(lambda number=number: seen.append(number))  # type: ignore[misc]
+    assert queue.dropped == 90
+    assert "handler that does not return" in caplog.text
+    assert len(caplog.records) == 7  # at 1, 2, 4 … 64: not once for each
+    release.set()
+    queue.join(10)
+    assert seen == list(range(10))
+
+
+def test_a_queue_does_not_wait_for_itself() -> None:
+    queue = HandlerQueue(10)
+    done = threading.Event()
+
+    def join_from_inside() -> None:
+        queue.join(10)
+        done.set()
+
+    queue.submit(join_from_inside)
+    assert done.wait(5)
