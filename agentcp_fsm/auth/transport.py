@@ -130,19 +130,14 @@ class Transport:
         request = requests.Request("POST", url, headers=headers, json=content).prepare()
         # The environment's proxy stands outside of this machine and would not find its loopback.
         proxies = {} if is_loopback(urlsplit(url).hostname) else get_environ_proxies(url)
-        token = _present_call.set(call)
         try:
             timeout = (call.patience(call.timeouts.connect), call.patience(call.timeouts.read))
-            with self._adapter() as adapter:
+            with self._adapter() as adapter, _present(call):
                 response = adapter.send(request, stream=True, timeout=timeout, verify=verify, proxies=proxies)
                 with closing(response):
                     return Answer(url, response.status_code, response.headers, _read_body(response))
         except _FAILURES as error:
             raise _failure(url, call, error) from error
-        finally:
-            _present_call.reset(token)
-            if call.abandonment is not None:
-                call.abandonment._release()
 
     @contextmanager
     def _adapter(self) -> Iterator[HTTPAdapter]:
@@ -182,6 +177,17 @@ def abandoned(url: str) -> SignInError:
 
 _present_call: ContextVar[Call] = ContextVar("_present_call")
 """The call of the running thread: urllib3 makes the reader, and passes nothing of ours on to it."""
+
+
+@contextmanager
+def _present(call: Call) -> Iterator[None]:
+    token = _present_call.set(call)
+    try:
+        yield
+    finally:
+        _present_call.reset(token)
+        if call.abandonment is not None:
+            call.abandonment._release()
 
 
 class _PatientReader(io.RawIOBase):

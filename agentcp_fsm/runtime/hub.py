@@ -42,20 +42,19 @@ class Timed(Protocol):
     """Something with a deadline."""
 
     armed_at: float
-    """For the timers' use: when they look at it next; infinite at first."""
+    """For the timers' use: when they wake it next; infinite at first."""
 
-    @property
-    def deadline(self) -> float:
-        """When `wake` is to be called, on the clock of `time.monotonic`; infinite for never."""
+    def wake(self) -> float:
+        """The time that it was armed for has come: do what is due, if anything is.
 
-    def wake(self) -> None:
-        """The deadline has passed."""
+        Returns the next deadline, on the clock of `time.monotonic`; infinite for none.
+        """
 
 
 class Timers:
     """One timer of the loop for all deadlines of its connections.
 
-    A deadline that moves later costs nothing: the entry is looked at when it comes up, and put back.
+    A deadline that moves later costs nothing: whoever is woken too early says so, and is put back.
     """
 
     __slots__ = ("_handle", "_heap", "_loop", "_order", "_wake_at")
@@ -67,9 +66,9 @@ class Timers:
         self._handle: asyncio.TimerHandle | None = None
         self._wake_at = math.inf
 
-    def arm(self, timed: Timed) -> None:
-        """Take note that the deadline of `timed` has moved before the time at which it is looked at."""
-        deadline = timed.armed_at = timed.deadline
+    def arm(self, timed: Timed, deadline: float) -> None:
+        """Wake `timed` at `deadline`, which is before the time that it was armed for."""
+        timed.armed_at = deadline
         heapq.heappush(self._heap, (deadline, next(self._order), timed))
         if deadline < self._wake_at:
             self._schedule(deadline)
@@ -91,16 +90,15 @@ class Timers:
             at, _, timed = heapq.heappop(heap)
             if at != timed.armed_at:
                 continue  # armed for an earlier time since, and that has come up
-            timed.armed_at = math.inf
+            timed.armed_at = -math.inf  # what happens to it meanwhile arms nothing
             try:
-                if timed.deadline <= now:
-                    timed.wake()
-                if timed.deadline < timed.armed_at:
-                    self.arm(timed)
+                deadline = timed.wake()
             except Exception:  # a defect of one connection must silence neither the others nor, for good, itself
                 logger.exception("waking %r failed", timed)
-                timed.armed_at = now + 1.0
-                heapq.heappush(heap, (timed.armed_at, next(self._order), timed))
+                deadline = now + 1.0
+            timed.armed_at = deadline
+            if deadline < math.inf:
+                heapq.heappush(heap, (deadline, next(self._order), timed))
         self._wake_at = math.inf
         if heap:
             self._schedule(heap[0][0])

@@ -84,16 +84,17 @@ class World:
             self._step()
         self.now = until
 
-    def run_until(self, state: str, limit: float) -> float:
-        """Let time pass until the machine is in `state`; return the seconds that took.
+    def run_until(self, states: str | tuple[str, ...], limit: float) -> float:
+        """Let time pass until the machine is in (one of) `states`; return the seconds that took.
 
         Raises TimeoutError if that takes more than `limit` seconds; time stands there then.
         """
+        wanted = (states,) if isinstance(states, str) else states
         began = self.now
-        while self.state != state:
+        while self.state not in wanted:
             if self._next() > began + limit:
                 self.now = began + limit
-                raise TimeoutError(f"still {self.state} after {limit} s, not {state}")
+                raise TimeoutError(f"still {self.state} after {limit} s, not {' or '.join(wanted)}")
             self._step()
         return self.now - began
 

@@ -1,6 +1,7 @@
 """Keys and certificates made on the fly."""
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -31,6 +32,17 @@ class Identity:
 
     def sign_hex(self, text: str) -> str:
         return self.key.sign(text.encode(), ec.ECDSA(SHA256())).hex()
+
+
+def damaged_pem(certificate: x509.Certificate, position: int, byte: int) -> str:
+    """Replace one byte of the certificate's DER; the position counts round."""
+    damaged = bytearray(certificate.public_bytes(Encoding.DER))
+    damaged[position % len(damaged)] = byte
+    return ssl.DER_cert_to_PEM_cert(bytes(damaged))
+
+
+VERSION_POSITION = 12
+"""Where the DER of a certificate made here holds its version, of which cryptography complains in its own way."""
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey, password: str = "") -> str:

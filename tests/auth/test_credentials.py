@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from cryptography.x509 import load_pem_x509_certificates
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentcp_fsm.auth import Credentials
 from agentcp_fsm.errors import CredentialsError
-from tests.auth.certificates import Identity, key_pem, make_identity
+from tests.auth.certificates import VERSION_POSITION, Identity, damaged_pem, key_pem, make_identity
 
 AGENT = "alice.agentid.pub"
 IDENTITY = make_identity(AGENT)
@@ -34,7 +34,9 @@ def store(folder: Path, identity: Identity = IDENTITY, password: str = "", agent
     (folder / f"{agent_id}.crt").write_text(identity.certificate_pem)
 
 
-@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1(), ec.SECP256K1()], ids=str)
+@pytest.mark.parametrize(
+    "curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1(), ec.SECP256K1()], ids=lambda curve: curve.name
+)
 def test_signs_on_whatever_curve_the_key_has(tmp_path: Path, curve: ec.EllipticCurve) -> None:
     identity = make_identity(AGENT, curve=curve)
     store(tmp_path / AGENT / "private" / "certs", identity, "päss wörd")
@@ -124,6 +126,18 @@ def test_a_damaged_key_is_refused_or_harmless(position: int, character: str) -> 
     except CredentialsError:
         return
     IDENTITY.key.public_key().verify(credentials.sign(b"nonce"), b"nonce", ec.ECDSA(SHA256()))
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+@given(st.integers(0, 1000), st.integers(0, 255))
+@example(VERSION_POSITION, 9)
+def test_a_damaged_certificate_is_refused_or_still_the_keys(position: int, byte: int) -> None:
+    try:
+        credentials = Credentials.from_pem(AGENT, IDENTITY.key_pem, damaged_pem(IDENTITY.certificate, position, byte))
+    except CredentialsError:
+        return
+    certificate = load_pem_x509_certificates(credentials.certificate_pem.encode())[0]
+    assert certificate.public_key() == IDENTITY.key.public_key()
 
 
 def test_another_kind_of_key() -> None:

@@ -140,11 +140,12 @@ def lateness_of_heartbeats() -> Iterator[list[float]]:
     lateness: list[float] = []
     wake = Driver.wake
 
-    def timed(self: Driver) -> None:
+    def timed(self: Driver) -> float:
         due, sequence = self.lifecycle.beat_due, self.lifecycle.sequence
-        wake(self)
+        deadline = wake(self)
         if self.lifecycle.sequence != sequence:
             lateness.append(time.monotonic() - due)
+        return deadline
 
     Driver.wake = timed  # type: ignore[method-assign]
     try:

@@ -71,9 +71,9 @@ def test_seconds_that_are_no_time(name: str, value: float) -> None:
 def test_the_shortest_and_the_longest_seconds(name: str) -> None:
     """Times that a float loses beside the clock's would leave the machine awake for ever, or asleep."""
     below: dict[str, Any] = {low: 0.001 for low, high in PAIRS if high == name}
-    assert getattr(Config(**below, **{name: 0.001}), name) == 0.001
+    assert getattr(Config(**{**below, name: 0.001}), name) == 0.001
     above: dict[str, Any] = {high: 1e9 for low, high in PAIRS if low == name}
-    assert getattr(Config(**above, **{name: 1e9}), name) == 1e9
+    assert getattr(Config(**{**above, name: 1e9}), name) == 1e9
 
 
 @pytest.mark.parametrize("name", SECONDS)

@@ -18,7 +18,6 @@ from agentcp_fsm.lifecycle import Lifecycle, Snapshot
 from agentcp_fsm.testing import strategies
 from agentcp_fsm.testing.machine import next_event
 
-
 UNKNOWN_ROW = Row("any", "*", None)
 """What the live machine has taken: `handle` asks the row only for what it reports, and `transitions` does not tell."""
 
