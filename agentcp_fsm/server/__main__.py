@@ -11,9 +11,8 @@ import sys
 
 from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.server.console import attend
-from agentcp_fsm.server.faults import Faults
 from agentcp_fsm.server.server import HeartbeatServer
-from agentcp_fsm.wire import NextBeatEncoding
+from agentcp_fsm.wire import AgentCPCodec, NextBeatEncoding
 
 
 def _say(**content: object) -> None:
@@ -47,8 +46,13 @@ def main() -> None:
     parser.add_argument("--keep-running", action="store_true", help="serve on when the standard input ends")
     options = parser.parse_args()
     try:
-        server = HeartbeatServer(options.host, options.http_port, options.udp_port, next_beat=options.next_beat)
-        server.faults = Faults(encoding=NextBeatEncoding(options.encoding))
+        server = HeartbeatServer(
+            options.host,
+            options.http_port,
+            options.udp_port,
+            next_beat=options.next_beat,
+            codec=AgentCPCodec(NextBeatEncoding(options.encoding)),
+        )
         asyncio.run(_serve(server, options.keep_running))
     except AgentCPError as error:
         parser.error(str(error))

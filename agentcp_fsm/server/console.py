@@ -9,14 +9,23 @@ import shlex
 import signal
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from enum import Enum
 from typing import Any
 
 from agentcp_fsm.errors import AgentCPError, ConfigError
-from agentcp_fsm.server.faults import FIELDS, Direction, Faults, OldPort, SignInFault, Stranger, Unauthorized
+from agentcp_fsm.server.faults import (
+    FIELDS,
+    SIGN_IN_ONLY,
+    Direction,
+    Faults,
+    OldPort,
+    SignInFault,
+    Stranger,
+    Unauthorized,
+)
 from agentcp_fsm.server.server import HeartbeatServer
 from agentcp_fsm.session import Invitation
 from agentcp_fsm.wire import NextBeatEncoding
@@ -44,8 +53,12 @@ def _on_or_off(text: str) -> bool:
     return text == "on"
 
 
-def _one_of(kind: type[Enum]) -> "Setting":
-    return ", ".join(str(member.value) for member in kind), kind
+def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: None if text == "none" else parse(text)
+
+
+def _values(members: Iterable[Enum]) -> str:
+    return ", ".join(str(member.value) for member in members)
 
 
 Setting = tuple[str, Callable[[str], Any]]
@@ -53,16 +66,16 @@ Setting = tuple[str, Callable[[str], Any]]
 
 SETTINGS: dict[str, Setting] = {
     "drop": ("a share from 0 to 1", float),
-    "direction": _one_of(Direction),
+    "direction": (_values(Direction), Direction),
     "silent": ("on, off", _on_or_off),
     "delay": ("seconds", float),
     "copies": ("a number", int),
-    "unauthorized": _one_of(Unauthorized),
-    "stranger": _one_of(Stranger),
-    "next_beat": ("milliseconds, none", lambda text: None if text == "none" else int(text)),
-    "encoding": _one_of(NextBeatEncoding),
-    "sign_in": _one_of(SignInFault),
-    "sign_out": _one_of(SignInFault),
+    "unauthorized": (_values(Unauthorized), Unauthorized),
+    "stranger": (_values(Stranger), Stranger),
+    "next_beat": ("milliseconds, none", _or_none(int)),
+    "encoding": (_values(NextBeatEncoding) + ", none", _or_none(NextBeatEncoding)),
+    "sign_in": (_values(SignInFault), SignInFault),
+    "sign_out": (_values(fault for fault in SignInFault if fault not in SIGN_IN_ONLY), SignInFault),
     "status": ("an HTTP error status", int),
     "retry_after": ('seconds, "an HTTP date", ""', str),
     "slow_seconds": ("seconds", float),
@@ -98,6 +111,8 @@ async def run_command(server: HeartbeatServer, line: str) -> str:
         case ["fault", *settings] if settings and len(settings) % 2 == 0:
             server.set_faults(**dict(_setting(*pair) for pair in zip(settings[::2], settings[1::2], strict=True)))
             return _faults(server)
+        case ["fault", *_]:
+            raise ConfigError(f"{line!r}: give names and values in turn; the names are {', '.join(SETTINGS)}")
         case ["restart"]:
             server.restart()
             return "every session is forgotten"

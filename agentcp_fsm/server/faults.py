@@ -90,6 +90,14 @@ SIGN_IN_ONLY = frozenset(
 FIELDS = ("nonce", "server_ip", "port", "sign_cookie", "signature")
 """What an answer can lack."""
 
+_KINDS: dict[str, type[StrEnum]] = {
+    "direction": Direction,
+    "unauthorized": Unauthorized,
+    "stranger": Stranger,
+    "sign_in": SignInFault,
+    "sign_out": SignInFault,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
@@ -112,8 +120,8 @@ class Faults:
     stranger: Stranger = Stranger.OFF
     next_beat: int | None = None
     """NextBeat in milliseconds, as absurd as you like; None for the server's own."""
-    encoding: NextBeatEncoding = NextBeatEncoding.U64
-    """How NextBeat is written."""
+    encoding: NextBeatEncoding | None = None
+    """How NextBeat is written; None for the server's own way."""
     sign_in: SignInFault = SignInFault.NONE
     sign_out: SignInFault = SignInFault.NONE
     """Any but `SIGN_IN_ONLY`."""
@@ -129,6 +137,9 @@ class Faults:
     """The port of SignInFault.PORT_OUT_OF_RANGE."""
 
     def __post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            if not isinstance(getattr(self, name), kind):
+                raise ConfigError(f"{name}={getattr(self, name)!r}: give a {kind.__name__} ({', '.join(kind)})")
         if not 0 <= self.drop <= 1:
             raise ConfigError(f"drop={self.drop!r}: give a share from 0 to 1")
         for name in ("delay", "slow_seconds"):
@@ -149,6 +160,6 @@ class Faults:
             raise ConfigError(f"sign_out={self.sign_out.value!r}: give one of {others}")
         if self.next_beat is not None:
             try:
-                AgentCPCodec(self.encoding).encode(HeartbeatResponse(1, self.next_beat))
+                AgentCPCodec(self.encoding or NextBeatEncoding.U64).encode(HeartbeatResponse(1, self.next_beat))
             except WireError as error:
-                raise ConfigError(f"next_beat={self.next_beat!r} as {self.encoding.value}: {error}") from None
+                raise ConfigError(f"next_beat={self.next_beat!r}: {error}") from None

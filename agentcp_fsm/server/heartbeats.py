@@ -14,12 +14,12 @@ from agentcp_fsm.server.statistics import Counters
 from agentcp_fsm.session import Invitation
 from agentcp_fsm.wire import (
     UNAUTHORIZED,
-    AgentCPCodec,
     Codec,
     HeartbeatRequest,
     HeartbeatResponse,
     InviteRequest,
     InviteResponse,
+    Message,
 )
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,6 @@ class Heartbeats:
         rng: Random,
         delayed_limit: int,
     ) -> None:
-        self._plain_codec = codec
         self._codec = codec
         self._next_beat = next_beat
         self._agents = agents
@@ -56,18 +55,10 @@ class Heartbeats:
         self._stranger: Endpoint | None = None
         """What sends in the server's place; None: the server itself."""
 
-    def set_faults(self, faults: Faults) -> None:
-        """Obey these from now on; what is already delayed stays so."""
+    def set_faults(self, faults: Faults, codec: Codec) -> None:
+        """Obey these, and write in this way, from now on; what is already delayed stays as it is."""
         self.faults = faults
-        # Any other codec leaves no choice of encoding.
-        self._codec = (
-            AgentCPCodec(faults.encoding) if isinstance(self._plain_codec, AgentCPCodec) else self._plain_codec
-        )
-
-    def received_by_stranger(self, _data: bytes, _address: Address, _endpoint: Endpoint) -> None:
-        """Take one datagram at the stranger's port, where no client has reason to send anything."""
-        self._counters.datagrams += 1
-        self._counters.unexpected += 1
+        self._codec = codec
 
     def set_stranger(self, stranger: Endpoint | None) -> None:
         """Send from this endpoint instead of the server's, until another or None is set, which closes it."""
@@ -89,12 +80,21 @@ class Heartbeats:
             self._heartbeat(message, address, endpoint)
         elif isinstance(message, InviteResponse):
             self._invite_answered(message)
+        elif message is not None:
+            self._unexpected(message)
 
     def received_at_old_port(self, data: bytes, address: Address, endpoint: Endpoint) -> None:
         """Take one datagram at a port that the server moved away from: only a 401 is to be had there."""
         message = self._decode(data)
         if isinstance(message, HeartbeatRequest):
             self._respond(message, UNAUTHORIZED, address, endpoint)
+        elif message is not None:
+            self._unexpected(message)
+
+    def received_by_stranger(self, _data: bytes, _address: Address, _endpoint: Endpoint) -> None:
+        """Take one datagram at the stranger's port, where no client has reason to send anything."""
+        self._counters.datagrams += 1
+        self._counters.unexpected += 1
 
     async def invite(
         self, agent: Agent, address: Address, invitation: Invitation, patience: float, endpoint: Endpoint
@@ -108,29 +108,29 @@ class Heartbeats:
         try:
             agent.invitations += 1
             self._counters.invitations += 1
-            logger.debug("inviting %s at %s", agent.agent_id, address)
+            logger.debug("inviting %r at %s", agent.agent_id, address)
             self._send(data, address, endpoint)
             async with asyncio.timeout(patience):
                 return await answer
         finally:
             self._awaited.remove(awaited)
 
-    def _decode(self, data: bytes) -> HeartbeatRequest | InviteResponse | None:
-        """Return what a client may send, or count what it may not; None also for what a fault loses."""
+    def _decode(self, data: bytes) -> Message | None:
+        """Return the message, or None for a malformed one and for what a fault loses."""
         self._counters.datagrams += 1
-        if self.faults.drop and self._drops(Direction.REQUESTS):
+        if self.faults.drop and self._loses(Direction.REQUESTS):
+            self._counters.dropped += 1
             return None
         try:
-            message = self._codec.decode(data)
+            return self._codec.decode(data)
         except WireError as error:
             self._counters.malformed += 1
             logger.debug("malformed datagram: %s", error)
             return None
-        if isinstance(message, HeartbeatRequest | InviteResponse):
-            return message
+
+    def _unexpected(self, message: Message) -> None:
         self._counters.unexpected += 1
         logger.debug("unexpected datagram: %s", type(message).__name__)
-        return None
 
     def _heartbeat(self, message: HeartbeatRequest, address: Address, endpoint: Endpoint) -> None:
         agent = self._agents.by_cookie.get(message.sign_cookie)
@@ -155,17 +155,17 @@ class Heartbeats:
             self._counters.unauthorized += 1
         else:
             self._counters.answers += 1
-        logger.debug("heartbeat %d of %s from %s: NextBeat %d", message.sequence, message.agent_id, address, next_beat)
+        logger.debug("heartbeat %d of %r from %s: NextBeat %d", message.sequence, message.agent_id, address, next_beat)
         self._send(self._codec.encode(HeartbeatResponse(message.sequence, next_beat)), address, endpoint)
 
     def _invite_answered(self, message: InviteResponse) -> None:
         agent = self._agents.by_cookie.get(message.sign_cookie)
         if agent is None or not agent.is_named(message.agent_id):
-            self._counters.unexpected += 1
+            self._unexpected(message)
             return
         agent.invitations_answered += 1
         self._counters.invitations_answered += 1
-        logger.debug("%s answered an invitation", agent.agent_id)
+        logger.debug("%r answered an invitation", agent.agent_id)
         for key, invitation, answer in self._awaited:
             # Some SDKs answer with an empty SessionId (protocol, "Datagrams"): then the first that waits is meant.
             if (
@@ -179,8 +179,8 @@ class Heartbeats:
 
     def _send(self, data: bytes, address: Address, endpoint: Endpoint) -> None:
         faults = self.faults
-        if faults.silent or (faults.drop and self._drops(Direction.ANSWERS)):
-            self._counters.dropped += faults.silent  # `_drops` counts its own
+        if faults.silent or (faults.drop and self._loses(Direction.ANSWERS)):
+            self._counters.dropped += 1
             return
         sender = self._stranger or endpoint
         for _ in range(faults.copies):
@@ -201,8 +201,6 @@ class Heartbeats:
         handle = asyncio.get_running_loop().call_later(delay, send)
         self._delayed.add(handle)
 
-    def _drops(self, direction: Direction) -> bool:
+    def _loses(self, direction: Direction) -> bool:
         faults = self.faults
-        dropped = faults.direction in (Direction.BOTH, direction) and self._rng.random() < faults.drop
-        self._counters.dropped += dropped
-        return dropped
+        return faults.direction in (Direction.BOTH, direction) and self._rng.random() < faults.drop

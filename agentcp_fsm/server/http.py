@@ -36,6 +36,9 @@ CHUNK = 64 * 1024
 GRACE = 1.0
 """Seconds that the calls of dropped connections get to end."""
 
+PROOF = ("nonce", "public_key", "cert", "signature")
+"""What step 2 of a sign-in brings along."""
+
 JSONObject = dict[str, Any]
 
 
@@ -161,7 +164,7 @@ class HTTPService:
         self._counters.calls += 1
         faults = self._faults
         fault = {"/sign_in": faults.sign_in, "/sign_out": faults.sign_out}.get(request.path, SignInFault.NONE)
-        logger.debug("%s %s from %s, fault: %s", request.method, request.path, request.remote, fault)
+        logger.debug("%s %r from %s, fault: %s", request.method, request.path, request.remote, fault)
         struck = await _strike(fault, faults, request)
         if struck is not None:
             return struck
@@ -172,7 +175,7 @@ class HTTPService:
                 self._counters.http_malformed += 1
             else:
                 self._counters.refused += 1
-            logger.debug("%s refused: %s", request.path, refusal)
+            logger.debug("%r refused: %s", request.path, refusal)
             return _error(refusal.status, str(refusal))
         return await _send(answer, fault, faults, request)
 
@@ -199,9 +202,7 @@ class HTTPService:
         return answer
 
     def _open_session(self, agent_id: str, request_id: str, body: JSONObject, request: web.BaseRequest) -> JSONObject:
-        nonce, public_key, cert, signature = (
-            _text(body, name) for name in ("nonce", "public_key", "cert", "signature")
-        )
+        nonce, public_key, cert, signature = (_text(body, name) for name in PROOF)
         if request.transport is None:
             raise ConnectionResetError("the client is gone")
         if not self._nonces.redeem(nonce, agent_id, request_id):
@@ -212,7 +213,7 @@ class HTTPService:
             raise Refused(403, str(error)) from error
         cookie, token = self._agents.open_session(agent_id)
         self._counters.sign_ins += 1
-        logger.info("%s signed in", agent_id)
+        logger.info("%r signed in", agent_id)
         return {
             # Bound to every address, the server is where the client reached it.
             "server_ip": request.transport.get_extra_info("sockname")[0],
@@ -226,7 +227,7 @@ class HTTPService:
         if not self._agents.close_session(agent_id, _text(body, "signature")):
             raise Refused(401, "signature is of no session of this agent; sign in")
         self._counters.sign_outs += 1
-        logger.info("%s signed out", agent_id)
+        logger.info("%r signed out", agent_id)
         return {"message": "signed out"}
 
     def _query_online_state(self, body: JSONObject, _: web.BaseRequest) -> JSONObject:

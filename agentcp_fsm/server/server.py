@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from agentcp_fsm.auth.credentials import Credentials
-from agentcp_fsm.errors import ConfigError, ServerError
+from agentcp_fsm.errors import ConfigError, ServerError, WireError
 from agentcp_fsm.server.faults import MAX_PORT, Faults, OldPort, SignInFault, Stranger
 from agentcp_fsm.server.heartbeats import Heartbeats
 from agentcp_fsm.server.http import HTTPService
@@ -20,7 +20,7 @@ from agentcp_fsm.server.registry import Agents, Limits, Nonces
 from agentcp_fsm.server.sockets import Address, Endpoint, Receiver
 from agentcp_fsm.server.statistics import AgentView, Counters, ServerStatistics
 from agentcp_fsm.session import Invitation
-from agentcp_fsm.wire import UNAUTHORIZED, AgentCPCodec, Codec, InviteResponse, NextBeatEncoding
+from agentcp_fsm.wire import UNAUTHORIZED, AgentCPCodec, Codec, HeartbeatResponse, InviteResponse
 
 logger = logging.getLogger(__name__)
 
@@ -153,13 +153,13 @@ class HeartbeatServer:
 
     async def stop(self) -> None:
         """Close everything and forget all sessions, within a second or two; may be repeated.  Counts remain."""
+        await self._http.close()  # first, for a call under way asks for the UDP port
         self._heartbeats.close()
         for endpoint in (self._endpoint, *self._old_endpoints):
             if endpoint is not None:
                 endpoint.close()
         self._endpoint = None
         self._old_endpoints.clear()
-        await self._http.close()
         self.restart()
 
     @property
@@ -173,8 +173,16 @@ class HeartbeatServer:
 
     @faults.setter
     def faults(self, faults: Faults) -> None:
-        if faults.encoding is not NextBeatEncoding.U64 and not isinstance(self._codec, AgentCPCodec):
-            raise ConfigError(f"encoding={faults.encoding.value!r}: only AgentCP's own codec leaves the choice")
+        codec = self._codec
+        if faults.encoding is not None:
+            if not isinstance(codec, AgentCPCodec):
+                raise ConfigError(f"encoding={faults.encoding.value!r}: only AgentCP's own codec leaves the choice")
+            codec = AgentCPCodec(faults.encoding)
+        if faults.next_beat is not None:
+            try:
+                codec.encode(HeartbeatResponse(1, faults.next_beat))
+            except WireError as error:
+                raise ConfigError(f"next_beat={faults.next_beat!r}: {error}") from None
         if faults.sign_in is SignInFault.BAD_PROOF and self._credentials is None:
             raise ConfigError(f"sign_in={faults.sign_in.value!r}: give the server credentials to prove itself with")
         if self._endpoint is not None and faults.stranger is not self.faults.stranger:
@@ -183,7 +191,7 @@ class HeartbeatServer:
             self._http.set_faults(faults)
         except OSError as error:
             raise _unavailable("TCP", self._http.address, error) from error
-        self._heartbeats.set_faults(faults)
+        self._heartbeats.set_faults(faults, codec)
         logger.info("faults are now %s", faults)
 
     def set_faults(self, **changes: Any) -> None:
