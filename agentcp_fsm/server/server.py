@@ -137,7 +137,7 @@ class HeartbeatServer:
             raise ServerError(f"the server runs already at {self.url}: stop it first")
         try:
             found = await asyncio.get_running_loop().getaddrinfo(self._host, 0, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # no address, or no name
             raise ServerError(f"host={self._host!r} has no address: give a name or address of this machine") from error
         self._family, _, _, _, (ip_address, *_) = found[0]
         address = str(ip_address)
