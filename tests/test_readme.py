@@ -34,7 +34,7 @@ def test_the_snippet_of_library_use_runs_as_it_stands(tmp_path: Path, capsys: py
     assert capsys.readouterr().out.startswith("ONLINE Health(")
     assert names["connection"].state is State.OFFLINE
     assert [transition.dest for transition in transitions] == ["SIGNING_IN", "ONLINE", "STOPPING", "OFFLINE"]
-    assert server.statistics.sign_outs == 1
+    assert server.statistics().sign_outs == 1
 
 
 def test_the_commands_that_are_run_elsewhere_are_there_to_be_run() -> None:

@@ -296,7 +296,7 @@ def _play(stage: Stage) -> None:
     stage.begin("stopping")
     connection.stop()
     stage.until_seen("OFFLINE", lambda transition: transition.dest == State.OFFLINE, 0)
-    if server.statistics.sign_outs != 1:
+    if server.statistics().sign_outs != 1:
         raise DemoFailedError("the agent did not sign out")
 
 
