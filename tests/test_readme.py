@@ -31,10 +31,10 @@ def test_the_snippet_of_library_use_runs_as_it_stands(tmp_path: Path, capsys: py
     with ServerThread() as server:
         assert "https://heartbeat.example" in snippet
         exec(compile(snippet.replace("https://heartbeat.example", server.url), "README.md", "exec"), names)
+        assert server.statistics().sign_outs == 1
     assert capsys.readouterr().out.startswith("ONLINE Health(")
     assert names["connection"].state is State.OFFLINE
     assert [transition.dest for transition in transitions] == ["SIGNING_IN", "ONLINE", "STOPPING", "OFFLINE"]
-    assert server.statistics().sign_outs == 1
 
 
 def test_the_commands_that_are_run_elsewhere_are_there_to_be_run() -> None:

@@ -68,7 +68,7 @@ def test_version() -> None:
         (["serve", "--next-beat", "0"], "--next-beat"),
         (["serve", "--next-beat", "nan"], "--next-beat"),
         (["serve", "--host", "198.51.100.1"], "198.51.100.1"),
-        (["serve", "--host", "no\nhost"], "no host"),
+        (["serve", "--host", "no\nhost"], "has no address"),
         (["identity", "new", "../bob", "--data", "/nowhere"], "../bob"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
