@@ -139,6 +139,7 @@ class Monitor:
         self._note_event(event, source, now)
         for effect in step.effects:
             self._note_effect(effect, step)
+        self._check_giving_up(step)
         if state != source:
             self._entered_at = now
         if state in SERVING and source not in SERVING:
@@ -277,6 +278,8 @@ class Monitor:
         reports = [effect for effect in step.effects if isinstance(effect, ReportTransition)]
         if step.state != step.source:
             self._require(len(reports) == 1, "rule", "a transition is reported once")
+        elif not any(isinstance(effect, SignIn) for effect in step.effects):  # which is left and entered again
+            self._require(not reports, "rule", "a transition is reported, and there was none")
         for report in reports:
             told = (report.source, report.dest, report.trigger, report.at)
             self._require(
@@ -307,6 +310,20 @@ class Monitor:
                 self._require(isinstance(effect, LEAVING), "S9", f"{effect!r} has no place after stop")
         if isinstance(step.event, Stop) and step.source != OFFLINE:
             self._require(step.state == STOPPING, "rule", "rule 8: stop leads to STOPPING in the same step")
+
+    def _check_giving_up(self, step: Observation) -> None:
+        """Rule 6: what ends an attempt and is not the application's wish."""
+        failed = step.source in CONNECTING and step.state in (BACKOFF, STOPPING)
+        if not failed or isinstance(step.event, Stop | Reconnect):
+            return
+        limit = self.config.sign_in_attempt_limit
+        exhausted = limit is not None and self._attempts >= limit
+        self._require((step.state == STOPPING) == exhausted, "rule", f"rule 6: {self._attempts} of {limit} attempts")
+        rejected = isinstance(step.event, SignInFailed) and step.event.rejected
+        told = any(isinstance(effect, ReportError) for effect in step.effects)
+        self._require(told == (rejected or exhausted), "rule", "rule 6: an error is what retrying cannot mend")
+        if exhausted:
+            self._stopped = True
 
     def _check_deadline(self, step: Observation) -> None:
         state, now, deadline = step.state, step.now, step.deadline

@@ -397,11 +397,13 @@ def test_4_and_5_lost_closes_the_socket_first_and_signs_in_again(kind: str) -> N
     assert (report.source, report.dest, report.at) == (report.source, "RECONNECTING", 15.0)
 
 
+@pytest.mark.parametrize("state", ["online", "degraded"])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "silence"])
-def test_5_lost_soon_after_the_sign_in_waits_for_what_is_left_of_the_minimum(kind: str) -> None:
-    life = Life(unauthorized_spread=0.0).online()
+def test_5_lost_soon_after_the_sign_in_waits_for_what_is_left_of_the_minimum(kind: str, state: str) -> None:
+    life: Life = getattr(Life(unauthorized_spread=0.0, receive_failure_limit=3 + (state == "degraded")), state)()
     assert loss(kind, life, 2.0) == [CloseSocket(1)]
     assert (life.state, life.deadline) == ("BACKOFF", 5.0)
+    assert life.machine.session is None
     assert life.machine.statistics.losses == 1
     assert life.wake() == [SignIn(2)]
     assert life.state == "RECONNECTING"
@@ -411,6 +413,17 @@ def test_5_lost_by_silence_soon_after_the_sign_in_waits_too() -> None:
     life = Life(interval_min=1.0).online(0.0, 1000)
     assert loss("silence", life, 3.0) == [CloseSocket(1)]
     assert (life.state, life.deadline) == ("BACKOFF", 5.0)
+    assert (life.machine.session, life.machine.statistics.losses) == (None, 1)
+
+
+def test_5_an_impatient_connection_is_lost_straight_from_online() -> None:
+    """With a silence limit of 1, the first heartbeat without an answer is the last."""
+    for minimum, state in ((5.0, "BACKOFF"), (1.0, "RECONNECTING")):
+        life = Life(interval_min=1.0, silence_limit=1, sign_in_interval_min=minimum).online(0.0, 1000)
+        life.wake()
+        assert life.state == "ONLINE"
+        assert CloseSocket(1) in life.wake()
+        assert (life.state, life.machine.now) == (state, 2.0)
 
 
 @pytest.mark.parametrize("kind", ["send", "receive", "401", "reconnect", "socket"])
@@ -609,28 +622,74 @@ FAILURES: list[tuple[str, bool]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "session_in_hand"), FAILURES)
-def test_6_at_the_limit_of_attempts_it_stops_with_the_reason(kind: str, session_in_hand: bool) -> None:
-    life = Life(sign_in_attempt_limit=2, send_failure_limit=1, receive_failure_limit=1).backoff()
-    life.wake()
+def fail(life: Life, kind: str, session_in_hand: bool, rejected: bool = False) -> list[Effect]:
+    """End the attempt in one of the ways of FAILURES; the last step's effects."""
+    attempt, state = life.machine.attempt, life.state
     if session_in_hand:
         life.prove(life.machine.now)
-    now = life.machine.now
+    effects: list[Effect] = []
     if kind in ("silence", "timeout"):
-        effects: list[Effect] = []
-        while life.state == "SIGNING_IN":
+        while life.state == state:
             effects = life.wake()
+        return effects
+    event: Event = {
+        "sign-in": SignInFailed(attempt, "broken", rejected=rejected), "socket": SocketFailed(attempt, "broken"),
+        "send": SendFailed(attempt, "broken"), "receive": ReceiveFailed(attempt, "broken"),
+        "401": Unauthorized(attempt),
+    }[kind]  # fmt: skip
+    return life.does(event, life.machine.now)
+
+
+BRITTLE = {"send_failure_limit": 1, "receive_failure_limit": 1}
+
+
+@pytest.mark.parametrize("state", ["SIGNING_IN", "RECONNECTING"])
+@pytest.mark.parametrize(("kind", "session_in_hand"), FAILURES)
+def test_6_an_attempt_that_fails_in_any_way_is_followed_by_another(
+    kind: str, session_in_hand: bool, state: str
+) -> None:
+    life = Life(**BRITTLE).reconnecting() if state == "RECONNECTING" else Life(**BRITTLE).signing_in()
+    attempt = life.machine.attempt
+    effects = fail(life, kind, session_in_hand)
+    assert life.state == "BACKOFF"
+    assert (CloseSocket(attempt) in effects) == session_in_hand
+    assert not any(isinstance(effect, ReportError) for effect in effects)
+    assert life.machine.statistics.failed_attempts == 1
+    assert life.machine.session is None
+    assert life.wake() == [SignIn(attempt + 1)]
+    assert life.state == state
+
+
+@pytest.mark.parametrize("state", ["SIGNING_IN", "RECONNECTING"])
+def test_6_a_rejected_attempt_is_one_that_failed(state: str) -> None:
+    life = Life().reconnecting() if state == "RECONNECTING" else Life().signing_in()
+    effects = fail(life, "sign-in", False, rejected=True)
+    assert ReportError("broken") in effects
+    assert (life.state, life.machine.statistics.failed_attempts) == ("BACKOFF", 1)
+    assert life.deadline >= 30.0
+    life.wake()
+    assert life.state == state
+
+
+@pytest.mark.parametrize("once_online", [False, True])
+@pytest.mark.parametrize(("kind", "session_in_hand"), FAILURES)
+def test_6_at_the_limit_of_attempts_it_stops_with_the_reason(
+    kind: str, session_in_hand: bool, once_online: bool
+) -> None:
+    life = Life(sign_in_attempt_limit=2, **BRITTLE)
+    if once_online:
+        life.reconnecting(0.0)
+        fail(life, "sign-in", False)
     else:
-        event: Event = {
-            "sign-in": SignInFailed(2, "broken", rejected=True), "socket": SocketFailed(2, "broken"),
-            "send": SendFailed(2, "broken"), "receive": ReceiveFailed(2, "broken"), "401": Unauthorized(2),
-        }[kind]  # fmt: skip
-        effects = life.does(event, now)
+        life.backoff()
+    life.wake()
+    attempt = life.machine.attempt
+    effects = fail(life, kind, session_in_hand, rejected=True)
     assert life.state == "STOPPING"
     detail = ": broken" if kind in ("sign-in", "socket", "send", "receive") else ""
     assert ReportError(f"gave up after 2 attempts{detail}") in effects
-    assert (CloseSocket(2) in effects) == session_in_hand
-    assert (SignOut(2, SESSION) in effects) == session_in_hand
+    assert (CloseSocket(attempt) in effects) == session_in_hand
+    assert (SignOut(attempt, SESSION) in effects) == session_in_hand
     life.wake()
     assert (life.state, life.deadline) == ("OFFLINE", NEVER)
     assert life.machine.statistics.failed_attempts == 2
@@ -663,6 +722,7 @@ def test_7_sign_ins_after_a_401_are_spread(drawn: float, deadline: float) -> Non
     life = Life(drawn=drawn).online()
     assert life.does(Unauthorized(1), 20.0) == [CloseSocket(1)]
     assert (life.state, life.deadline) == ("BACKOFF", deadline)
+    assert (life.machine.session, life.machine.statistics.losses) == (None, 1)
     life.wake()
     assert life.state == "RECONNECTING"
 
@@ -1021,6 +1081,9 @@ def test_reconnect_while_connecting_begins_again(state: str) -> None:
     assert (life.state, life.deadline) == (state, 40.0)
     life.tell(SignedIn(attempt + 2, SESSION), 20.0)
     assert life.does(Reconnect(), 20.0) == [CloseSocket(attempt + 2), SignIn(attempt + 3)]
+    life.tell(SignedIn(attempt + 3, SESSION), 20.0)
+    assert life.does(Reconnect(), 21.0) == [CloseSocket(attempt + 3)]
+    assert (life.state, life.machine.session) == ("BACKOFF", None)
     assert life.machine.statistics.losses == (1 if state == "RECONNECTING" else 0)
 
 
