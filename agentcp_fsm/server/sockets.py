@@ -156,5 +156,4 @@ class Listener:
                 self._loop.remove_reader(self._socket)
                 self._pause = self._loop.call_later(ACCEPT_PAUSE, self._loop.add_reader, self._socket, self._accept)
                 return
-            connection.setblocking(False)
             self._connected(connection)

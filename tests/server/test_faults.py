@@ -1,5 +1,6 @@
 """Every fault does what it says, and nothing that it does not say."""
 
+import asyncio
 import socket
 import time
 from datetime import UTC, datetime
@@ -102,6 +103,16 @@ def test_delayed_datagrams_do_not_outlive_the_server(agent: Client, server: Serv
     begun = time.monotonic()
     server.stop()
     assert time.monotonic() - begun < PATIENCE
+
+
+def test_delayed_datagrams_do_not_outlive_their_port(server: ServerThread, agent: Client) -> None:
+    server.set_faults(delay=0.05)
+    agent.beat()
+    until(lambda: server.statistics().heartbeats == 1)
+    agent.server_address = server.move()
+    agent.sequence = 5
+    assert agent.next_beat() == 7000, "it comes after the one that was never sent"
+    assert server.statistics().socket_errors == 0
 
 
 def test_copies(server: ServerThread, agent: Client) -> None:
@@ -255,6 +266,20 @@ def test_hanging(server: ServerThread, agent: Client) -> None:
     with pytest.raises(requests.ReadTimeout):
         agent.post("/sign_in", {"agent_id": ALICE, "request_id": "1"}, timeout=0.1)
     assert agent.sign_out().status_code == 200
+
+
+@pytest.mark.parametrize("fault", [SignInFault.HANG, SignInFault.HANG_AFTER_HEADERS, SignInFault.SLOW])
+def test_a_call_that_hangs_ends_with_its_client(server: ServerThread, fault: SignInFault) -> None:
+    def tasks() -> int:
+        return server.call(lambda: len(asyncio.all_tasks()))
+
+    at_rest = tasks()
+    server.set_faults(sign_in=fault)
+    with Client(server) as client:
+        with pytest.raises(requests.RequestException):
+            client.post("/sign_in", {"agent_id": ALICE, "request_id": "1"}, timeout=0.05)
+        client.http.close()
+        until(lambda: tasks() == at_rest)
 
 
 def test_hanging_after_the_headers(server: ServerThread, agent: Client) -> None:

@@ -148,6 +148,7 @@ def test_what_is_sent_is_the_invitation(server: ServerThread, agent: Client) -> 
     with inviting(server, INVITATION, timeout=0) as (answer,):
         assert agent.receive() == InviteRequest(1, INVITATION)
         assert isinstance(answer.exception(), TimeoutError)
+    assert server.server._heartbeats._awaited == [], "nothing is kept of it"
 
 
 def test_an_empty_session_id_answers_the_oldest_invitation(server: ServerThread, agent: Client) -> None:

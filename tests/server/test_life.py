@@ -1,6 +1,7 @@
 """Starting and stopping: in a thread, in another's loop, in a process."""
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -179,6 +181,41 @@ def test_any_event_loop_will_do(new_event_loop: Callable[[], asyncio.AbstractEve
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(live())
+
+
+def test_a_connection_is_dropped_that_arrives_while_the_port_is_closed() -> None:
+    async def live() -> bytes:
+        async with HeartbeatServer() as server:
+            host, _, port = server.url.removeprefix("http://").rpartition(":")
+            with socket.create_connection((host, int(port)), PATIENCE) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # it is accepted, but has no transport yet
+                server.set_faults(sign_in=SignInFault.REFUSED)
+                try:
+                    return await asyncio.to_thread(connection.recv, 100)
+                except ConnectionResetError:
+                    return b""
+
+    assert asyncio.run(live()) == b""
+
+
+def test_a_stopped_server_is_held_by_nothing() -> None:
+    async def live() -> None:
+        async with HeartbeatServer() as server:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+                server.set_faults(delay=3600.0)
+                udp.sendto(
+                    bytes.fromhex("00010201006411616c6963652e6167656e7469642e707562000462d53c8abac0"),
+                    server.udp_address,
+                )
+                await asyncio.to_thread(until, lambda: server.statistics().unauthorized)
+        held = weakref.ref(server)
+        del server
+        gc.collect()
+        assert held() is None
+
+    asyncio.run(asyncio.wait_for(live(), PATIENCE))
 
 
 # In a process ---------------------------------------------------------------------------------------------------------
