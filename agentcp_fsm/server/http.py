@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from agentcp_fsm.auth.credentials import Credentials
 from agentcp_fsm.server.faults import Faults, SignInFault
@@ -351,7 +352,7 @@ async def _read(request: web.BaseRequest) -> JSONObject:
         raise Malformed("the request is too large", 413) from error
     except TimeoutError as error:
         raise Malformed(f"the request was not complete within {READ_TIMEOUT:g} s", 408) from error
-    except web.RequestPayloadError as error:
+    except (web.RequestPayloadError, HttpProcessingError) as error:
         raise Malformed("the request's body is broken") from error
     except (ValueError, RecursionError) as error:
         raise Malformed("the request is not JSON") from error

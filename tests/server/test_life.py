@@ -25,6 +25,9 @@ from agentcp_fsm.errors import ConfigError, ServerError
 from agentcp_fsm.server import HeartbeatServer, Limits, ServerThread, SignInFault
 from tests.server.client import ALICE, INVITATION, PATIENCE, Client, until
 
+A_HEARTBEAT = bytes.fromhex("00010201006411616c6963652e6167656e7469642e707562000462d53c8abac0")
+"""Of a session that no server of these tests has."""
+
 # In a thread ----------------------------------------------------------------------------------------------------------
 
 
@@ -175,7 +178,7 @@ def test_any_event_loop_will_do(new_event_loop: Callable[[], asyncio.AbstractEve
             with udp:
                 udp.setblocking(False)
                 udp.connect(server.udp_address)
-                udp.send(bytes.fromhex("00010201006411616c6963652e6167656e7469642e707562000462d53c8abac0"))
+                udp.send(A_HEARTBEAT)
                 async with asyncio.timeout(PATIENCE):
                     assert (await loop.sock_recv(udp, 100)).hex() == "0001010200080000000000000191"
 
@@ -200,22 +203,21 @@ def test_a_connection_is_dropped_that_arrives_while_the_port_is_closed() -> None
     assert asyncio.run(live()) == b""
 
 
-def test_a_stopped_server_is_held_by_nothing() -> None:
-    async def live() -> None:
+def test_a_delayed_datagram_holds_no_stopped_server() -> None:
+    async def serve() -> weakref.ref[object]:
         async with HeartbeatServer() as server:
+            server.set_faults(delay=3600.0)
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-                server.set_faults(delay=3600.0)
-                udp.sendto(
-                    bytes.fromhex("00010201006411616c6963652e6167656e7469642e707562000462d53c8abac0"),
-                    server.udp_address,
-                )
+                udp.sendto(A_HEARTBEAT, server.udp_address)
                 await asyncio.to_thread(until, lambda: server.statistics().unauthorized)
-        held = weakref.ref(server)
-        del server
+        return weakref.ref(server._heartbeats)
+
+    async def live() -> None:
+        held = await serve()
         gc.collect()
         assert held() is None
 
-    asyncio.run(asyncio.wait_for(live(), PATIENCE))
+    asyncio.run(live())
 
 
 # In a process ---------------------------------------------------------------------------------------------------------
@@ -277,7 +279,7 @@ def test_a_process_says_where_it_is_and_obeys(started: Callable[..., Process]) -
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.settimeout(PATIENCE)
         udp.connect((process.ready["udp_host"], process.ready["udp_port"]))
-        udp.send(bytes.fromhex("00010201006411616c6963652e6167656e7469642e707562000462d53c8abac0"))
+        udp.send(A_HEARTBEAT)
         assert udp.recv(100).hex() == "0001010200029103"
     process.end()
 
