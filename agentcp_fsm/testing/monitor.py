@@ -276,10 +276,8 @@ class Monitor:
 
     def _check_reports(self, step: Observation) -> None:
         reports = [effect for effect in step.effects if isinstance(effect, ReportTransition)]
-        if step.state != step.source:
-            self._require(len(reports) == 1, "rule", "a transition is reported once")
-        elif not any(isinstance(effect, SignIn) for effect in step.effects):  # which is left and entered again
-            self._require(not reports, "rule", "a transition is reported, and there was none")
+        entered = step.state != step.source or any(isinstance(effect, SignIn) for effect in step.effects)
+        self._require(len(reports) == entered, "rule", "a transition is reported, once, and nothing else is")
         for report in reports:
             told = (report.source, report.dest, report.trigger, report.at)
             self._require(
