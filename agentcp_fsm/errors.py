@@ -25,6 +25,10 @@ class CredentialsError(AgentCPError):
     """A key or certificate on disk cannot be used; the text names the file and the remedy."""
 
 
+class ServerError(AgentCPError, RuntimeError):
+    """The reference server cannot do what was asked now; the text names what stands in the way."""
+
+
 class ConnectionStateError(AgentCPError, RuntimeError):
     """The connection is in no state to do what was asked, or did not get there in time."""
 

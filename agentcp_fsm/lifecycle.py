@@ -213,9 +213,9 @@ class Lifecycle:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put the machine into the state of a snapshot; configuration, random source and statistics stay."""
-        for name, value in zip(Snapshot._fields, snapshot, strict=True):
+        for name in Snapshot._fields:
             if name != "known_invitations":
-                setattr(self, name, value)
+                setattr(self, name, getattr(snapshot, name))
         self._invitations = dict.fromkeys(snapshot.known_invitations) or None
 
     @property

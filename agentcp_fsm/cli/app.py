@@ -29,13 +29,12 @@ CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
 app = typer.Typer(
     name="agentcp-fsm",
     help="Keep an AgentCP agent reachable: its heartbeat connection as one explicit state machine.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-identity = typer.Typer(help="Throwaway identities, for use with a local server.", no_args_is_help=True)
+identity = typer.Typer(help="Throwaway identities, for use with a local server.")
 app.add_typer(identity, name="identity")
 
 
@@ -65,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        status = app(list(arguments), prog_name="agentcp-fsm", standalone_mode=False)
+        status = app(list(arguments) or ["--help"], prog_name="agentcp-fsm", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

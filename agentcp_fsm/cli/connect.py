@@ -46,7 +46,7 @@ def run_connection(credentials: Credentials, client: AuthClient, codec: str, jso
         output.say(
             "invitation",
             f"[bold]invited[/bold] by {shown(invitation.inviter_agent_id)} to session {shown(invitation.session_id)}"
-            f" at {shown(invitation.message_server)}",
+            + (f" at {shown(invitation.message_server)}" if invitation.message_server else ""),
             inviter_agent_id=invitation.inviter_agent_id,
             session_id=invitation.session_id,
             message_server=invitation.message_server,
@@ -71,8 +71,8 @@ def run_connection(credentials: Credentials, client: AuthClient, codec: str, jso
     statistics = connection.health().statistics
     output.say(
         "summary",
-        f"{statistics.answers} of {statistics.heartbeats} heartbeats answered, {statistics.losses} losses, "
-        f"{statistics.attempts} sign-ins, {statistics.invitations} invitations",
+        f"heartbeats {statistics.heartbeats}, answers {statistics.answers}, losses {statistics.losses}, "
+        f"sign-ins {statistics.attempts}, invitations {statistics.invitations}",
         heartbeats=statistics.heartbeats,
         answers=statistics.answers,
         losses=statistics.losses,

@@ -41,7 +41,9 @@ class Output:
                 at = datetime.now().astimezone().isoformat(timespec="milliseconds")
                 self._write({"kind": kind, "at": at} | fields)
             else:
-                self.console.print(f"[dim]{datetime.now():%H:%M:%S}[/dim] {text}", soft_wrap=True)
+                # In a pipe, one thing is one line, however long.
+                piped = not self.console.is_terminal
+                self.console.print(f"[dim]{datetime.now():%H:%M:%S}[/dim] {text}", soft_wrap=piped)
 
     def table(self, kind: str, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Show `table` on a terminal, else `rows`: as columns, with their keys as headings, or to programs."""

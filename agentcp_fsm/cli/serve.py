@@ -48,8 +48,8 @@ def run_server(host: str, http_port: int, udp_port: int, next_beat: float, json_
                 udp_port=server.server.udp_port,
             )
             for line in sys.stdin:
-                if line.strip():
-                    _carry_out(server, line, output)
+                if command := line.strip():
+                    _carry_out(server, command, output)
             if not sys.stdin.isatty():
                 threading.Event().wait()
         except _Leave:
@@ -58,10 +58,11 @@ def run_server(host: str, http_port: int, udp_port: int, next_beat: float, json_
     return 0
 
 
-def _carry_out(server: ServerThread, line: str, output: Output) -> None:
+def _carry_out(server: ServerThread, command: str, output: Output) -> None:
     try:
-        answer = server.command(line)
+        answer = server.command(command)
     except AgentCPError as error:
         output.say("error", f"[red]{shown(str(error))}[/red]", error=str(error))
     else:
-        output.say("answer", "\n".join(map(shown, answer.splitlines())), answer=answer)
+        lines = [shown(line) for line in answer.splitlines()]
+        output.say("answer", "\n".join(lines if len(lines) == 1 else ["", *lines]), answer=answer)

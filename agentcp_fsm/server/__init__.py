@@ -3,18 +3,25 @@
 It keeps everything in memory and trusts any certificate that names the agent: it is no server for production.
 """
 
-from agentcp_fsm.server.console import run_command
-from agentcp_fsm.server.faults import Faults, SignInFault
-from agentcp_fsm.server.registry import Registry
-from agentcp_fsm.server.server import HeartbeatServer, ServerStatistics
+from agentcp_fsm.server.console import attend, run_command
+from agentcp_fsm.server.faults import Direction, Faults, OldPort, SignInFault, Stranger, Unauthorized
+from agentcp_fsm.server.registry import Limits
+from agentcp_fsm.server.server import HeartbeatServer
+from agentcp_fsm.server.statistics import AgentView, ServerStatistics
 from agentcp_fsm.server.thread import ServerThread
 
 __all__ = [
+    "AgentView",
+    "Direction",
     "Faults",
     "HeartbeatServer",
-    "Registry",
+    "Limits",
+    "OldPort",
     "ServerStatistics",
     "ServerThread",
     "SignInFault",
+    "Stranger",
+    "Unauthorized",
+    "attend",
     "run_command",
 ]

@@ -1,32 +1,92 @@
-"""The server's console: one line of text is one command.  What it can do is listed by ``help``."""
+"""The server's console: one line of text is one command.  What it can do is listed by ``help``.
 
-from __future__ import annotations
+`run_command` carries out one command; `attend` takes them from a file until the server is to stop.
+"""
 
-import dataclasses
+import asyncio
+import json
 import shlex
+import signal
+import threading
 import uuid
-from dataclasses import fields
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict
+from enum import Enum
 from typing import Any
 
 from agentcp_fsm.errors import AgentCPError, ConfigError
-from agentcp_fsm.server.faults import Faults, SignInFault
+from agentcp_fsm.server.faults import (
+    FIELDS,
+    SIGN_IN_ONLY,
+    Direction,
+    Faults,
+    OldPort,
+    SignInFault,
+    Stranger,
+    Unauthorized,
+)
 from agentcp_fsm.server.server import HeartbeatServer
 from agentcp_fsm.session import Invitation
 from agentcp_fsm.wire import NextBeatEncoding
 
+AGENTS_SHOWN = 20
+"""Agents that a list on the console names; a server may have thousands."""
+
 COMMANDS = {
     "help": "list the commands",
-    "status": "show the faults, the agents and what was counted",
-    "fault NAME VALUE …": "switch faults: " + ", ".join(field.name for field in fields(Faults)),
+    "faults": "list the faults, with what each is now and can be",
+    "status": "show the faults, what was counted, and the agents",
+    "statistics": "show everything that was counted, as one JSON object",
+    "agent AGENT_ID": "show all that is known of an agent, as one JSON object",
+    "fault NAME VALUE …": "switch faults, the others staying as they are",
     "ok": "switch all faults off",
     "restart": "forget every session; heartbeats are answered 401",
-    "move": "take heartbeats on another port",
+    "move [PORT] [dead|401]": "take heartbeats on another port; the old one is dead, or answers 401",
     "invite AGENT_ID [FROM]": "send an invitation and wait for its answer",
 }
 
 
+def _on_or_off(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError(text)
+    return text == "on"
+
+
+def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: None if text == "none" else parse(text)
+
+
+def _values(members: Iterable[Enum]) -> str:
+    return ", ".join(str(member.value) for member in members)
+
+
+Setting = tuple[str, Callable[[str], Any]]
+"""What can be given, and what makes a value of it or raises ValueError."""
+
+SETTINGS: dict[str, Setting] = {
+    "drop": ("a share from 0 to 1", float),
+    "direction": (_values(Direction), Direction),
+    "silent": ("on, off", _on_or_off),
+    "delay": ("seconds", float),
+    "copies": ("a number", int),
+    "unauthorized": (_values(Unauthorized), Unauthorized),
+    "stranger": (_values(Stranger), Stranger),
+    "next_beat": ("milliseconds, none", _or_none(int)),
+    "encoding": (_values(NextBeatEncoding) + ", none", _or_none(NextBeatEncoding)),
+    "sign_in": (_values(SignInFault), SignInFault),
+    "sign_out": (_values(fault for fault in SignInFault if fault not in SIGN_IN_ONLY), SignInFault),
+    "status": ("an HTTP error status", int),
+    "retry_after": ('seconds, "an HTTP date", ""', str),
+    "slow_seconds": ("seconds", float),
+    "field": (", ".join(FIELDS), str),
+    "port": ("a number that is no port", int),
+}
+"""How each of the `Faults` is set."""
+
+
 async def run_command(server: HeartbeatServer, line: str) -> str:
-    """Carry out one command and return what to show; raises AgentCPError that names what exists."""
+    """Carry out one command and return what to show; raises `AgentCPError` that names what exists."""
     try:
         words = shlex.split(line)
     except ValueError as error:
@@ -34,76 +94,155 @@ async def run_command(server: HeartbeatServer, line: str) -> str:
     match words:
         case [] | ["help"]:
             return "\n".join(f"{command:<24} {what}" for command, what in COMMANDS.items())
+        case ["faults"]:
+            return "\n".join(
+                f"{name:<13} {_shown(getattr(server.faults, name)):<10} {usage}"
+                for name, (usage, _) in SETTINGS.items()
+            )
         case ["status"]:
             return _status(server)
+        case ["statistics"]:
+            return json.dumps(asdict(server.statistics()))
+        case ["agent", agent_id]:
+            return _agent(server, agent_id)
         case ["ok"]:
             server.faults = Faults()
             return "no faults"
         case ["fault", *settings] if settings and len(settings) % 2 == 0:
             server.set_faults(**dict(_setting(*pair) for pair in zip(settings[::2], settings[1::2], strict=True)))
             return _faults(server)
+        case ["fault", *_]:
+            raise ConfigError(f"{line!r}: give names and values in turn; the names are {', '.join(SETTINGS)}")
         case ["restart"]:
             server.restart()
             return "every session is forgotten"
-        case ["move"]:
-            server.move()
-            return f"heartbeats go to port {server.udp_port}"
+        case ["move", *where] if len(where) <= 2:
+            return _move(server, *where)
         case ["invite", agent_id, *inviter] if len(inviter) <= 1:
-            invitation = Invitation((inviter or ["console.local"])[0], uuid.uuid4().hex, 0, uuid.uuid4().hex, "")
-            try:
-                await server.invite(agent_id, invitation)
-            except TimeoutError:
-                return f"{agent_id} did not answer"
-            return f"{agent_id} answered"
+            return await _invite(server, agent_id, *inviter)
         case _:
             raise ConfigError(f"{line!r} is no command; there are {', '.join(COMMANDS)}")
 
 
-def _setting(name: str, value: str) -> tuple[str, Any]:
-    types: dict[str, Any] = {
-        "drop": float, "silent": _boolean, "delay": float, "copies": int, "unauthorized": _boolean,
-        "stranger": _boolean, "next_beat": lambda text: None if text == "none" else int(text), "encoding": _encoding,
-        "sign_in": _sign_in, "status": int, "retry_after": str, "field": str,
-    }  # fmt: skip
-    if name not in types:
-        raise ConfigError(f"{name!r} is no fault; there are {', '.join(types)}")
+async def attend(server: HeartbeatServer, answer: Callable[[str | AgentCPError], None], *, keep_running: bool) -> None:
+    """Run a started server, with commands from standard input, until SIGINT or SIGTERM, or the input's end.
+
+    `answer` is called with what each command returned or raised.  With `keep_running` the input may end: the server
+    goes on.  For the main thread only, which is where signals are handled.
+    """
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[str] = asyncio.Queue()
+
+    async def obey() -> None:
+        while line := await lines.get():
+            try:
+                answer(await run_command(server, line))
+            except AgentCPError as error:
+                answer(error)
+        if keep_running:
+            await loop.create_future()
+
+    def put(line: str) -> None:
+        with suppress(RuntimeError):  # the loop has ended, so nobody obeys any more
+            loop.call_soon_threadsafe(lines.put_nowait, line)
+
+    # A thread, because an event loop can wait for terminals and pipes, but not for files.
+    threading.Thread(target=_read_lines, args=(put,), name="agentcp-console", daemon=True).start()
+    obeying = loop.create_task(obey())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, obeying.cancel)
     try:
-        return name, types[name](value)
-    except AgentCPError:
-        raise
-    except ValueError:
-        raise ConfigError(f"{name} cannot be {value!r}: give a number") from None
+        await obeying
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise  # it was no signal
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
 
 
-def _boolean(text: str) -> bool:
-    if text not in ("on", "off"):
-        raise ConfigError(f"{text!r} is neither 'on' nor 'off'")
-    return text == "on"
+def _read_lines(put: Callable[[str], None]) -> None:
+    """Hand each line of standard input that holds something to `put`, and "" at the end."""
+    # Unbuffered: a thread that waits within Python's own buffer would keep the interpreter from exiting.
+    with suppress(OSError), open(0, "rb", buffering=0, closefd=False) as lines:  # a closed one is at its end
+        for line in lines:
+            text = line.decode(errors="replace").strip()
+            if text:
+                put(text)
+    put("")
 
 
-def _encoding(text: str) -> NextBeatEncoding:
-    names = {encoding.name.lower(): encoding for encoding in NextBeatEncoding}
-    if text not in names:
-        raise ConfigError(f"{text!r} is no encoding of NextBeat; there are {', '.join(names)}")
-    return names[text]
+async def _invite(server: HeartbeatServer, agent_id: str, inviter: str = "console.local") -> str:
+    invitation = Invitation(inviter, uuid.uuid4().hex, 0, uuid.uuid4().hex, "")
+    try:
+        await server.invite(agent_id, invitation)
+    except TimeoutError:
+        return f"{agent_id} did not answer"
+    return f"{agent_id} answered"
 
 
-def _sign_in(text: str) -> SignInFault:
-    if text not in list(SignInFault):
-        raise ConfigError(f"{text!r} is no way for a sign-in to fail; there are {', '.join(SignInFault)}")
-    return SignInFault(text)
+def _move(server: HeartbeatServer, *where: str) -> str:
+    port, old_port = 0, OldPort.DEAD
+    for word in where:
+        if word in list(OldPort):
+            old_port = OldPort(word)
+        else:
+            try:
+                port = int(word)
+            except ValueError:
+                raise ConfigError(
+                    f"{word!r} is no port, and nothing that the old one becomes: {', '.join(OldPort)}"
+                ) from None
+    _, port = server.move(port, old_port)
+    return f"heartbeats go to port {port}"
+
+
+def _status(server: HeartbeatServer) -> str:
+    counted = ", ".join(f"{name} {count}" for name, count in asdict(server.statistics()).items() if count)
+    agents = server.agents()
+    shown = [
+        f"  {agent.agent_id}  {'online' if agent.online else 'offline'}, heartbeats {agent.heartbeats}"
+        for agent in agents[:AGENTS_SHOWN]
+    ]
+    if len(agents) > len(shown):
+        shown.append(f"  and {len(agents) - len(shown)} more")
+    return "\n".join([_faults(server), f"counted: {counted or 'nothing'}", f"agents: {len(agents)}", *shown])
+
+
+def _agent(server: HeartbeatServer, agent_id: str) -> str:
+    agent = server.agent(agent_id)
+    if agent is None:
+        known = [agent.agent_id for agent in server.agents()[:AGENTS_SHOWN]]
+        raise ConfigError(f"no agent {agent_id!r} has signed in; there are {', '.join(known) or 'none'}")
+    return json.dumps(asdict(agent))
 
 
 def _faults(server: HeartbeatServer) -> str:
     changed = [
-        f"{field.name}={getattr(server.faults, field.name)}"
-        for field in fields(Faults)
-        if getattr(server.faults, field.name) != field.default
+        f"{name}={_shown(getattr(server.faults, name))}"
+        for name in SETTINGS
+        if getattr(server.faults, name) != getattr(Faults(), name)
     ]
     return "faults: " + (", ".join(changed) or "none")
 
 
-def _status(server: HeartbeatServer) -> str:
-    counted = ", ".join(f"{name} {count}" for name, count in dataclasses.asdict(server.statistics).items() if count)
-    agents = [f"  {known.agent_id}  heartbeats {known.heartbeats}" for known in server.registry.sessions]
-    return "\n".join([_faults(server), f"counted: {counted or 'nothing'}", f"agents: {len(agents)}", *agents])
+def _setting(name: str, text: str) -> tuple[str, Any]:
+    if name not in SETTINGS:
+        raise ConfigError(f"{name!r} is no fault; there are {', '.join(SETTINGS)}")
+    usage, parse = SETTINGS[name]
+    try:
+        return name, parse(text)
+    except ValueError:
+        raise ConfigError(f"{name} cannot be {text!r}: give {usage}") from None
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "on" if value else "off"
+        case Enum():
+            return str(value.value)
+    return str(value)

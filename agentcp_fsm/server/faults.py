@@ -1,18 +1,62 @@
 """What the server can do wrong on purpose, as one value that is replaced while it runs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 
 from agentcp_fsm.errors import ConfigError, WireError
 from agentcp_fsm.wire import AgentCPCodec, HeartbeatResponse, NextBeatEncoding
 
+MAX_SECONDS = 3600.0
+MAX_COPIES = 100
+MAX_PORT = 2**16 - 1
+
+
+class Direction(StrEnum):
+    """Which datagrams a fault loses."""
+
+    BOTH = "both"
+    REQUESTS = "requests"
+    """Those to the server."""
+    ANSWERS = "answers"
+    """Those from the server, invitations among them."""
+
+
+class Unauthorized(StrEnum):
+    """Which heartbeats of valid sessions are answered 401."""
+
+    OFF = "off"
+    ONCE = "once"
+    """The next one; then the fault sets itself to `OFF`."""
+    ON = "on"
+
+
+class Stranger(StrEnum):
+    """Where the server's datagrams come from."""
+
+    OFF = "off"
+    """From where heartbeats go, as they should."""
+    ON = "on"
+    """From another port."""
+    ADDRESS = "address"
+    """From another address, 127.0.0.2 or 127.0.0.1, but the port that the server has when this is switched on: only a
+    server on 127.0.0.0/8 can."""
+
+
+class OldPort(StrEnum):
+    """What becomes of the UDP port that the server moves away from."""
+
+    DEAD = "dead"
+    """It is closed."""
+    UNAUTHORIZED = "401"
+    """It answers 401 to every heartbeat."""
+
 
 class SignInFault(StrEnum):
-    """How a sign-in goes wrong."""
+    """How a call goes wrong, in both steps of a sign-in unless it concerns a field of one."""
 
     NONE = "none"
+    REFUSED = "refused"
+    """The HTTP port is closed, for every call: connections are refused and standing ones dropped."""
     DOWN = "down"
     """The connection is closed without a word."""
     HANG = "hang"
@@ -20,61 +64,102 @@ class SignInFault(StrEnum):
     HANG_AFTER_HEADERS = "hang-after-headers"
     """The answer begins and never goes on."""
     SLOW = "slow"
-    """The answer comes, one byte a second."""
+    """The right answer comes, but its body takes `Faults.slow_seconds`, byte by byte."""
     STATUS = "status"
     """The answer is `Faults.status`, with a Retry-After if `Faults.retry_after` says so."""
     REDIRECT = "redirect"
+    """To another place of the server, where nothing is."""
     NOT_JSON = "not-json"
     """HTML, where JSON is due."""
     TRUNCATED = "truncated"
-    """JSON that ends in the middle."""
+    """The first half of the JSON text, as if it were all."""
     HUGE = "huge"
-    """A body of 100 MB."""
+    """The right answer and 100 MB of padding in it."""
     MISSING_FIELD = "missing-field"
     """The answer lacks `Faults.field`."""
     PORT_OUT_OF_RANGE = "port-out-of-range"
+    """The answer names the UDP port `Faults.port`."""
     BAD_PROOF = "bad-proof"
-    """The server proves itself with another's signature."""
+    """The server proves itself with the signature of something else; only one with credentials can."""
+
+
+SIGN_IN_ONLY = frozenset(
+    {SignInFault.REFUSED, SignInFault.MISSING_FIELD, SignInFault.PORT_OUT_OF_RANGE, SignInFault.BAD_PROOF}
+)
+"""What cannot befall a sign-out by itself."""
+FIELDS = ("nonce", "server_ip", "port", "sign_cookie", "signature")
+"""What an answer can lack."""
+
+_KINDS: dict[str, type[StrEnum]] = {
+    "direction": Direction,
+    "unauthorized": Unauthorized,
+    "stranger": Stranger,
+    "sign_in": SignInFault,
+    "sign_out": SignInFault,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """All faults; the default is none.  Raises ConfigError for a value that makes no sense."""
+    """All faults; the default is none: `Faults()` is a healthy server.
+
+    Raises `ConfigError` for a value that makes no sense.
+    """
 
     drop: float = 0.0
-    """The share of datagrams that is lost, of either direction: 0 (none) to 1 (all: an outage)."""
+    """The share of datagrams that is lost: 0 (none) to 1 (all)."""
+    direction: Direction = Direction.BOTH
+    """Which ones `drop` loses; an outage loses both."""
     silent: bool = False
-    """Whether heartbeats are taken but not answered."""
+    """Whether heartbeats are taken but no datagram is sent."""
     delay: float = 0.0
-    """Seconds by which answers are late."""
+    """Seconds by which the server's datagrams are late."""
     copies: int = 1
-    """How often each answer is sent."""
-    unauthorized: bool = False
-    """Whether every heartbeat is answered 401."""
-    stranger: bool = False
-    """Whether answers come from another port than heartbeats go to."""
+    """How often each of the server's datagrams is sent."""
+    unauthorized: Unauthorized = Unauthorized.OFF
+    stranger: Stranger = Stranger.OFF
     next_beat: int | None = None
     """NextBeat in milliseconds, as absurd as you like; None for the server's own."""
-    encoding: NextBeatEncoding = NextBeatEncoding.U64
+    encoding: NextBeatEncoding | None = None
+    """How NextBeat is written; None for the server's own way."""
     sign_in: SignInFault = SignInFault.NONE
+    sign_out: SignInFault = SignInFault.NONE
+    """Any but `SIGN_IN_ONLY`."""
     status: int = 503
     """The HTTP status of SignInFault.STATUS."""
     retry_after: str = ""
     """The Retry-After of SignInFault.STATUS: seconds, an HTTP date, or nonsense; empty for none."""
+    slow_seconds: float = 20.0
+    """How long SignInFault.SLOW takes, in seconds."""
     field: str = "server_ip"
-    """What SignInFault.MISSING_FIELD leaves out."""
+    """What SignInFault.MISSING_FIELD leaves out, one of `FIELDS`; "signature" is the bearer token, not the proof."""
+    port: int = MAX_PORT + 1
+    """The port of SignInFault.PORT_OUT_OF_RANGE."""
 
     def __post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            if not isinstance(getattr(self, name), kind):
+                raise ConfigError(f"{name}={getattr(self, name)!r}: give a {kind.__name__} ({', '.join(kind)})")
         if not 0 <= self.drop <= 1:
             raise ConfigError(f"drop={self.drop!r}: give a share from 0 to 1")
-        if not 0 <= self.delay <= 3600:
-            raise ConfigError(f"delay={self.delay!r}: give seconds from 0 to 3600")
-        if not 0 <= self.copies <= 100:
-            raise ConfigError(f"copies={self.copies!r}: give a number from 0 to 100")
+        for name in ("delay", "slow_seconds"):
+            if not 0 <= getattr(self, name) <= MAX_SECONDS:
+                raise ConfigError(f"{name}={getattr(self, name)!r}: give seconds from 0 to {MAX_SECONDS:g}")
+        if not 1 <= self.copies <= MAX_COPIES:
+            raise ConfigError(f"copies={self.copies!r}: give a number from 1 to {MAX_COPIES}")
         if not 400 <= self.status <= 599:
             raise ConfigError(f"status={self.status!r}: give an HTTP error status, 400 to 599")
+        if not (self.retry_after.isascii() and self.retry_after.isprintable()):
+            raise ConfigError(f"retry_after={self.retry_after!r}: give seconds or an HTTP date, in printable ASCII")
+        if self.field not in FIELDS:
+            raise ConfigError(f"field={self.field!r}: give one of {', '.join(FIELDS)}")
+        if 1 <= self.port <= MAX_PORT:
+            raise ConfigError(f"port={self.port!r}: give a number that is not from 1 to {MAX_PORT}")
+        if self.sign_out in SIGN_IN_ONLY:
+            others = ", ".join(fault for fault in SignInFault if fault not in SIGN_IN_ONLY)
+            raise ConfigError(f"sign_out={self.sign_out.value!r}: give one of {others}")
         if self.next_beat is not None:
             try:
-                AgentCPCodec(self.encoding).encode(HeartbeatResponse(1, self.next_beat))
+                AgentCPCodec(self.encoding or NextBeatEncoding.U64).encode(HeartbeatResponse(1, self.next_beat))
             except WireError as error:
-                raise ConfigError(f"next_beat={self.next_beat!r} as {self.encoding.name.lower()}: {error}") from None
+                raise ConfigError(f"next_beat={self.next_beat!r}: {error}") from None

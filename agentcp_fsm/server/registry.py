@@ -1,151 +1,198 @@
-"""Who may sign in, and who is signed in: the server's decisions, without its sockets."""
-
-from __future__ import annotations
+"""Who is signed in and who is about to be: the server's memory, all of it bounded."""
 
 import secrets
-from collections import OrderedDict
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.server.statistics import AgentView
 
-from agentcp_fsm.errors import AgentCPError
-
-CHALLENGE_SECONDS = 60.0
-"""How long a nonce can be answered."""
-CHALLENGE_LIMIT = 10_000
-SESSION_LIMIT = 100_000
-TEXT_LIMIT = 16 * 1024
-"""Characters of the longest text in a request."""
+SESSIONS_PER_AGENT = 8
+"""An agent that signs in once more loses its oldest session."""
+SILENT_INTERVALS = 3
+"""Heartbeat intervals without a heartbeat that make an agent offline."""
 
 
-class RefusedError(AgentCPError):
-    """A request that the server refuses, with the HTTP status that says so."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much the server keeps; what is oldest gives way.  Counts are at least 1."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
+    agents: int = 100_000
+    """Agents remembered; one that is forgotten loses its sessions."""
+    nonces: int = 10_000
+    """Nonces that wait for step 2 of their sign-in."""
+    nonce_lifetime: float = 60.0
+    """Seconds from step 1 to step 2 of a sign-in; above 0."""
+    request_size: int = 64 * 1024
+    """Bytes of the largest HTTP request body."""
+    delayed_datagrams: int = 10_000
+    """Datagrams that the fault `delay` holds back at a time."""
+
+    def __post_init__(self) -> None:
+        for name in ("agents", "nonces", "request_size", "delayed_datagrams"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; use 1 or more")
+        if not self.nonce_lifetime > 0:
+            raise ConfigError(f"nonce_lifetime is {self.nonce_lifetime}; use seconds above 0")
 
 
-@dataclass(slots=True)
-class AgentSession:
-    """An agent that is signed in."""
+class Agent:
+    """One agent's record."""
 
-    agent_id: str
-    cookie: int = field(repr=False)
-    token: str = field(repr=False)
-    signed_in_at: float
-    address: Any = None
-    """Where its last heartbeat came from; None before the first."""
-    last_beat_at: float | None = None
-    heartbeats: int = 0
+    __slots__ = (
+        "address",
+        "agent_id",
+        "heartbeats",
+        "invitations",
+        "invitations_answered",
+        "key",
+        "last_seen",
+        "last_sequence",
+        "sessions",
+        "sign_ins",
+    )
+
+    def __init__(self, agent_id: str) -> None:
+        self.agent_id = agent_id
+        self.key = agent_key(agent_id)
+        self.sessions: dict[str, int] = {}
+        """From bearer token to cookie, oldest first."""
+        self.sign_ins = 0
+        self.heartbeats = 0
+        self.last_sequence: int | None = None
+        self.last_seen: float | None = None
+        """By the server's clock, in seconds."""
+        self.address: tuple[str, int] | None = None
+        """Where to send: the socket address of the latest heartbeat, for IPv6 with two numbers more."""
+        self.invitations = 0
+        self.invitations_answered = 0
+
+    def is_named(self, agent_id: str) -> bool:
+        """Whether `agent_id` is this agent's, however it is spelled."""
+        return agent_id == self.agent_id or agent_key(agent_id) == self.key
+
+    def view(self, now: float, interval: float) -> AgentView:
+        """Return what is known; `interval` is the heartbeat interval in seconds."""
+        silent_for = None if self.last_seen is None else now - self.last_seen
+        return AgentView(
+            agent_id=self.agent_id,
+            online=bool(self.sessions) and silent_for is not None and silent_for <= SILENT_INTERVALS * interval,
+            sessions=len(self.sessions),
+            sign_ins=self.sign_ins,
+            heartbeats=self.heartbeats,
+            last_sequence=self.last_sequence,
+            silent_for=silent_for,
+            address=self.address and self.address[:2],
+            invitations=self.invitations,
+            invitations_answered=self.invitations_answered,
+        )
 
 
-class Registry:
-    """Challenges and sessions; times are seconds of a clock that is handed in."""
+class Agents:
+    """Every agent that signed in, by id and by the cookies of its sessions."""
 
-    def __init__(self) -> None:
-        self._challenges: OrderedDict[str, tuple[str, str, float]] = OrderedDict()
-        self._by_agent: OrderedDict[str, AgentSession] = OrderedDict()
-        self._by_cookie: dict[int, AgentSession] = {}
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._by_key: dict[str, Agent] = {}
+        self.by_cookie: dict[int, Agent] = {}
+        """The agent of each valid session."""
 
-    @property
-    def sessions(self) -> tuple[AgentSession, ...]:
-        """Everybody who is signed in."""
-        return tuple(self._by_agent.values())
+    def __len__(self) -> int:
+        return len(self._by_key)
 
-    def challenge(self, agent_id: str, request_id: str, now: float) -> str:
-        """Step 1: a nonce to be signed, good for one answer within a minute."""
-        nonce = secrets.token_hex(16)
-        self._challenges[nonce] = (agent_id, request_id, now + CHALLENGE_SECONDS)
-        if len(self._challenges) > CHALLENGE_LIMIT:
-            self._challenges.popitem(last=False)
+    def __iter__(self) -> Iterator[Agent]:
+        return iter(self._by_key.values())
+
+    def get(self, agent_id: str) -> Agent | None:
+        """Return the agent's record, if it is remembered."""
+        return self._by_key.get(agent_key(agent_id))
+
+    def open_session(self, agent_id: str) -> tuple[int, str]:
+        """Return the cookie and the bearer token of a new session."""
+        agent = self.get(agent_id)
+        if agent is None:
+            if len(self._by_key) >= self._limit:
+                self._forget(next(iter(self._by_key)))
+            agent = Agent(agent_id)
+            self._by_key[agent.key] = agent
+        if len(agent.sessions) >= SESSIONS_PER_AGENT:
+            del self.by_cookie[agent.sessions.pop(next(iter(agent.sessions)))]
+        cookie = secrets.randbits(64)
+        while cookie in self.by_cookie:
+            cookie = secrets.randbits(64)
+        token = secrets.token_hex(32)
+        agent.sessions[token] = cookie
+        agent.sign_ins += 1
+        self.by_cookie[cookie] = agent
+        return cookie, token
+
+    def has_session(self, agent_id: str, token: str) -> bool:
+        """Whether `token` is the bearer token of one of the agent's sessions."""
+        agent = self.get(agent_id)
+        return agent is not None and token in agent.sessions
+
+    def close_session(self, agent_id: str, token: str) -> bool:
+        """End the session; returns whether there was one."""
+        agent = self.get(agent_id)
+        if agent is None or token not in agent.sessions:
+            return False
+        del self.by_cookie[agent.sessions.pop(token)]
+        return True
+
+    def forget_sessions(self) -> None:
+        """End every session; the agents' counts remain."""
+        self.by_cookie.clear()
+        for agent in self:
+            agent.sessions.clear()
+            agent.address = None
+
+    def _forget(self, key: str) -> None:
+        for cookie in self._by_key.pop(key).sessions.values():
+            del self.by_cookie[cookie]
+
+
+class Nonces:
+    """Nonces that were issued: each is good once, for one sign-in, for a while."""
+
+    def __init__(self, limit: int, lifetime: float, clock: Callable[[], float]) -> None:
+        self._limit = limit
+        self._lifetime = lifetime
+        self._clock = clock
+        self._issued: dict[str, tuple[str, str, float]] = {}
+        """From nonce to agent, request id and expiry; all live equally long, so the first to expire is the first."""
+
+    def __len__(self) -> int:
+        self._drop_expired()
+        return len(self._issued)
+
+    def issue(self, agent_id: str, request_id: str) -> str:
+        """Return a fresh nonce for step 2 of this sign-in."""
+        self._drop_expired()
+        if len(self._issued) >= self._limit:
+            del self._issued[next(iter(self._issued))]
+        nonce = secrets.token_hex(32)
+        self._issued[nonce] = (agent_key(agent_id), request_id, self._clock() + self._lifetime)
         return nonce
 
-    def sign_in(self, request: dict[str, Any], now: float) -> AgentSession:
-        """Step 2: check the signature and open a session; raises RefusedError."""
-        agent_id, request_id, nonce = (text(request, name) for name in ("agent_id", "request_id", "nonce"))
-        expected = self._challenges.pop(nonce, None)
-        if expected is None or expected[2] < now:
-            raise RefusedError(401, "the nonce is unknown, used or expired: start again with step 1")
-        if expected[:2] != (agent_id, request_id):
-            raise RefusedError(401, "the nonce was given to another request")
-        check_identity(agent_id, nonce, request)
-        if (known := self._by_agent.pop(agent_id.lower(), None)) is not None:
-            del self._by_cookie[known.cookie]
-        elif len(self._by_agent) >= SESSION_LIMIT:
-            raise RefusedError(503, "too many agents are signed in")
-        session = AgentSession(agent_id, secrets.randbits(64), secrets.token_hex(32), now)
-        self._by_agent[agent_id.lower()] = session
-        self._by_cookie[session.cookie] = session
-        return session
-
-    def sign_out(self, request: dict[str, Any]) -> None:
-        """End the session that the request's token stands for; raises RefusedError."""
-        session = self.authorized(request)
-        del self._by_agent[session.agent_id.lower()]
-        del self._by_cookie[session.cookie]
-
-    def authorized(self, request: dict[str, Any]) -> AgentSession:
-        """The session that the request's agent_id and token name; raises RefusedError."""
-        session = self.of_agent(text(request, "agent_id"))
-        token = text(request, "signature")
-        if session is None or not secrets.compare_digest(session.token.encode(), token.encode(errors="replace")):
-            raise RefusedError(401, "not signed in")
-        return session
-
-    def of_agent(self, agent_id: str) -> AgentSession | None:
-        """An agent's session, if it is signed in."""
-        return self._by_agent.get(agent_id.lower())
-
-    def of_datagram(self, agent_id: str, cookie: int) -> AgentSession | None:
-        """The session that a datagram belongs to, if there is one."""
-        session = self._by_cookie.get(cookie)
-        return session if session is not None and session.agent_id == agent_id else None
+    def redeem(self, nonce: str, agent_id: str, request_id: str) -> bool:
+        """Whether the nonce was issued for this sign-in and is still good; it is used up in any case."""
+        self._drop_expired()
+        issued_for = self._issued.pop(nonce, None)
+        return issued_for is not None and issued_for[:2] == (agent_key(agent_id), request_id)
 
     def forget(self) -> None:
-        """Lose all memory, as a restart does."""
-        self._challenges.clear()
-        self._by_agent.clear()
-        self._by_cookie.clear()
+        """Drop all of them."""
+        self._issued.clear()
+
+    def _drop_expired(self) -> None:
+        now = self._clock()
+        while self._issued:
+            nonce = next(iter(self._issued))
+            if self._issued[nonce][2] > now:
+                return
+            del self._issued[nonce]
 
 
-def text(request: dict[str, Any], name: str) -> str:
-    """A text of a request; raises RefusedError if it is missing, empty or too long."""
-    value = request.get(name)
-    if not isinstance(value, str) or not value:
-        raise RefusedError(400, f"the field {name!r} is missing")
-    if len(value) > TEXT_LIMIT:
-        raise RefusedError(400, f"the field {name!r} is longer than {TEXT_LIMIT} characters")
-    return value
-
-
-def check_identity(agent_id: str, nonce: str, request: dict[str, Any]) -> None:
-    """Whether the certificate names the agent and its key signed the nonce; raises RefusedError if not."""
-    public_pem, certificate_pem, signature = (text(request, name) for name in ("public_key", "cert", "signature"))
-    try:
-        certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
-        public_key = load_pem_public_key(public_pem.encode())
-        signed = bytes.fromhex(signature)
-        own_key = certificate.public_key()
-    except Exception as error:  # whatever a stranger's bytes make a parser raise
-        raise RefusedError(400, f"key, certificate or signature cannot be read: {error}") from error
-    if not isinstance(public_key, ec.EllipticCurvePublicKey):
-        raise RefusedError(400, "the public key is not on an elliptic curve")
-    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if own_key.public_bytes(*form) != public_key.public_bytes(*form):
-        raise RefusedError(403, "the certificate is for another key")
-    names = [str(name.value).lower() for name in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
-    if agent_id.lower() not in names:
-        raise RefusedError(403, f"the certificate is for {', '.join(names) or 'nobody'}, not for {agent_id}")
-    if not certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc:
-        raise RefusedError(403, "the certificate is not valid now")
-    try:
-        public_key.verify(signed, nonce.encode(), ec.ECDSA(SHA256()))
-    except InvalidSignature as error:
-        raise RefusedError(401, "the signature is not that of the nonce") from error
+def agent_key(agent_id: str) -> str:
+    """Return what makes an agent id the same however it is spelled: names of agents are compared without case."""
+    return agent_id.lower()

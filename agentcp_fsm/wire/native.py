@@ -124,7 +124,7 @@ class AgentCPCodec:
         if size > MAX_DATAGRAM:
             raise received_too_long(size)
         try:
-            if data[0] == 0:  # and a u64 at the end: what servers write, read here in half the time
+            if data[0] == 0:  # and a u64 at the end: what servers write, read in half to three quarters of the time
                 sequence, offset = data[1], 2
                 if sequence >= 0x80:
                     sequence, offset = read_varint(data, 1)

@@ -156,21 +156,21 @@ def test_an_agent_of_the_sdk_stays_reachable(
     joined = {"joined": "session-1", "message": "agentcp.msg.message_serialize"}
     try:
         for _ in range(2):
-            sign_ins = server.statistics.sign_ins
+            sign_ins = server.statistics().sign_ins
             tell("online")
             status = [{"agent_id": ALICE, "online": True}]
             assert said() == {"online": True, "client": "agentcp_fsm.compat", "status": status}
             server.invite(ALICE, INVITATION)
             assert said() == joined
             server.restart()
-            wait_until(lambda: server.statistics.sign_ins == sign_ins + 2)  # noqa: B023 - it is called here
-            answers = server.statistics.answers
-            wait_until(lambda: server.statistics.answers > answers)  # noqa: B023
+            wait_until(lambda: server.statistics().sign_ins == sign_ins + 2)  # noqa: B023 - it is called here
+            answers = server.statistics().answers
+            wait_until(lambda: server.statistics().answers > answers)  # noqa: B023
             server.invite(ALICE, replace(INVITATION, invite_code="ANOTHER"))
             assert said() == joined
             tell("offline")
             assert said() == {"threads": []}
-            assert server.statistics.sign_outs == server.statistics.sign_ins / 2
+            assert server.statistics().sign_outs == server.statistics().sign_ins / 2
     finally:
         program.communicate(timeout=20)
     assert program.returncode == 0

@@ -1,0 +1,379 @@
+"""The server's HTTP side: sign-in, sign-out and query_online_state, and what its faults do to them.
+
+aiohttp's low-level server is all that three calls need.  What is not HTTP is counted here, as every other bad input.
+"""
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+
+from agentcp_fsm.auth.credentials import Credentials
+from agentcp_fsm.server.faults import Faults, SignInFault
+from agentcp_fsm.server.identity import Unproven, check_agent
+from agentcp_fsm.server.registry import Agents, Nonces
+from agentcp_fsm.server.sockets import Address, Listener
+from agentcp_fsm.server.statistics import Counters
+
+logger = logging.getLogger(__name__)
+
+MAX_AGENT_ID = 255
+"""Bytes of UTF-8: agent ids are DNS-like names."""
+MAX_REQUEST_ID = 128
+"""Bytes of UTF-8; a uuid4 in hex has 32."""
+READ_TIMEOUT = 10.0
+"""Seconds that a client may take to send its request's body."""
+KEEP_ALIVE = 75.0
+"""Seconds that an idle connection is kept."""
+HUGE = 100 * 1024**2
+"""Bytes of padding in a huge answer."""
+CHUNK = 64 * 1024
+"""Bytes of padding written at a time."""
+GRACE = 1.0
+"""Seconds that the calls of dropped connections get to end."""
+
+PROOF = ("nonce", "public_key", "cert", "signature")
+"""What step 2 of a sign-in brings along."""
+
+JSONObject = dict[str, Any]
+
+
+class Refused(Exception):  # noqa: N818 - it is no error of the server's but an outcome, answered to the client
+    """A call that is answered with an HTTP error; the text says why."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Malformed(Refused):
+    """A request that is not what the protocol has."""
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(status, text)
+
+
+class HTTPService:
+    """Listens on one TCP port and answers the calls of the protocol."""
+
+    def __init__(
+        self,
+        agents: Agents,
+        nonces: Nonces,
+        counters: Counters,
+        *,
+        credentials: Credentials | None,
+        request_size: int,
+        is_online: Callable[[str], bool],
+        udp_port: Callable[[], int],
+    ) -> None:
+        self._agents = agents
+        self._nonces = nonces
+        self._counters = counters
+        self._credentials = credentials
+        self._request_size = request_size
+        self._is_online = is_online
+        self._udp_port = udp_port
+        self._faults = Faults()
+        self._server: web.Server | None = None
+        """Like the listener, from `open` to `close`."""
+        self._listener: Listener | None = None
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._calls: dict[str, Callable[[JSONObject, web.BaseRequest], JSONObject]] = {
+            "/sign_in": self._sign_in,
+            "/sign_out": self._sign_out,
+            "/query_online_state": self._query_online_state,
+        }
+
+    @property
+    def address(self) -> Address:
+        """Where it listens, or refuses to; only while it is open."""
+        assert self._listener is not None
+        return self._listener.address
+
+    def open(self, family: socket.AddressFamily, address: Address) -> None:
+        """Listen, unless a fault has it refuse; raises OSError if the address cannot be bound."""
+        self._listener = Listener(family, address, self._connected)
+        self._server = web.Server(self._handle, request_factory=self._make_request, handler_cancellation=True)
+        self.set_faults(self._faults)
+
+    async def close(self) -> None:
+        """Drop all connections and give the port back; may be repeated."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        self._drop_connections()
+        await asyncio.gather(*self._connecting)
+        if self._server is not None:
+            await self._server.shutdown(GRACE)
+            self._server = None
+
+    def set_faults(self, faults: Faults) -> None:
+        """Obey these from now on; a call that already hangs or drips goes on doing so.
+
+        Raises OSError if the port was taken in the moment between listening and refusing.
+        """
+        self._faults = faults
+        if self._listener is None:
+            return
+        if faults.sign_in is SignInFault.REFUSED:
+            self._listener.refuse()
+            self._drop_connections()
+        else:
+            self._listener.listen()
+
+    def _connected(self, connection: socket.socket) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(connection))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _serve(self, connection: socket.socket) -> None:
+        server = self._server
+        assert server is not None
+        try:
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: _Protocol(server, self._count_malformed), connection
+            )
+        except OSError as error:
+            connection.close()
+            logger.debug("the connection is gone already: %s", error)
+            return
+        if self._listener is None or not self._listener.listening:
+            transport.abort()  # the port was closed since
+
+    def _drop_connections(self) -> None:
+        for connection in self._server.connections if self._server else ():
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    def _make_request(
+        self, message: Any, payload: Any, protocol: web.RequestHandler, writer: Any, task: asyncio.Task[None]
+    ) -> web.BaseRequest:
+        loop = asyncio.get_running_loop()
+        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=self._request_size)
+
+    def _count_malformed(self) -> None:
+        self._counters.calls += 1
+        self._counters.http_malformed += 1
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._counters.calls += 1
+        faults = self._faults
+        fault = {"/sign_in": faults.sign_in, "/sign_out": faults.sign_out}.get(request.path, SignInFault.NONE)
+        logger.debug("%s %r from %s, fault: %s", request.method, request.path, request.remote, fault)
+        struck = await _strike(fault, faults, request)
+        if struck is not None:
+            return struck
+        try:
+            answer = await self._answer(request)
+        except Refused as refusal:
+            if isinstance(refusal, Malformed):
+                self._counters.http_malformed += 1
+            else:
+                self._counters.refused += 1
+            logger.debug("%r refused: %s", request.path, refusal)
+            return _error(refusal.status, str(refusal))
+        return await _send(answer, fault, faults, request)
+
+    async def _answer(self, request: web.BaseRequest) -> JSONObject:
+        call = self._calls.get(request.path)
+        if call is None:
+            raise Malformed(f"there is nothing here; there are {', '.join(self._calls)}", 404)
+        if request.method != "POST":
+            raise Malformed("use POST", 405)
+        return call(await _read(request), request)
+
+    def _sign_in(self, body: JSONObject, request: web.BaseRequest) -> JSONObject:
+        agent_id = _agent_id(body)
+        request_id = _text(body, "request_id", MAX_REQUEST_ID)
+        if "nonce" in body:
+            return self._open_session(agent_id, request_id, body, request)
+        self._counters.challenges += 1
+        answer = {"nonce": self._nonces.issue(agent_id, request_id)}
+        if self._credentials is not None:
+            forged = self._faults.sign_in is SignInFault.BAD_PROOF
+            proven = (agent_id + request_id).lower() + ("?" if forged else "")
+            answer["cert"] = self._credentials.certificate_pem
+            answer["signature"] = self._credentials.sign(proven.encode()).hex()
+        return answer
+
+    def _open_session(self, agent_id: str, request_id: str, body: JSONObject, request: web.BaseRequest) -> JSONObject:
+        nonce, public_key, cert, signature = (_text(body, name) for name in PROOF)
+        if not self._nonces.redeem(nonce, agent_id, request_id):
+            raise Refused(401, "nonce was not issued for this sign-in, was used or has expired; begin again")
+        try:
+            check_agent(agent_id, nonce, public_key, cert, signature)
+        except Unproven as error:
+            raise Refused(403, str(error)) from error
+        assert request.transport is not None  # when a client leaves, its call is cancelled
+        cookie, token = self._agents.open_session(agent_id)
+        self._counters.sign_ins += 1
+        logger.info("%r signed in", agent_id)
+        return {
+            # Bound to every address, the server is where the client reached it.
+            "server_ip": request.transport.get_extra_info("sockname")[0],
+            "port": self._udp_port(),
+            "sign_cookie": cookie,
+            "signature": token,
+        }
+
+    def _sign_out(self, body: JSONObject, _: web.BaseRequest) -> JSONObject:
+        agent_id = _agent_id(body)
+        if not self._agents.close_session(agent_id, _text(body, "signature")):
+            raise Refused(401, "signature is of no session of this agent; sign in")
+        self._counters.sign_outs += 1
+        logger.info("%r signed out", agent_id)
+        return {"message": "signed out"}
+
+    def _query_online_state(self, body: JSONObject, _: web.BaseRequest) -> JSONObject:
+        if not self._agents.has_session(_agent_id(body), _text(body, "signature")):
+            raise Refused(401, "signature is of no session of this agent; sign in")
+        asked = body.get("agents")
+        if not isinstance(asked, list) or not all(isinstance(agent_id, str) for agent_id in asked):
+            raise Malformed("agents is no list of agent ids")
+        self._counters.queries += 1
+        return {"data": [{"agent_id": agent_id, "online": self._is_online(agent_id)} for agent_id in asked]}
+
+
+class _Protocol(web.RequestHandler):
+    """One HTTP connection, which counts what is no HTTP, and takes a vanished client for no error."""
+
+    __slots__ = ("_count_malformed",)
+
+    def __init__(self, server: web.Server, count_malformed: Callable[[], None]) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type] # None means none
+            auto_decompress=False,
+            keepalive_timeout=KEEP_ALIVE,
+            lingering_time=GRACE,
+        )
+        self._count_malformed = count_malformed
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what never became a request, or a request whose handling failed."""
+        if isinstance(exc, ConnectionError):
+            raise exc  # aiohttp ends the connection
+        if status >= 500:
+            return super().handle_error(request, status, exc, message)
+        self._count_malformed()
+        logger.debug("no HTTP: %s", message)
+        response = _error(status, "this is no HTTP request")
+        response.force_close()
+        return response
+
+
+async def _strike(fault: SignInFault, faults: Faults, request: web.BaseRequest) -> web.StreamResponse | None:
+    """Do what `fault` does in the place of the call; None: the call goes on."""
+    match fault:
+        case SignInFault.DOWN:
+            raise ConnectionResetError("a fault")
+        case SignInFault.HANG:
+            await _hang()
+        case SignInFault.HANG_AFTER_HEADERS:
+            await web.StreamResponse(headers={"Content-Type": "application/json"}).prepare(request)
+            await _hang()
+        case SignInFault.STATUS:
+            return _error(faults.status, "a fault", {"Retry-After": faults.retry_after} if faults.retry_after else None)
+        case SignInFault.REDIRECT:
+            return web.Response(status=302, headers={"Location": "/elsewhere" + request.path})
+        case SignInFault.NOT_JSON:
+            return web.Response(
+                text="<!DOCTYPE html><title>Welcome</title><h1>It works!</h1>", content_type="text/html"
+            )
+    return None
+
+
+async def _hang() -> None:
+    """Wait until the client or the server gives up, which cancels the call."""
+    await asyncio.get_running_loop().create_future()
+
+
+async def _send(answer: JSONObject, fault: SignInFault, faults: Faults, request: web.BaseRequest) -> web.StreamResponse:
+    """Answer, as `fault` has it."""
+    is_challenge = "nonce" in answer
+    if fault is SignInFault.MISSING_FIELD and not (faults.field == "signature" and is_challenge):
+        answer.pop(faults.field, None)
+    if fault is SignInFault.PORT_OUT_OF_RANGE and not is_challenge:
+        answer["port"] = faults.port
+    text = json.dumps(answer)
+    match fault:
+        case SignInFault.SLOW:
+            return await _drip(text.encode(), faults.slow_seconds, request)
+        case SignInFault.HUGE:
+            return await _inflate(text, request)
+        case SignInFault.TRUNCATED:
+            text = text[: len(text) // 2]
+    return web.Response(text=text, content_type="application/json")
+
+
+async def _drip(body: bytes, seconds: float, request: web.BaseRequest) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body))})
+    await response.prepare(request)
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    for written in range(len(body)):
+        await response.write(body[written : written + 1])
+        await asyncio.sleep(begun + seconds * (written + 1) / len(body) - loop.time())
+    return response
+
+
+async def _inflate(text: str, request: web.BaseRequest) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(text.removesuffix("}").encode() + b', "padding": "')
+    for _ in range(HUGE // CHUNK):
+        await response.write(b"x" * CHUNK)
+    await response.write(b'"}')
+    return response
+
+
+def _error(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.json_response({"error": {"code": status, "message": text}}, status=status, headers=headers)
+
+
+async def _read(request: web.BaseRequest) -> JSONObject:
+    try:
+        async with asyncio.timeout(READ_TIMEOUT):
+            body = json.loads(await request.read())
+    except web.HTTPRequestEntityTooLarge as error:
+        raise Malformed("the request is too large", 413) from error
+    except TimeoutError as error:
+        raise Malformed(f"the request was not complete within {READ_TIMEOUT:g} s", 408) from error
+    except (web.RequestPayloadError, HttpProcessingError) as error:
+        raise Malformed("the request's body is broken") from error
+    except (ValueError, RecursionError) as error:
+        raise Malformed("the request is not JSON") from error
+    if not isinstance(body, dict):
+        raise Malformed("the request is no JSON object")
+    return body
+
+
+def _agent_id(body: JSONObject) -> str:
+    return _text(body, "agent_id", MAX_AGENT_ID)
+
+
+def _text(body: JSONObject, name: str, limit: int | None = None) -> str:
+    """Return a field that must be there; `limit` is in bytes of UTF-8."""
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise Malformed(f"{name} is missing or no text")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as error:
+        raise Malformed(f"{name} is no Unicode text") from error
+    if limit is not None and size > limit:
+        raise Malformed(f"{name} is longer than {limit} bytes")
+    return value

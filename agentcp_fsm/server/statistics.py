@@ -1,0 +1,92 @@
+"""What the server has seen and done, as counts."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Counters:
+    """The counts while they grow; `ServerStatistics` tells what each means."""
+
+    calls: int = 0
+    challenges: int = 0
+    sign_ins: int = 0
+    sign_outs: int = 0
+    queries: int = 0
+    refused: int = 0
+    http_malformed: int = 0
+    datagrams: int = 0
+    malformed: int = 0
+    unexpected: int = 0
+    dropped: int = 0
+    socket_errors: int = 0
+    heartbeats: int = 0
+    answers: int = 0
+    unauthorized: int = 0
+    invitations: int = 0
+    invitations_answered: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStatistics:
+    """Counts since the server was made, and how much it keeps now."""
+
+    calls: int
+    """HTTP requests that arrived, whatever they held and whatever became of them."""
+    challenges: int
+    """Sign-ins begun: nonces issued in step 1."""
+    sign_ins: int
+    """Sessions opened in step 2."""
+    sign_outs: int
+    queries: int
+    """Answered calls of query_online_state."""
+    refused: int
+    """Calls whose nonce, certificate, signature or token did not hold."""
+    http_malformed: int
+    """Requests that are no HTTP, no POST to a known path, too large, not JSON or without a needed field."""
+    datagrams: int
+    """Datagrams that arrived, whatever they held."""
+    malformed: int
+    """Datagrams that are none of the protocol's."""
+    unexpected: int
+    """Datagrams that only a server sends, answers of an unknown session, and any at the stranger's port."""
+    dropped: int
+    """Datagrams that a fault lost, either way, or that the network did not take."""
+    socket_errors: int
+    """Errors of the UDP sockets other than a full one."""
+    heartbeats: int
+    """Heartbeats of valid sessions."""
+    answers: int
+    """Heartbeat responses that the server made, 401 excepted; a dropped, late or repeated one counts once."""
+    unauthorized: int
+    """Heartbeat responses that say 401."""
+    invitations: int
+    """Invitations that the server made."""
+    invitations_answered: int
+    """Answers to them; a repeated one counts again."""
+    sessions: int
+    """Sessions now."""
+    nonces: int
+    """Nonces that wait for step 2 now."""
+    agents: int
+    """Agents now remembered, with or without a session."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentView:
+    """What the server knows of one agent."""
+
+    agent_id: str
+    """As the agent spelled it when it first signed in."""
+    online: bool
+    """Whether it has a session, and a heartbeat of it arrived within the last 3 intervals."""
+    sessions: int
+    sign_ins: int
+    heartbeats: int
+    last_sequence: int | None
+    """MessageSeq of the latest heartbeat; None before the first."""
+    silent_for: float | None
+    """Seconds since the latest heartbeat; None before the first."""
+    address: tuple[str, int] | None
+    """Where the latest heartbeat came from: IP address and UDP port; None before the first of the present sessions."""
+    invitations: int
+    invitations_answered: int

@@ -1,0 +1,334 @@
+"""Starting and stopping: in a thread, in another's loop, in a process."""
+
+import asyncio
+import gc
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+import pytest
+import requests
+import uvloop
+
+from agentcp_fsm.errors import ConfigError, ServerError
+from agentcp_fsm.server import HeartbeatServer, Limits, ServerThread, SignInFault
+from tests.server.client import ALICE, INVITATION, PATIENCE, Client, until
+
+A_HEARTBEAT = bytes.fromhex("00010201006411616c6963652e6167656e7469642e707562000462d53c8abac0")
+"""Of a session that no server of these tests has."""
+
+# In a thread ----------------------------------------------------------------------------------------------------------
+
+
+def test_it_starts_and_stops_again_and_again_and_leaves_nothing() -> None:
+    def left() -> tuple[int, int]:
+        return threading.active_count(), psutil.Process().num_fds()
+
+    server = ServerThread()
+    before = left()
+    places = set()
+    for _ in range(5):
+        server.start()
+        with Client(server) as client:
+            client.sign_in()
+            client.next_beat()
+            places.add((server.url, server.udp_address))
+        server.stop()
+        server.stop()
+    assert left() == before
+    assert len(places) == 1, "it is found where it was"
+    assert server.server.statistics().heartbeats == 5
+    assert server.server.statistics().sessions == 0
+
+
+def test_a_thread_that_does_not_run_says_so() -> None:
+    server = ServerThread()
+    for use in (server.statistics, server.restart, server.agents, lambda: server.url, lambda: server.command("help")):
+        with pytest.raises(ServerError, match="start"):
+            use()
+    server.stop()
+    with server:
+        with pytest.raises(ServerError, match="stop"):
+            server.start()
+        assert server.statistics().calls == 0
+
+
+def test_a_server_that_does_not_run_says_so() -> None:
+    server = HeartbeatServer()
+    for use in (lambda: server.url, lambda: server.udp_address, lambda: server.udp_port, server.move):
+        with pytest.raises(ServerError, match="start"):
+            use()
+
+
+def test_faults_set_before_the_start_hold() -> None:
+    server = ServerThread()
+    server.server.set_faults(sign_in=SignInFault.REFUSED)
+    with server, Client(server) as client:
+        with pytest.raises(requests.ConnectionError):
+            client.challenge("request")
+        server.clear_faults()
+        client.sign_in()
+
+
+def test_stopping_ends_the_waits() -> None:
+    with ServerThread() as server, Client(server) as client:
+        client.sign_in()
+        client.next_beat()
+        told: list[Exception] = []
+
+        def wait() -> None:
+            try:
+                server.invite(ALICE, INVITATION, timeout=3600)
+            except ServerError as error:
+                told.append(error)
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        client.receive()
+        server.stop()
+        waiting.join(PATIENCE)
+        assert "stopped" in str(told[0])
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_port_in_use_is_told(kind: socket.SocketKind) -> None:
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if kind is socket.SOCK_STREAM:
+            taken.listen()
+        port = taken.getsockname()[1]
+        ports = {"http_port" if kind is socket.SOCK_STREAM else "udp_port": port}
+        server = ServerThread(**ports)
+        with pytest.raises(ServerError, match=f"127.0.0.1 port {port}"):
+            server.start()
+    server.start()
+    server.stop()
+
+
+def test_two_servers_do_not_share_a_port(server: ServerThread) -> None:
+    _, udp_port = server.udp_address
+    http_port = int(server.url.rpartition(":")[2])
+    for ports in ({"udp_port": udp_port}, {"http_port": http_port}):
+        with pytest.raises(ServerError, match="in use"):
+            ServerThread(**ports).start()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere..invalid", "null\0"])
+def test_a_host_that_is_none_of_this_machine_is_told(host: str) -> None:
+    with pytest.raises(ServerError, match=re.escape(host) if host.isprintable() else "null"):
+        ServerThread(host).start()
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({"http_port": -1}, "http_port"),
+        ({"udp_port": 65536}, "udp_port"),
+        ({"next_beat": 0.0}, "next_beat"),
+        ({"next_beat": float("nan")}, "next_beat"),
+        ({"next_beat": 1e9}, "next_beat"),
+        ({"next_beat": 0.401}, "401"),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, Any], names: str) -> None:
+    with pytest.raises(ConfigError, match=names):
+        HeartbeatServer(**options)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"agents": 0}, {"nonces": 0}, {"request_size": 0}, {"delayed_datagrams": 0}, {"nonce_lifetime": 0.0}]
+)
+def test_bad_limits_are_refused(limits: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(limits))):
+        Limits(**limits)
+
+
+# In another's loop ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("new_event_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_any_event_loop_will_do(new_event_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def live() -> None:
+        loop = asyncio.get_running_loop()
+        async with HeartbeatServer() as server:
+            host, _, port = server.url.removeprefix("http://").rpartition(":")
+            for _ in range(3):
+                reader, writer = await asyncio.open_connection(host, int(port))
+                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert (await reader.readline()).startswith(b"HTTP/1.1 404")
+                server.set_faults(sign_in=SignInFault.REFUSED)
+                async with asyncio.timeout(PATIENCE):
+                    await reader.read()  # until it is dropped
+                writer.close()
+                with pytest.raises(ConnectionRefusedError):
+                    await asyncio.open_connection(host, int(port))
+                server.set_faults(sign_in=SignInFault.NONE)
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with udp:
+                udp.setblocking(False)
+                udp.connect(server.udp_address)
+                udp.send(A_HEARTBEAT)
+                async with asyncio.timeout(PATIENCE):
+                    assert (await loop.sock_recv(udp, 100)).hex() == "0001010200080000000000000191"
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(live())
+
+
+def test_a_connection_is_dropped_that_arrives_while_the_port_is_closed() -> None:
+    async def live() -> bytes:
+        async with HeartbeatServer() as server:
+            host, _, port = server.url.removeprefix("http://").rpartition(":")
+            with socket.create_connection((host, int(port)), PATIENCE) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # it is accepted, but has no transport yet
+                server.set_faults(sign_in=SignInFault.REFUSED)
+                try:
+                    return await asyncio.to_thread(connection.recv, 100)
+                except ConnectionResetError:
+                    return b""
+
+    assert asyncio.run(live()) == b""
+
+
+def test_a_delayed_datagram_holds_no_stopped_server() -> None:
+    async def serve() -> weakref.ref[object]:
+        async with HeartbeatServer() as server:
+            server.set_faults(delay=3600.0)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+                udp.sendto(A_HEARTBEAT, server.udp_address)
+                await asyncio.to_thread(until, lambda: server.statistics().unauthorized)
+        return weakref.ref(server._heartbeats)
+
+    async def live() -> None:
+        held = await serve()
+        gc.collect()
+        assert held() is None
+
+    asyncio.run(live())
+
+
+# In a process ---------------------------------------------------------------------------------------------------------
+
+
+class Process:
+    """`python -m agentcp_fsm.server` and its first words."""
+
+    def __init__(self, *options: str, stdin: int | IO[Any] = subprocess.PIPE) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "agentcp_fsm.server", *options],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.ready = self.read()
+
+    def read(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return line
+
+    def command(self, line: str) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.read()
+
+    def end(self) -> None:
+        """It ends by itself, promptly, cleanly, without a word."""
+        begun = time.monotonic()
+        _, complaints = self.process.communicate(timeout=PATIENCE)
+        assert (self.process.returncode, complaints) == (0, "")
+        assert time.monotonic() - begun < 3.0
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., Process]]:
+    processes: list[Process] = []
+
+    def start(*options: str, **more: Any) -> Process:
+        processes.append(Process(*options, **more))
+        return processes[-1]
+
+    yield start
+    for one in processes:
+        one.process.kill()
+        one.process.communicate()
+
+
+def test_a_process_says_where_it_is_and_obeys(started: Callable[..., Process]) -> None:
+    process = started("--host", "127.0.0.1", "--next-beat", "2.5", "--encoding", "varint")
+    assert process.ready.keys() == {"url", "udp_host", "udp_port"}
+    assert requests.get(process.ready["url"], timeout=PATIENCE).status_code == 404
+    assert json.loads(process.command("statistics")["ok"])["calls"] == 1
+    assert "explode" in process.command("explode")["error"]
+    assert process.command("restart") == {"ok": "every session is forgotten"}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(PATIENCE)
+        udp.connect((process.ready["udp_host"], process.ready["udp_port"]))
+        udp.send(A_HEARTBEAT)
+        assert udp.recv(100).hex() == "0001010200029103"
+    process.end()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_ends_on_a_signal(started: Callable[..., Process], number: signal.Signals) -> None:
+    process = started()
+    host, _, port = process.ready["url"].removeprefix("http://").rpartition(":")
+    assert "hang" in process.command("fault sign_in hang")["ok"]
+    with socket.create_connection((host, int(port)), PATIENCE) as connection:
+        connection.sendall(b"POST /sign_in HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+        until(lambda: json.loads(process.command("statistics")["ok"])["calls"] == 1)
+        process.process.send_signal(number)
+        process.end()
+
+
+def test_a_process_ends_with_its_input_unless_told_otherwise(started: Callable[..., Process]) -> None:
+    started().end()  # which closes the input
+    process = started("--keep-running")
+    assert process.process.stdin is not None
+    process.process.stdin.close()
+    process.process.stdin = None
+    assert requests.get(process.ready["url"], timeout=PATIENCE).status_code == 404
+    process.process.send_signal(signal.SIGTERM)
+    process.end()
+
+
+def test_commands_may_come_from_a_file(started: Callable[..., Process], tmp_path: Path) -> None:
+    commands = tmp_path / "commands"
+    commands.write_text("restart\n\nnonsense\n")
+    with commands.open() as file:
+        process = started(stdin=file)
+        assert "ok" in process.read()
+        assert "error" in process.read()
+        process.end()
+
+
+def test_there_may_be_no_input(started: Callable[..., Process]) -> None:
+    process = started("--keep-running", stdin=subprocess.DEVNULL)
+    assert requests.get(process.ready["url"], timeout=PATIENCE).status_code == 404
+    os.kill(process.process.pid, signal.SIGTERM)
+    process.end()
+
+
+@pytest.mark.parametrize("options", [["--udp-port", "70000"], ["--next-beat", "-1"], ["--host", "192.0.2.1"]])
+def test_a_wrong_option_is_told(options: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "agentcp_fsm.server", *options], capture_output=True, text=True, timeout=PATIENCE * 2
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert options[1] in done.stderr.splitlines()[-1]
