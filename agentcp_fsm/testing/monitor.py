@@ -333,7 +333,7 @@ class Monitor:
         self._require(deadline >= now, "S10", "the deadline lies in the past")
         latest = max(self._latest_deadline(step), now)
         self._require(deadline <= latest, "S10", f"the rules allow no deadline beyond {latest!r}")
-        if isinstance(step.event, DeadlinePassed) and state in ALIVE:
+        if isinstance(step.event, DeadlinePassed) and (state in ALIVE or state == step.source):
             self._require(deadline > now, "S10", "the deadline has passed, and was not moved")
 
     def _latest_deadline(self, step: Observation) -> float:

@@ -15,6 +15,7 @@ import contextlib
 import io
 import os
 import re
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -42,6 +43,9 @@ EQUIVALENT = {
     r"<deadline_passed: ONLINE → no change \[beat_was_answered\]> after the next": "nothing times out while answered",
 }
 """The survivors that behave as the chart does: patterns of their names, and why.  Only survivors are looked up here."""
+
+PATIENCE = 120
+"""Seconds after which a mutant counts as killed: its tests come to no end."""
 
 PARTS = ("prepare", "conditions", "unless", "before", "after")
 
@@ -112,6 +116,8 @@ def fate(mutant: tuple[str, tuple[Row, ...]]) -> tuple[str, str]:
         Lifecycle.step = Chart(CHART.name, CHART.initial, STATES, rows, guards, actions).compile(Lifecycle, arity=2)
     except ChartError:
         return name, "refused"
+    signal.signal(signal.SIGALRM, signal.default_int_handler)  # pytest knows what to do when it is interrupted
+    signal.alarm(PATIENCE)
     return name, "survived" if tests_pass() else "killed"
 
 
@@ -121,9 +127,9 @@ def tests_pass() -> bool:
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         code = pytest.main([*options, *(str(here / test) for test in TESTS)])
-    if code not in (0, 1):
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
         raise RuntimeError(f"pytest ended with {code}:\n{output.getvalue()}")
-    return code == 0
+    return code == pytest.ExitCode.OK
 
 
 def explanation(name: str) -> str | None:
