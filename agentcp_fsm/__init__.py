@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ConfigError,
         ConnectionStateError,
         CredentialsError,
+        SDKError,
         WireError,
     )
     from agentcp_fsm.lifecycle import Lifecycle, Statistics
@@ -42,6 +43,7 @@ _MODULE_OF = {
     "Lifecycle": "lifecycle",
     "ReportTransition": "effects",
     "Row": "engine",
+    "SDKError": "errors",
     "Session": "session",
     "SignInError": "auth",
     "State": "chart",
@@ -67,6 +69,7 @@ __all__ = [
     "Lifecycle",
     "ReportTransition",
     "Row",
+    "SDKError",
     "Session",
     "SignInError",
     "State",

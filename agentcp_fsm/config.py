@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from agentcp_fsm.errors import ConfigError
+
+SHORTEST = 0.001
+"""The shortest time that can be configured, in seconds: a clock must be seen to move."""
+LONGEST = 1e9
+"""The longest, in seconds (32 years)."""
+HIGHEST = 1_000_000
+"""The highest limit that can be configured."""
 
 
 def _seconds(default: float, *, zero: bool = False) -> Any:
@@ -85,15 +91,16 @@ class Config:
             value = getattr(self, item.name)
             if item.metadata.get("unit") == "seconds":
                 zero = item.metadata["zero"]
-                if not (_is_number(value) and (value > 0 or (zero and value == 0))):
+                if not (_is_number(value) and (SHORTEST <= value <= LONGEST or (zero and value == 0))):
                     raise ConfigError(
-                        f"{item.name}={value!r}: give a finite number of seconds, {'0 or more' if zero else 'above 0'}"
+                        f"{item.name}={value!r}: give a finite number of seconds, {'0 or ' if zero else ''}"
+                        f"{SHORTEST} to {LONGEST:.0f}"
                     )
             elif item.metadata.get("unit") == "count":
                 optional = item.metadata["optional"]
-                if not (type(value) is int and value >= 1) and not (optional and value is None):
+                if not (type(value) is int and 1 <= value <= HIGHEST) and not (optional and value is None):
                     raise ConfigError(
-                        f"{item.name}={value!r}: give a whole number, 1 or more{', or None' if optional else ''}"
+                        f"{item.name}={value!r}: give a whole number, 1 to {HIGHEST}{', or None' if optional else ''}"
                     )
         if not (_is_number(self.backoff_jitter) and 0 <= self.backoff_jitter <= 1):
             raise ConfigError(f"backoff_jitter={self.backoff_jitter!r}: give a share between 0 and 1")
@@ -133,11 +140,12 @@ class Config:
         """Seconds within which a healthy server and network lead to ONLINE (lifecycle, L1), unless it is to stop.
 
         At worst, a dead session is held until its silence is noticed, or an attempt begun in worse times first fails
-        and is followed by the longest backoff; the attempt after that succeeds.
+        and is followed by the longest backoff, or a start waits for the sign-out of the life before; the attempt after
+        that succeeds.
         """
         lost = self.silence_bound + self.sign_in_interval_min + self.unauthorized_spread
         failed = self.attempt_bound + self.backoff_bound
-        return max(lost, failed) + self.attempt_bound
+        return max(lost, failed, self.sign_out_timeout) + self.attempt_bound
 
     @property
     def stop_bound(self) -> float:
@@ -146,4 +154,4 @@ class Config:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -28,6 +28,7 @@ import linecache
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -397,8 +398,8 @@ class _Stepper:
                 return row_66
             …
 
-    A loop over tables of callbacks does the same in 1.4 times the time, and in 1.6 times without a known arity
-    (``tests/benchmarks``): that is what the source is for.  No text of the chart gets into it but as part of a name.
+    That is what makes it pay: a loop over tables of callbacks takes 1.7 times as long for an event of a whole machine
+    (``tests/benchmarks``).  No text of the chart gets into the source, but for letters in names.
     """
 
     def __init__(self, chart: Chart, model: type, arity: int | None) -> None:
@@ -468,12 +469,20 @@ class _Stepper:
     def _state_callbacks(self, state: ChartState, kind: str) -> tuple[str, ...]:
         """A state's callbacks; a method of the model named ``on_enter_<state>`` is one without being listed."""
         names: tuple[str, ...] = getattr(state, kind)
-        implicit = f"{kind}_{state.name}"
-        if implicit not in names and isinstance(
-            inspect.getattr_static(self._model, implicit, None), (FunctionType, classmethod)
-        ):
-            names = (*names, implicit)
-        return names
+        implicit = f"{kind}_{state.name.name if isinstance(state.name, Enum) else state.name}"
+        attribute = inspect.getattr_static(self._model, implicit, None)
+        if implicit in names or not hasattr(attribute, "__get__"):
+            return names
+        if isinstance(attribute, FunctionType | classmethod):
+            return (*names, implicit)
+
+        def call_if_method(instance: Any, *args: Any) -> None:  # only the instance can tell what a descriptor yields
+            if inspect.ismethod(value := getattr(instance, implicit)):
+                value(*args)
+
+        called = f"{implicit} if it is a method"
+        self._calls[called] = f"{self._named(call_if_method, implicit)}(model, {self._arguments})"
+        return (*names, called)
 
 
 def _callback(model: type, name: str) -> Callback:

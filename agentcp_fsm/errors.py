@@ -31,3 +31,7 @@ class ServerError(AgentCPError, RuntimeError):
 
 class ConnectionStateError(AgentCPError, RuntimeError):
     """The connection is in no state to do what was asked, or did not get there in time."""
+
+
+class SDKError(AgentCPError):
+    """The AgentCP SDK is not installed, or not as it is known; the text names the remedy."""

@@ -50,6 +50,8 @@ from agentcp_fsm.session import Invitation, Session
 
 NEVER = math.inf
 """The deadline of a machine that waits for nothing."""
+NEXT_BEAT_MAX = 2**64
+"""Milliseconds; no wire carries more."""
 
 
 @dataclass(slots=True)
@@ -179,8 +181,12 @@ class Lifecycle:
 
     @property
     def deadline(self) -> float:
-        """When the machine must be told `DeadlinePassed`, if nothing comes before; NEVER in OFFLINE."""
-        return self.beat_due if self.beat_due < self.timeout_at else self.timeout_at
+        """When the machine must be told `DeadlinePassed`, if nothing comes before; NEVER in OFFLINE.
+
+        Never before the time of the last event: what is overdue then is due at once (lifecycle, S10).
+        """
+        due = self.beat_due if self.beat_due < self.timeout_at else self.timeout_at
+        return due if due > self.now else self.now
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take one event at the time `now` (seconds of a monotonic clock) and return what is to be done, in order.
@@ -207,9 +213,9 @@ class Lifecycle:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put the machine into the state of a snapshot; configuration, random source and statistics stay."""
-        for name, value in zip(Snapshot._fields, snapshot, strict=True):
+        for name in Snapshot._fields:
             if name != "known_invitations":
-                setattr(self, name, value)
+                setattr(self, name, getattr(snapshot, name))
         self._invitations = dict.fromkeys(snapshot.known_invitations) or None
 
     @property
@@ -332,7 +338,10 @@ class Lifecycle:
     def note_answer(self, event: BeatAnswered, now: float) -> None:
         self.unanswered = self.send_failures = self.receive_failures = 0
         self.answered_at = now
-        interval = event.next_beat / 1000
+        milliseconds = event.next_beat
+        if not 0 <= milliseconds <= NEXT_BEAT_MAX:  # an integer may be too large for a float
+            milliseconds = min(max(milliseconds, 0), NEXT_BEAT_MAX)
+        interval = milliseconds / 1000
         if interval < self.config.interval_min:
             interval = self.config.interval_min
         elif interval > self.config.interval_max:
@@ -385,10 +394,11 @@ class Lifecycle:
     def back_off(self, event: Event, now: float) -> None:
         # The random part comes on top of what must be waited anyway: clients that must all wait for the same time do
         # not all return at its end.  The cap holds for the sum, as long as that leaves a random part worth its name.
-        floor = max(self.not_before - now, 0.0)
+        earliest = max(self.not_before, now)
+        floor = earliest - now
         window = _doubled(self.config.backoff_initial, self.attempts, self.config.backoff_max)
         window = min(window, max(self.config.backoff_max - floor, floor))
-        self.timeout_at = now + floor + window * (1 - self.config.backoff_jitter * self.random.random())
+        self.timeout_at = earliest + window * (1 - self.config.backoff_jitter * self.random.random())
 
     def wait_minimum(self, event: Event, now: float) -> None:
         self.timeout_at = self.not_before

@@ -155,7 +155,7 @@ def _certificate_of(public_key_pem: str, data: bytes, name: str, key_name: str) 
     """Return the first certificate in ``data`` that certifies the key."""
     try:
         certificates = x509.load_pem_x509_certificates(data)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise CredentialsError(f"{name} is not a certificate in PEM: restore it from a backup") from error
     for certificate in certificates:
         try:

@@ -59,7 +59,7 @@ def load_trust_roots(path: str | os.PathLike[str]) -> tuple[x509.Certificate, ..
         return tuple(x509.load_pem_x509_certificates(Path(path).read_bytes()))
     except OSError as error:
         raise ConfigError(f"the trust roots {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise ConfigError(f"the trust roots {path} hold no certificate in PEM") from error
 
 
@@ -71,7 +71,7 @@ def verify_server_proof(
         chain = x509.load_pem_x509_certificates(proof.certificate_pem.encode(errors="replace"))
         key = chain[0].public_key()
         signature = bytes.fromhex(proof.signature)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise _unproven("its certificate or signature cannot be read") from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise _unproven("its certificate's key is no elliptic-curve key")

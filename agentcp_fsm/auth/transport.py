@@ -130,19 +130,14 @@ class Transport:
         request = requests.Request("POST", url, headers=headers, json=content).prepare()
         # The environment's proxy stands outside of this machine and would not find its loopback.
         proxies = {} if is_loopback(urlsplit(url).hostname) else get_environ_proxies(url)
-        token = _present_call.set(call)
         try:
             timeout = (call.patience(call.timeouts.connect), call.patience(call.timeouts.read))
-            with self._adapter() as adapter:
+            with self._adapter() as adapter, _present(call):
                 response = adapter.send(request, stream=True, timeout=timeout, verify=verify, proxies=proxies)
                 with closing(response):
                     return Answer(url, response.status_code, response.headers, _read_body(response))
         except _FAILURES as error:
             raise _failure(url, call, error) from error
-        finally:
-            _present_call.reset(token)
-            if call.abandonment is not None:
-                call.abandonment._release()
 
     @contextmanager
     def _adapter(self) -> Iterator[HTTPAdapter]:
@@ -182,6 +177,17 @@ def abandoned(url: str) -> SignInError:
 
 _present_call: ContextVar[Call] = ContextVar("_present_call")
 """The call of the running thread: urllib3 makes the reader, and passes nothing of ours on to it."""
+
+
+@contextmanager
+def _present(call: Call) -> Iterator[None]:
+    token = _present_call.set(call)
+    try:
+        yield
+    finally:
+        _present_call.reset(token)
+        if call.abandonment is not None:
+            call.abandonment._release()
 
 
 class _PatientReader(io.RawIOBase):
@@ -232,8 +238,14 @@ class _PatientAdapter(HTTPAdapter):
 
 
 def _read_body(response: requests.Response) -> bytes:
+    body = b""
     try:
-        body: bytes = response.raw.read(MAX_ANSWER + 1, decode_content=False)
+        # urllib3 tells that an answer broke off only when asked for what comes after it.
+        while left := MAX_ANSWER + 1 - len(body):
+            part = response.raw.read(left, decode_content=False)
+            if not part:
+                break
+            body += part
     except _FAILURES:
         if response.status_code == 200:
             raise
@@ -252,21 +264,21 @@ def _failure(url: str, call: Call, error: Exception) -> SignInError:
                 f"{url}: the TLS certificate cannot be trusted ({cause.verify_message}): check the server's URL and"
                 " this machine's clock; for a private certificate authority give its file as verify",
             )
-    if any(isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for cause in causes):
-        return SignInError(FailureKind.TIMEOUT, f"{url}: {_timeout_text(call, causes)}: is the server overloaded?")
+    # Not urllib3's TimeoutError, for its NewConnectionError, a refused connection, is one.
+    if any(
+        isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.ReadTimeoutError) for cause in causes
+    ):
+        limits = call.timeouts
+        return SignInError(
+            FailureKind.TIMEOUT,
+            f"{url}: no complete answer in time (connecting may take {limits.connect:g} s, each read {limits.read:g} s,"
+            f" all of it {limits.total:g} s): check the network, and whether the server is overloaded",
+        )
     root = next((cause for cause in reversed(causes) if isinstance(cause, OSError) and cause.strerror), causes[-1])
     reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
     return SignInError(
         FailureKind.NETWORK, f"{url}: {reason or type(root).__name__}: check the network and the server's URL"
     )
-
-
-def _timeout_text(call: Call, causes: tuple[BaseException, ...]) -> str:
-    if time.monotonic() >= call.deadline:
-        return f"the answer was not complete within {call.timeouts.total:g} s"
-    if any(isinstance(cause, requests.ConnectTimeout) for cause in causes):
-        return f"no connection within {call.timeouts.connect:g} s"
-    return f"nothing was received for {call.timeouts.read:g} s"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakSet
 
+from agentcp_fsm.abandonment import Abandonment
 from agentcp_fsm.chart import State
 from agentcp_fsm.config import Config
 from agentcp_fsm.effects import ReportTransition
@@ -146,6 +147,10 @@ class _Face(ABC):
         """The configuration that the connection was made with."""
         return self._lifecycle.config
 
+    def fileno(self) -> int | None:
+        """The descriptor of the UDP socket, if there is one: for tools and tests; nobody else needs it."""
+        return None if (driver := self._driver) is None else driver.fileno()
+
     def health(self) -> Health:
         """How the connection is, from any thread, without waiting."""
         machine = self._lifecycle
@@ -216,6 +221,21 @@ class _Face(ABC):
         """End a backoff early, as far as the least time between sign-ins allows.  Returns at once."""
         if (driver := self._driver) is not None:
             driver.post(RetryNow())
+
+    def _online_state_query(self, agents: Sequence[str]) -> Callable[[Abandonment], list[Any]]:
+        """The call that asks for the online state of `agents` in the present session, ready to be made in a thread."""
+        listed = isinstance(agents, Sequence) and not isinstance(agents, str)
+        if not listed or not all(isinstance(agent, str) for agent in agents):
+            raise ConfigError(f"{agents!r} is no list of agent ids: give one such as ['alice.agentid.pub']")
+        driver, session = self._driver, self._lifecycle.session
+        if driver is None or session is None:
+            raise ConnectionStateError(
+                f"there is no session to ask in while the connection is {self.state}: wait until it is {State.ONLINE}"
+            )
+        query = getattr(driver.authenticator, "query_online_state", None)
+        if query is None:
+            raise ConfigError(f"{driver.authenticator!r} cannot ask for online states: give it a query_online_state")
+        return partial(query, session, agents)
 
     # What the driver tells, in the loop -------------------------------------------------------------------------------
 
@@ -319,6 +339,14 @@ class Connection(_Face):
         with self._waiter(wanted, entered.set):
             return self.state in wanted or entered.wait(timeout)
 
+    def query_online_state(self, agents: Sequence[str]) -> list[Any]:
+        """Ask the server which of `agents` are online; blocks, and returns the server's list as it came.
+
+        Raises SignInError if the server does not answer properly, ConnectionStateError without a session, ConfigError
+        for what is no list of agent ids.
+        """
+        return self._online_state_query(agents)(Abandonment())
+
     def stop(self, timeout: float | None = None) -> bool:
         """Sign out and come to rest; returns when that is done, within `timeout` seconds (by default 3 s beyond the
         configured sign-out time).  Does nothing if stopped already.
@@ -385,6 +413,14 @@ class AsyncConnection(_Face):
         entered = asyncio.Event()
         with self._waiter(wanted, entered.set):
             return self.state in wanted or await _happened(entered, timeout)
+
+    async def query_online_state(self, agents: Sequence[str]) -> list[Any]:
+        """Ask the server which of `agents` are online; see `Connection.query_online_state`."""
+        abandonment = Abandonment()
+        try:
+            return await asyncio.to_thread(self._online_state_query(agents), abandonment)
+        finally:
+            abandonment.abandon()  # cancelled, nobody waits for it
 
     async def stop(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as in Connection
         """Sign out and come to rest; see `Connection.stop`."""

@@ -13,7 +13,7 @@ import math
 import os
 import socket
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from time import monotonic
 from typing import Any, Protocol
 
@@ -56,12 +56,19 @@ from agentcp_fsm.wire import MAX_DATAGRAM, UNAUTHORIZED, Codec, HeartbeatEncoder
 logger = logging.getLogger(__name__)
 
 DEADLINE_PASSED = DeadlinePassed()
+_beat_answered = lru_cache(maxsize=256)(BeatAnswered)
+"""The same event for the same answer: most answers are, over all connections."""
+RECEIVED = MAX_DATAGRAM + 1
+"""Bytes to ask the socket for: one more than a datagram may have, so that a longer one is told."""
 BROKEN = frozenset({errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN, errno.EDESTADDRREQ, errno.EPIPE})
 """Errors that say that the descriptor is no longer the socket that was opened: no retry can mend that."""
 
 
 class Authenticator(Protocol):
-    """Signs one agent in and out, blocking; called on the hub's pool, never in the loop."""
+    """Signs one agent in and out, blocking; called on the hub's pool, never in the loop.
+
+    If it also has a ``query_online_state(session, agents, abandonment)``, so does the connection.
+    """
 
     def sign_in(self, abandonment: Abandonment) -> Session:
         """Obtain a session, or raise; `abandonment` tells when nobody waits for it any longer.
@@ -135,14 +142,16 @@ class Driver:
 
     # Events in, effects out -------------------------------------------------------------------------------------------
 
-    @property
-    def deadline(self) -> float:
-        """The machine's deadline, for the hub's timers."""
-        return self.lifecycle.deadline
-
-    def wake(self) -> None:
-        """The hub's timers say that the deadline has passed."""
-        self.feed(DEADLINE_PASSED)
+    def wake(self) -> float:
+        """The hub's timers say that the deadline may have passed; returns the next one."""
+        if self.closed:  # the machine may have another driver by now
+            return math.inf
+        lifecycle = self.lifecycle
+        now = monotonic()
+        if (deadline := lifecycle.deadline) > now:
+            return deadline
+        self._carry_out(lifecycle.handle(DEADLINE_PASSED, now), now)
+        return lifecycle.deadline
 
     def feed(self, event: Event) -> None:
         """Take an event, in the loop's thread."""
@@ -154,8 +163,8 @@ class Driver:
         now = monotonic()
         if effects := lifecycle.handle(event, now):
             self._carry_out(effects, now)
-        if lifecycle.deadline < self.armed_at:
-            self.hub.timers.arm(self)
+        if (deadline := lifecycle.deadline) < self.armed_at:
+            self.hub.timers.arm(self, deadline)
 
     def _carry_out(self, effects: list[Effect], now: float) -> None:
         for effect in effects:  # what comes of one at once is handled after the others: the list grows meanwhile
@@ -304,7 +313,7 @@ class Driver:
         if self._socket is None:
             return
         try:
-            data = self._socket.recv(MAX_DATAGRAM + 1)
+            data = self._socket.recv(RECEIVED)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -318,7 +327,7 @@ class Driver:
         try:
             if (response := self.codec.decode_heartbeat_response(data)) is not None:
                 next_beat = response[1]
-                event = Unauthorized(attempt) if next_beat == UNAUTHORIZED else BeatAnswered(attempt, next_beat)
+                event = Unauthorized(attempt) if next_beat == UNAUTHORIZED else _beat_answered(attempt, next_beat)
             elif isinstance(message := self.codec.decode(data), InviteRequest):
                 event = Invited(attempt, message.invitation)
             else:
@@ -350,6 +359,10 @@ class Driver:
 
     def _report_error(self, effect: ReportError) -> None:
         self.listener.failed(effect.reason)
+
+    def fileno(self) -> int | None:
+        """The socket's descriptor, if there is a socket."""
+        return None if (opened := self._socket) is None else opened.fileno()
 
     # Leaving without a word -------------------------------------------------------------------------------------------
 

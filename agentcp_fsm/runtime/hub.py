@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import heapq
-import itertools
 import logging
 import math
 import os
@@ -42,68 +41,76 @@ class Timed(Protocol):
     """Something with a deadline."""
 
     armed_at: float
-    """For the timers' use: when they look at it next; infinite at first."""
+    """For the timers' use: when they wake it next; infinite at first."""
 
-    @property
-    def deadline(self) -> float:
-        """When `wake` is to be called, on the clock of `time.monotonic`; infinite for never."""
+    def wake(self) -> float:
+        """The time that it was armed for has come: do what is due, if anything is.
 
-    def wake(self) -> None:
-        """The deadline has passed."""
+        Returns the next deadline, on the clock of `time.monotonic`; infinite for none.
+        """
 
 
 class Timers:
-    """One timer of the loop for all deadlines of its connections.
+    """One timer of the loop for all deadlines of its connections, to the millisecond, which is what loops count in.
 
-    A deadline that moves later costs nothing: the entry is looked at when it comes up, and put back.
+    Deadlines that share a millisecond share an entry of the heap.  One that moves later costs nothing: whoever is woken
+    too early says so, and is put back.
     """
 
-    __slots__ = ("_handle", "_heap", "_loop", "_order", "_wake_at")
+    __slots__ = ("_due", "_handle", "_loop", "_millisecond", "_milliseconds")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._heap: list[tuple[float, int, Timed]] = []
-        self._order = itertools.count()
+        self._due: dict[int, list[Timed]] = {}
+        """Whom to wake, by the millisecond."""
+        self._milliseconds: list[int] = []
+        """The keys of `_due`, as a heap."""
         self._handle: asyncio.TimerHandle | None = None
-        self._wake_at = math.inf
+        self._millisecond: float = math.inf
+        """When the loop's timer is set to."""
 
-    def arm(self, timed: Timed) -> None:
-        """Take note that the deadline of `timed` has moved before the time at which it is looked at."""
-        deadline = timed.armed_at = timed.deadline
-        heapq.heappush(self._heap, (deadline, next(self._order), timed))
-        if deadline < self._wake_at:
-            self._schedule(deadline)
+    def arm(self, timed: Timed, deadline: float) -> None:
+        """Wake `timed` at `deadline`, which is before the time that it was armed for."""
+        timed.armed_at = deadline
+        millisecond = int(deadline * 1000) + 1
+        if (due := self._due.get(millisecond)) is not None:
+            due.append(timed)
+            return
+        self._due[millisecond] = [timed]
+        heapq.heappush(self._milliseconds, millisecond)
+        if millisecond < self._millisecond:
+            self._schedule(millisecond)
 
-    def _schedule(self, deadline: float) -> None:
+    def _schedule(self, millisecond: int) -> None:
         if self._handle is not None:
             self._handle.cancel()
-        self._wake_at = deadline
-        # Loops count in milliseconds: rounded down, they would wake early and find nothing due.
-        delay = math.ceil(max(deadline - time.monotonic(), 0.0) * 1000) / 1000
-        self._handle = self._loop.call_later(delay, self._wake)
+        self._millisecond = millisecond
+        # From one whole millisecond to another, as uvloop counts: from the time itself, it would wake too early.
+        delay = max(millisecond - int(time.monotonic() * 1000), 0)
+        self._handle = self._loop.call_later(delay / 1000, self._wake)
 
     def _wake(self) -> None:
         self._handle = None
-        self._wake_at = -math.inf  # nothing is scheduled from inside
-        heap = self._heap
+        self._millisecond = -math.inf  # nothing is scheduled from inside
+        milliseconds = self._milliseconds
         now = time.monotonic()
-        while heap and heap[0][0] <= now:
-            at, _, timed = heapq.heappop(heap)
-            if at != timed.armed_at:
-                continue  # armed for an earlier time since, and that has come up
-            timed.armed_at = math.inf
-            try:
-                if timed.deadline <= now:
-                    timed.wake()
-                if timed.deadline < timed.armed_at:
-                    self.arm(timed)
-            except Exception:  # a defect of one connection must silence neither the others nor, for good, itself
-                logger.exception("waking %r failed", timed)
-                timed.armed_at = now + 1.0
-                heapq.heappush(heap, (timed.armed_at, next(self._order), timed))
-        self._wake_at = math.inf
-        if heap:
-            self._schedule(heap[0][0])
+        while milliseconds and milliseconds[0] <= now * 1000:
+            for timed in self._due.pop(heapq.heappop(milliseconds)):
+                if timed.armed_at > now:
+                    continue  # armed for an earlier time since, and that has come up
+                timed.armed_at = -math.inf  # what happens to it meanwhile arms nothing
+                try:
+                    deadline = timed.wake()
+                except Exception:  # a defect of one connection must silence neither the others nor, for good, itself
+                    logger.exception("waking %r failed", timed)
+                    deadline = now + 1.0
+                if deadline < math.inf:
+                    self.arm(timed, deadline)
+                else:
+                    timed.armed_at = deadline
+        self._millisecond = math.inf
+        if milliseconds:
+            self._schedule(milliseconds[0])
 
 
 class Hub:

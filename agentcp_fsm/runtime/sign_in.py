@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from agentcp_fsm.auth import Abandonment, AuthClient, Credentials, Timeouts, Transport
 from agentcp_fsm.config import Config
@@ -69,3 +71,7 @@ class HttpAuthenticator:
     def sign_out(self, session: Session) -> None:
         """End a session; raises SignInError."""
         self.client.sign_out(self.credentials.agent_id, session)
+
+    def query_online_state(self, session: Session, agents: Sequence[str], abandonment: Abandonment) -> list[Any]:
+        """Ask which of `agents` are online; raises SignInError."""
+        return self.client.query_online_state(self.credentials.agent_id, session, agents, abandonment)

@@ -32,6 +32,7 @@ _INVITE_REQUEST = 259
 _INVITE_RESPONSE = 516
 
 _TYPE_AND_SIZE = struct.Struct(">HH")
+_TYPE_SIZE_AND_U64 = struct.Struct(">HHQ")
 _U64 = struct.Struct(">Q")
 _I64 = struct.Struct(">q")
 
@@ -119,9 +120,17 @@ class AgentCPCodec:
 
     def decode_heartbeat_response(self, data: bytes | memoryview) -> tuple[int, int] | None:
         """See `Codec.decode_heartbeat_response`."""
-        if len(data) > MAX_DATAGRAM:
-            raise received_too_long(len(data))
+        size = len(data)
+        if size > MAX_DATAGRAM:
+            raise received_too_long(size)
         try:
+            if data[0] == 0:  # and a u64 at the end: what servers write, read in half to three quarters of the time
+                sequence, offset = data[1], 2
+                if sequence >= 0x80:
+                    sequence, offset = read_varint(data, 1)
+                if size - offset >= _TYPE_SIZE_AND_U64.size:
+                    message_type, _, next_beat = _TYPE_SIZE_AND_U64.unpack_from(data, offset)
+                    return (sequence, next_beat) if message_type == _HEARTBEAT_RESPONSE else None
             _, sequence, message_type, _, offset = _read_header(data)
             return (sequence, _read_next_beat(data, offset)) if message_type == _HEARTBEAT_RESPONSE else None
         except (IndexError, struct.error) as error:

@@ -1,6 +1,7 @@
 """Keys and certificates made on the fly."""
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -33,6 +34,17 @@ class Identity:
         return self.key.sign(text.encode(), ec.ECDSA(SHA256())).hex()
 
 
+def damaged_pem(certificate: x509.Certificate, position: int, byte: int) -> str:
+    """Replace one byte of the certificate's DER; the position counts round."""
+    damaged = bytearray(certificate.public_bytes(Encoding.DER))
+    damaged[position % len(damaged)] = byte
+    return ssl.DER_cert_to_PEM_cert(bytes(damaged))
+
+
+VERSION_POSITION = 12
+"""Where the DER of a certificate made here holds its version, of which cryptography complains in its own way."""
+
+
 def key_pem(key: ec.EllipticCurvePrivateKey, password: str = "") -> str:
     encryption = BestAvailableEncryption(password.encode()) if password else NoEncryption()
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode()
@@ -63,9 +75,7 @@ def make_identity(
         .not_valid_before(now + valid_from)
         .not_valid_after(now + valid_until)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=path_length), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
     )
     if key_usage is not None:
         builder = builder.add_extension(key_usage, critical=True)

@@ -5,6 +5,7 @@ import socket
 import socketserver
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -36,6 +37,13 @@ Respond = Callable[[Request, socket.socket], bytes | None]
 """Returns the raw answer, or None to end the connection, having sent whatever it liked."""
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + BOUND
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.005)
+
+
 class Server(socketserver.ThreadingTCPServer):
     """Hands each request to ``respond``, which a test may replace at any time."""
 
@@ -45,9 +53,9 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.respond = respond
         self.requests: list[Request] = []
-        self.closing = threading.Event()
         self._tls = tls
-        self._connections: list[socket.socket] = []
+        self.connections: list[socket.socket] = []
+        """Those that are open."""
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
@@ -56,21 +64,23 @@ class Server(socketserver.ThreadingTCPServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         request.settimeout(BOUND)
-        # What a client or a test does to a connection is the test's business.
+        # How a client or a test ends a connection is the test's business.
         with suppress(OSError):
             connection = self._tls.wrap_socket(request, server_side=True) if self._tls else request
-            self._connections.append(connection)
-            with connection:
-                self.RequestHandlerClass(connection, client_address, self)
+            self.connections.append(connection)
+            try:
+                _Handler(connection, client_address, self)
+            finally:
+                connection.close()
+                self.connections.remove(connection)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.closing.set()
         self.shutdown()
-        for connection in self._connections:
+        for connection in tuple(self.connections):
             with suppress(OSError):
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
         self.server_close()
@@ -88,7 +98,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 headers[name.strip().lower()] = value.strip()
             body = self.rfile.read(int(headers.get("content-length", "0")))
             content = json.loads(body) if body else {}
-            request = Request(line.decode().strip(), headers, content, self.client_address)
+            request = Request(line.decode("latin-1").strip(), headers, content, self.client_address)
             self.server.requests.append(request)
             answer = self.server.respond(request, self.request)
             if answer is None:

@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from cryptography.x509 import load_pem_x509_certificates
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentcp_fsm.auth import Credentials
 from agentcp_fsm.errors import CredentialsError
-from tests.auth.certificates import Identity, key_pem, make_identity
+from tests.auth.certificates import VERSION_POSITION, Identity, damaged_pem, key_pem, make_identity
 
 AGENT = "alice.agentid.pub"
 IDENTITY = make_identity(AGENT)
@@ -34,7 +34,9 @@ def store(folder: Path, identity: Identity = IDENTITY, password: str = "", agent
     (folder / f"{agent_id}.crt").write_text(identity.certificate_pem)
 
 
-@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1(), ec.SECP256K1()], ids=str)
+@pytest.mark.parametrize(
+    "curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1(), ec.SECP256K1()], ids=lambda curve: curve.name
+)
 def test_signs_on_whatever_curve_the_key_has(tmp_path: Path, curve: ec.EllipticCurve) -> None:
     identity = make_identity(AGENT, curve=curve)
     store(tmp_path / AGENT / "private" / "certs", identity, "päss wörd")
@@ -126,6 +128,18 @@ def test_a_damaged_key_is_refused_or_harmless(position: int, character: str) -> 
     IDENTITY.key.public_key().verify(credentials.sign(b"nonce"), b"nonce", ec.ECDSA(SHA256()))
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+@given(st.integers(0, 1000), st.integers(0, 255))
+@example(VERSION_POSITION, 9)
+def test_a_damaged_certificate_is_refused_or_still_the_keys(position: int, byte: int) -> None:
+    try:
+        credentials = Credentials.from_pem(AGENT, IDENTITY.key_pem, damaged_pem(IDENTITY.certificate, position, byte))
+    except CredentialsError:
+        return
+    certificate = load_pem_x509_certificates(credentials.certificate_pem.encode())[0]
+    assert certificate.public_key() == IDENTITY.key.public_key()
+
+
 def test_another_kind_of_key() -> None:
     pem = ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     with pytest.raises(CredentialsError, match="not an elliptic-curve key"):
@@ -141,13 +155,13 @@ def test_key_and_certificate_of_two_agents(tmp_path: Path) -> None:
 
 def test_an_expired_certificate() -> None:
     expired = make_identity(valid_from=timedelta(days=-9), valid_until=timedelta(days=-1))
-    with pytest.raises(CredentialsError, match="expired on .* UTC: have the certificate renewed"):
+    with pytest.raises(CredentialsError, match=r"expired on .* UTC: have the certificate renewed"):
         Credentials.from_pem(AGENT, expired.key_pem, expired.certificate_pem)
 
 
 def test_a_certificate_of_the_future() -> None:
     future = make_identity(valid_from=timedelta(days=1), valid_until=timedelta(days=9))
-    with pytest.raises(CredentialsError, match="not valid before .* UTC: check this machine's clock"):
+    with pytest.raises(CredentialsError, match=r"not valid before .* UTC: check this machine's clock"):
         Credentials.from_pem(AGENT, future.key_pem, future.certificate_pem)
 
 

@@ -46,7 +46,7 @@ from agentcp_fsm.events import (
     Stop,
     Unauthorized,
 )
-from agentcp_fsm.lifecycle import NEVER, Snapshot, Statistics
+from agentcp_fsm.lifecycle import NEVER, NEXT_BEAT_MAX, Snapshot, Statistics
 from agentcp_fsm.session import Invitation, Session
 
 OFFLINE, SIGNING_IN, ONLINE, DEGRADED, RECONNECTING, BACKOFF, STOPPING = State
@@ -108,7 +108,8 @@ class HandWritten:
 
     @property
     def deadline(self) -> float:
-        return self.beat_due if self.beat_due < self.timeout_at else self.timeout_at
+        due = self.beat_due if self.beat_due < self.timeout_at else self.timeout_at
+        return due if due > self.now else self.now
 
     @property
     def known_invitations(self) -> tuple[Invitation, ...]:
@@ -304,7 +305,10 @@ class HandWritten:
         config = self.config
         self.unanswered = self.send_failures = self.receive_failures = 0
         self.answered_at = now
-        interval = event.next_beat / 1000
+        milliseconds = event.next_beat
+        if not 0 <= milliseconds <= NEXT_BEAT_MAX:
+            milliseconds = min(max(milliseconds, 0), NEXT_BEAT_MAX)
+        interval = milliseconds / 1000
         if interval < config.interval_min:
             interval = config.interval_min
         elif interval > config.interval_max:
@@ -530,10 +534,11 @@ class HandWritten:
 
     def _back_off(self, event: Event, now: float, reason: str) -> None:
         config = self.config
-        floor = max(self.not_before - now, 0.0)
+        earliest = max(self.not_before, now)
+        floor = earliest - now
         window = _doubled(config.backoff_initial, self.attempts, config.backoff_max)
         window = min(window, max(config.backoff_max - floor, floor))
-        self.timeout_at = now + floor + window * (1 - config.backoff_jitter * self.random.random())
+        self.timeout_at = earliest + window * (1 - config.backoff_jitter * self.random.random())
         self._change(event, now, BACKOFF, reason)
 
     def _lose_and_wait(self, event: Event, now: float, reason: str, until: float) -> None:

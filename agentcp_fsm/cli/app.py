@@ -1,0 +1,246 @@
+"""The commands and their options.  What a command needs is imported when it runs, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentcp_fsm.errors import AgentCPError, ConfigError, CredentialsError
+
+if TYPE_CHECKING:
+    from agentcp_fsm.auth import Credentials
+
+WRONG = 2
+"""The exit status of a command that was told something that cannot work."""
+INTERRUPTED = 130
+"""The exit status after Ctrl-C."""
+
+CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
+"""The base of what is wrong with a command line: click's own, or that of the copy of it in newer versions of typer."""
+
+app = typer.Typer(
+    name="agentcp-fsm",
+    help="Keep an AgentCP agent reachable: its heartbeat connection as one explicit state machine.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+identity = typer.Typer(help="Throwaway identities, for use with a local server.")
+app.add_typer(identity, name="identity")
+
+
+class LogLevel(StrEnum):
+    """How much the library logs to standard error."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Data = Annotated[
+    Path, typer.Option("--data", envvar="AGENTCP_DATA", help="The folder that holds <agent id>/private/certs.")
+]
+PasswordFile = Annotated[
+    Path | None, typer.Option(help="A file whose first line is the key's password; else it is asked for if needed.")
+]
+PasswordEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the key's password.")]
+Logging = Annotated[LogLevel, typer.Option("--log-level", help="What to log to standard error.")]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit status; an expected error is one line, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = app(list(arguments) or ["--help"], prog_name="agentcp-fsm", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except CommandLineError as error:
+        context = getattr(error, "ctx", None)
+        command = "agentcp-fsm" if context is None else context.command_path
+        _complain(f"{error.format_message()} (see {command} --help)")  # type: ignore[attr-defined]
+        return WRONG
+    except (AgentCPError, OSError) as error:
+        _complain(str(error))
+        return WRONG
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    return status or 0
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"agentcp-fsm: {' '.join(text.split())}\n")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"agentcp-fsm {version('agentcp-fsm')}")
+        except PackageNotFoundError:
+            typer.echo("agentcp-fsm, run from its sources")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Keep an AgentCP agent reachable: its heartbeat connection as one explicit state machine."""
+
+
+@app.command()
+def chart(
+    state: Annotated[list[str] | None, typer.Option(help="Only rows that hold in this state (repeatable).")] = None,
+    trigger: Annotated[list[str] | None, typer.Option(help="Only rows of this trigger (repeatable).")] = None,
+    ignored: Annotated[bool, typer.Option(help="Show the events that are ignored on purpose, too.")] = True,
+    json: Json = False,
+) -> None:
+    """Print the chart: what every event does in every state."""
+    from agentcp_fsm.cli.chart import show_chart
+
+    show_chart(state or [], trigger or [], ignored, json)
+
+
+@app.command()
+def demo(
+    fast: Annotated[bool, typer.Option("--fast", help="In less than 10 seconds.")] = False,
+    json: Json = False,
+    log_level: Logging = LogLevel.ERROR,
+) -> None:
+    """See it recover from all that goes wrong, in about a minute.
+
+    A server and an agent are made for the occasion, on this machine.  The exit status is 0 only if every recovery
+    really happened.
+    """
+    from agentcp_fsm.cli.demo import run_demo
+
+    _log(log_level)
+    raise typer.Exit(run_demo(fast, json))
+
+
+@app.command()
+def connect(
+    agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
+    server: Annotated[str, typer.Option(help="The heartbeat server's URL.")],
+    data: Data,
+    password_file: PasswordFile = None,
+    password_env: PasswordEnv = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="Certificate authorities (PEM) to trust instead of the usual.")
+    ] = None,
+    require_server_proof: Annotated[
+        bool, typer.Option("--require-server-proof", help="Refuse a server that does not prove itself.")
+    ] = False,
+    insecure_allow_http: Annotated[
+        bool, typer.Option("--insecure-allow-http", help="Sign in over plain http, for all on the way to read.")
+    ] = False,
+    codec: Annotated[str, typer.Option(help="The datagrams' format: agentcp or protobuf.")] = "agentcp",
+    json: Json = False,
+    log_level: Logging = LogLevel.ERROR,
+) -> None:
+    """Keep an agent reachable until Ctrl-C, and show what happens.
+
+    The first Ctrl-C signs out, the second leaves at once.
+    """
+    from agentcp_fsm.auth import AuthClient, ServerProofPolicy
+    from agentcp_fsm.cli.connect import run_connection
+
+    _log(log_level)
+    credentials = _credentials(data, agent_id, password_file, password_env)
+    client = AuthClient(
+        server,
+        verify=True if ca_file is None else ca_file,
+        allow_insecure_http=insecure_allow_http,
+        server_proof=ServerProofPolicy.REQUIRE if require_server_proof else ServerProofPolicy.VERIFY_IF_OFFERED,
+    )
+    raise typer.Exit(run_connection(credentials, client, codec, json))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="The port of sign-ins; 0 takes a free one.")] = 8765,
+    udp_port: Annotated[int, typer.Option(min=0, max=65535, help="The port of heartbeats; 0 takes a free one.")] = 8766,
+    next_beat: Annotated[float, typer.Option(min=0.001, max=3600, help="Seconds between heartbeats.")] = 5.0,
+    json: Json = False,
+    log_level: Logging = LogLevel.WARNING,
+) -> None:
+    """Run a server to try agents on, with faults to switch.
+
+    It takes console commands on standard input; "help" lists them.  It believes any certificate that names the agent,
+    so it is no server for production.
+    """
+    from agentcp_fsm.cli.serve import run_server
+
+    _log(log_level)
+    raise typer.Exit(run_server(host, http_port, udp_port, next_beat, json))
+
+
+@identity.command("new")
+def new_identity(
+    agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
+    data: Data,
+    password_file: PasswordFile = None,
+    password_env: PasswordEnv = None,
+) -> None:
+    """Make a key and a self-signed certificate as the SDK keeps them; only a local server believes them."""
+    from agentcp_fsm.auth.identity import make_identity
+
+    make_identity(data, agent_id, _password(password_file, password_env))
+    typer.echo(f"made {data / agent_id / 'private' / 'certs'}")
+
+
+def _log(level: LogLevel) -> None:
+    from agentcp_fsm.cli.output import LineFormatter
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+
+
+def _password(file: Path | None, variable: str | None) -> str | None:
+    if file is not None and variable is not None:
+        raise ConfigError("--password-file and --password-env exclude each other: give one")
+    if file is not None:
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            raise CredentialsError(f"{file} is not UTF-8: its first line is to be the password") from None
+        if not lines or not lines[0]:
+            raise CredentialsError(f"{file} is empty: its first line is to be the password")
+        return lines[0]
+    if variable is not None:
+        if not os.environ.get(variable):
+            raise CredentialsError(f"the environment variable {variable} is not set: set it to the key's password")
+        return os.environ[variable]
+    return None
+
+
+def _credentials(data: Path, agent_id: str, file: Path | None, variable: str | None) -> Credentials:
+    from agentcp_fsm.auth import Credentials
+
+    password = _password(file, variable)
+    try:
+        return Credentials.load(data, agent_id, password=password)
+    except CredentialsError as error:
+        if password is not None or "password" not in str(error) or not sys.stdin.isatty():
+            raise
+        return Credentials.load(data, agent_id, password=typer.prompt(f"password of {agent_id}", hide_input=True))

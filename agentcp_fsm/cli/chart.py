@@ -1,0 +1,72 @@
+"""``agentcp-fsm chart``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from agentcp_fsm.chart import CHART
+from agentcp_fsm.cli.output import Output, markup, shown, state_text
+from agentcp_fsm.engine import Row
+from agentcp_fsm.errors import ChartError
+
+
+def show_chart(states: Sequence[str], triggers: Sequence[str], with_ignored: bool, json_lines: bool) -> None:
+    """Print the rows that hold in one of `states` and are of one of `triggers`; all, where there is none."""
+    wanted_states = _named("state", states, CHART.state_names)
+    wanted_triggers = _named("trigger", triggers, CHART.triggers)
+    output = Output(json_lines)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading, least in (("on, in", 15), ("if", 18), ("to", 12), ("because, doing", 20)):
+        table.add_column(heading, overflow="fold", min_width=least)
+    rows: list[dict[str, Any]] = []
+    trigger = ""
+    for row in CHART.rows:
+        sources = [str(name) for name in CHART.sources(row) if name in wanted_states]
+        if not sources or row.trigger not in wanted_triggers or (row.ignored and not with_ignored):
+            continue
+        if row.trigger != trigger:
+            table.add_section()
+            table.add_row(markup(f"[bold]{row.trigger}[/bold]"))
+        table.add_row(
+            markup("\n".join(state_text(name) for name in sources)),
+            "\n".join(row.guards),
+            markup(_dest_text(row)),
+            markup(f"{shown(row.reason)}\n[dim italic]{', '.join(row.before + row.after)}[/dim italic]"),
+            style="dim" if row.ignored else "",
+        )
+        trigger = row.trigger
+        rows.append(
+            {
+                "trigger": row.trigger,
+                "source": sources,
+                "dest": row.dest,
+                "conditions": list(row.conditions),
+                "unless": list(row.unless),
+                "before": list(row.before),
+                "after": list(row.after),
+                "ignored": row.ignored,
+                "reason": row.reason,
+            }
+        )
+    output.table("row", table, rows)
+
+
+def _dest_text(row: Row) -> str:
+    if row.ignored:
+        return "ignored"
+    if row.dest is None:
+        return "[dim]stays[/dim]"
+    return state_text(row.dest) if row.dest in CHART.state_names else "[dim]same, anew[/dim]"
+
+
+def _named(kind: str, given: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    """The known names that were given, in any case; all if none was."""
+    by_folded = {name.casefold(): name for name in known}
+    for name in given:
+        if name.casefold() not in by_folded:
+            raise ChartError(f"{name!r} is no {kind} of the chart; there are {', '.join(known)}")
+    return tuple(by_folded[name.casefold()] for name in given) or known

@@ -1,0 +1,82 @@
+"""``agentcp-fsm connect``."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+from agentcp_fsm.auth import AuthClient, Credentials
+from agentcp_fsm.chart import State
+from agentcp_fsm.cli.output import Output, shown, transition_text
+from agentcp_fsm.effects import ReportTransition
+from agentcp_fsm.runtime import Connection
+from agentcp_fsm.session import Invitation
+
+INTERRUPTED = 130
+"""The exit status of a second Ctrl-C: it did not wait for the sign-out."""
+
+
+def run_connection(credentials: Credentials, client: AuthClient, codec: str, json_lines: bool) -> int:
+    """Keep an agent reachable until SIGINT or SIGTERM; returns the exit status."""
+    output = Output(json_lines)
+    leave, interrupted = threading.Event(), threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        (interrupted if leave.is_set() else leave).set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    connection = Connection(credentials.agent_id, client=client, credentials=credentials, codec=codec)
+
+    @connection.on_transition
+    def show(transition: ReportTransition) -> None:
+        output.say(
+            "transition",
+            transition_text(transition.source, transition.dest, transition.reason, transition.detail),
+            source=transition.source,
+            dest=transition.dest,
+            trigger=transition.trigger,
+            reason=transition.reason,
+            detail=transition.detail,
+        )
+
+    @connection.on_invite
+    def invited(invitation: Invitation) -> None:
+        output.say(
+            "invitation",
+            f"[bold]invited[/bold] by {shown(invitation.inviter_agent_id)} to session {shown(invitation.session_id)}"
+            + (f" at {shown(invitation.message_server)}" if invitation.message_server else ""),
+            inviter_agent_id=invitation.inviter_agent_id,
+            session_id=invitation.session_id,
+            message_server=invitation.message_server,
+            invite_code_expire=invitation.invite_code_expire,
+        )
+
+    @connection.on_error
+    def failed(reason: str) -> None:
+        output.say("error", f"[bold red]error[/bold red] {shown(reason)}", reason=reason)
+
+    connection.start()
+    while not leave.wait(0.2):  # in pieces, so that a signal is handled between them
+        pass
+    if not json_lines:
+        output.say("leaving", "signing out; Ctrl-C again leaves at once")
+    stopping = threading.Thread(target=connection.stop, daemon=True)
+    stopping.start()
+    while stopping.is_alive():
+        if interrupted.is_set():
+            return INTERRUPTED
+        stopping.join(0.05)
+    statistics = connection.health().statistics
+    output.say(
+        "summary",
+        f"heartbeats {statistics.heartbeats}, answers {statistics.answers}, losses {statistics.losses}, "
+        f"sign-ins {statistics.attempts}, invitations {statistics.invitations}",
+        heartbeats=statistics.heartbeats,
+        answers=statistics.answers,
+        losses=statistics.losses,
+        sign_ins=statistics.attempts,
+        invitations=statistics.invitations,
+    )
+    return 0 if connection.state is State.OFFLINE else 1

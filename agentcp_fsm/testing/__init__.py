@@ -1,0 +1,12 @@
+"""For tests of what is built on this library, and of the library itself.
+
+- `agentcp_fsm.testing.monitor`: an observer that holds a machine to the specification's invariants, step by step;
+- `agentcp_fsm.testing.simulator`: a deterministic world (clock, network, server) around a machine;
+- `agentcp_fsm.testing.strategies` and `agentcp_fsm.testing.machine`: Hypothesis strategies, and a
+  `RuleBasedStateMachine` over them; these two need the extra ``testing``.
+"""
+
+from agentcp_fsm.testing.monitor import InvariantError, Monitor, Observation, Watched
+from agentcp_fsm.testing.simulator import World
+
+__all__ = ["InvariantError", "Monitor", "Observation", "Watched", "World"]

@@ -1,0 +1,116 @@
+"""A `RuleBasedStateMachine` that leads a connection's machine through any life at all.  It needs the extra ``testing``.
+
+    TestConnection = ConnectionMachine.TestCase
+
+Every step is checked by a `agentcp_fsm.testing.monitor.Monitor`.  Events come in any order and at any time; so that the
+deeper states are reached, one rule does what a well-behaved world would do next.
+"""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from agentcp_fsm.config import Config
+from agentcp_fsm.events import (
+    BeatAnswered,
+    BeatSent,
+    DeadlinePassed,
+    Event,
+    Reconnect,
+    RetryNow,
+    SignedIn,
+    SignedOut,
+    SocketOpened,
+    Start,
+    Stop,
+)
+from agentcp_fsm.lifecycle import Lifecycle
+from agentcp_fsm.session import Session
+from agentcp_fsm.testing import strategies
+from agentcp_fsm.testing.monitor import Watched
+
+_SESSION = Session("192.0.2.1", 5000, 42, "token")
+
+
+def next_event(machine: Lifecycle) -> Event:
+    """What a well-behaved world would report next to `machine`, as far as its public state tells."""
+    attempt = machine.attempt
+    match machine.state:
+        case "OFFLINE":
+            return Start()
+        case "SIGNING_IN" | "RECONNECTING" if machine.session is None:
+            return SignedIn(attempt, _SESSION)
+        case "SIGNING_IN" | "RECONNECTING" if not machine.socket_ready:
+            return SocketOpened(attempt)
+        case "STOPPING":
+            return SignedOut(attempt)
+        case "BACKOFF":
+            return DeadlinePassed()
+        case _:
+            return BeatAnswered(attempt, 5000)
+
+
+class ConnectionMachine(RuleBasedStateMachine):
+    """Any configuration, any events, any time; S1 to S10 after every step."""
+
+    machine: Lifecycle
+    watched: Watched
+    now: float
+
+    @initialize(config=strategies.configs(), seed=st.integers(0, 2**16), now=st.sampled_from([0.0, 1e6, -5.0]))
+    def begin(self, config: Config, seed: int, now: float) -> None:
+        """Make the machine and its monitor."""
+        self.machine = Lifecycle(config, Random(seed))  # noqa: S311 - jitter, not a secret
+        self.watched = Watched(self.machine)
+        self.now = now
+
+    def tell(self, event: Event, delay: float) -> None:
+        """Hand the machine an event, `delay` seconds after the last."""
+        self.now += delay
+        self.watched.handle(event, self.now)
+
+    @rule(delay=st.just(0.0) | st.floats(0, 0.5))
+    def all_goes_well(self, delay: float) -> None:
+        """The next thing that should happen does."""
+        event = next_event(self.machine)
+        if isinstance(event, DeadlinePassed):
+            self.now = max(self.now, self.machine.deadline)
+        self.tell(event, delay)
+
+    @rule(delay=st.just(0.0) | st.floats(0, 0.5))
+    def a_heartbeat_leaves(self, delay: float) -> None:
+        """The network takes a heartbeat."""
+        self.tell(BeatSent(self.machine.attempt), delay)
+
+    @precondition(lambda self: self.machine.deadline < math.inf)
+    @rule(late=st.one_of(st.just(0.0), st.just(0.0), st.floats(0, 1), st.floats(0, 1e5), st.just(-1e-3)))
+    def the_deadline_passes(self, late: float) -> None:
+        """The machine is woken: mostly on time, at times late, at times a little early."""
+        self.now = max(self.now, self.machine.deadline)
+        self.tell(DeadlinePassed(), late)
+
+    @rule(data=st.data(), delay=strategies.DELAYS)
+    def anything_happens(self, data: st.DataObject, delay: float) -> None:
+        """Any event of the present attempt or another, whether it makes sense or not."""
+        self.tell(data.draw(strategies.events(self.machine.attempt)), delay)
+
+    @rule(event=st.sampled_from([Start(), Stop(), Reconnect(), RetryNow()]), delay=strategies.DELAYS)
+    def the_application_asks(self, event: Event, delay: float) -> None:
+        """The application starts, stops, reconnects or loses patience."""
+        self.tell(event, delay)
+
+    @rule()
+    def it_is_replaced_by_its_copy(self) -> None:
+        """A machine restored from a snapshot goes on as if nothing had happened."""
+        copy = Lifecycle(self.machine.config, self.machine.random)
+        copy.restore(self.machine.snapshot())
+        if copy.snapshot() != self.machine.snapshot():
+            raise AssertionError(f"restored {copy.snapshot()} from {self.machine.snapshot()}")
+        self.machine = self.watched.machine = copy
+
+
+__all__ = ["ConnectionMachine", "next_event"]

@@ -1,0 +1,189 @@
+"""Hypothesis strategies: configurations, events, time, and charts of any kind.  They need the extra ``testing``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hypothesis import strategies as st
+
+from agentcp_fsm.config import Config
+from agentcp_fsm.engine import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.events import EVENTS, Event
+from agentcp_fsm.session import Invitation, Session
+
+SECONDS = st.one_of(st.sampled_from([0.001, 0.1, 1.0, 5.0, 30.0, 1e6]), st.floats(0.001, 100.0), st.floats(0.001, 1e6))
+COUNTS = st.one_of(st.integers(1, 4), st.integers(1, 1000))
+
+
+@st.composite
+def configs(draw: st.DrawFn, *, attempt_limit: bool = True) -> Config:
+    """Valid configurations, the defaults and extreme ones among them; `attempt_limit`: also with one."""
+    if draw(st.integers(0, 3)) == 0:
+        return Config(sign_in_attempt_limit=draw(st.sampled_from([None, 1, 3])) if attempt_limit else None)
+    interval_min, interval_max = sorted((draw(SECONDS), draw(SECONDS)))
+    send_retry_initial, send_retry_max = sorted((draw(SECONDS), draw(SECONDS)))
+    low, high, highest = sorted((draw(SECONDS), draw(SECONDS), draw(SECONDS)))
+    backoff_initial, sign_in_interval_min = draw(st.permutations([low, draw(st.sampled_from([0.0, high]))]))
+    return Config(
+        interval_min=interval_min,
+        interval_max=interval_max,
+        probe_interval=draw(SECONDS),
+        probe_limit=draw(COUNTS),
+        send_retry_initial=send_retry_initial,
+        send_retry_max=send_retry_max,
+        send_failure_limit=draw(COUNTS),
+        receive_failure_limit=draw(COUNTS),
+        silence_limit=draw(COUNTS),
+        sign_in_interval_min=sign_in_interval_min,
+        sign_in_timeout=draw(SECONDS),
+        sign_in_attempt_limit=draw(st.none() | COUNTS) if attempt_limit else None,
+        socket_timeout=draw(SECONDS),
+        backoff_initial=backoff_initial or low,
+        backoff_max=highest,
+        backoff_jitter=draw(st.one_of(st.sampled_from([0.0, 0.75, 1.0]), st.floats(0, 1))),
+        retry_after_max=draw(SECONDS),
+        unauthorized_spread=draw(st.just(0.0) | SECONDS),
+        sign_out_timeout=draw(SECONDS),
+        invitation_memory=draw(st.integers(1, 3)),
+    )
+
+
+def sessions() -> st.SearchStrategy[Session]:
+    """A few sessions, so that the same one comes again; hosts and cookies at their limits among them."""
+    return st.builds(
+        Session,
+        host=st.sampled_from(["127.0.0.1", "::1", "heartbeat.example"]),
+        port=st.sampled_from([1, 5000, 65535]),
+        cookie=st.sampled_from([0, 7, 2**64 - 1]),
+        token=st.sampled_from(["", "token"]),
+    )
+
+
+def invitations() -> st.SearchStrategy[Invitation]:
+    """A few invitations, so that the same one comes again."""
+    return st.builds(
+        Invitation,
+        inviter_agent_id=st.sampled_from(["alice.agentid.example", ""]),
+        invite_code=st.just("code"),
+        invite_code_expire=st.sampled_from([-(2**63), 0]),
+        session_id=st.sampled_from(["1", "2"]),
+        message_server=st.just("https://message.example"),
+    )
+
+
+def attempts(present: int = 2) -> st.SearchStrategy[int]:
+    """The number of an attempt: mostly the `present` one, else an earlier, a later or an impossible one."""
+    return st.one_of(
+        st.just(present), st.just(present), st.just(present), st.integers(0, present + 1), st.just(-(2**70))
+    )
+
+
+NEXT_BEATS = st.one_of(
+    st.integers(0, 600_000),
+    st.sampled_from([5000, 10_000, 300_000, 402, 2**63, 2**64 - 1, -1, -(2**64), 10**400, -(10**400)]),
+)
+"""NextBeat in milliseconds, the impossible included."""
+
+RETRY_AFTERS = st.one_of(
+    st.none(),
+    st.floats(0, 1000),
+    st.floats(),
+    st.sampled_from([float("nan"), float("inf"), float("-inf"), -1.0, 0.0, 10**400]),
+)
+"""Retry-After in seconds, the impossible included."""
+
+REASONS = st.sampled_from(["", "timed out"])
+
+DELAYS = st.one_of(
+    st.just(0.0),
+    st.floats(0, 2),
+    st.floats(0, 400),
+    st.sampled_from([1e-9, 1e6, 1e9, -1e-9, -1.0, -1e9]),
+)
+"""What a clock may do from one event to the next, in seconds: also stand, leap, and run backwards."""
+
+_STRATEGIES = {
+    "attempt": attempts(),
+    "session": sessions(),
+    "invitation": invitations(),
+    "next_beat": NEXT_BEATS,
+    "retry_after": RETRY_AFTERS,
+    "rejected": st.booleans(),
+    "reason": REASONS,
+}
+
+
+def events(present: int = 2, kind: type[Event] | None = None) -> st.SearchStrategy[Event]:
+    """Events of every kind (or of the one given), whether they make sense or not.
+
+    `present` is the attempt that most of them belong to.
+    """
+    if kind is None:
+        return st.sampled_from(EVENTS).flatmap(lambda kind: events(present, kind))
+    names: Mapping[str, object] = getattr(kind, "__dataclass_fields__", {})
+    chosen = {name: _STRATEGIES[name] for name in names if name in _STRATEGIES}
+    if "attempt" in chosen:
+        chosen["attempt"] = attempts(present)
+    return st.builds(kind, **chosen)
+
+
+# Charts ---------------------------------------------------------------------------------------------------------------
+
+GUARD_NAMES = ("g0", "g1", "g2")
+ACTION_NAMES = ("a0", "a1", "a2", "a3")
+
+_some_actions = st.lists(st.sampled_from(ACTION_NAMES), max_size=2).map(tuple)
+_some_guards = st.dictionaries(st.sampled_from(GUARD_NAMES), st.booleans(), max_size=3)
+
+
+@st.composite
+def charts(draw: st.DrawFn) -> Chart:
+    """Charts that `Chart.check` accepts, over the guards g0 to g2 and the actions a0 to a3.
+
+    Two to four states A to D and one to three triggers t0 to t2; guarded rows of one or several sources, transitions,
+    reflexive and internal ones; callbacks of entry and exit.
+    """
+    names = "ABCD"[: draw(st.integers(2, 4))]
+    states = tuple(ChartState(name, on_enter=draw(_some_actions), on_exit=draw(_some_actions)) for name in names)
+    dests = st.sampled_from([*names, SAME, None])
+    rows: list[Row] = []
+
+    def add(trigger: str, source: tuple[str, ...], dest: str | None, guards: Mapping[str, bool]) -> None:
+        row = Row(
+            trigger,
+            source,
+            dest,
+            prepare=draw(_some_actions),
+            conditions=[name for name, wanted in guards.items() if wanted],
+            unless=[name for name, wanted in guards.items() if not wanted],
+            before=draw(_some_actions),
+            after=draw(_some_actions),
+        )
+        of_trigger = [earlier for earlier in rows if earlier.trigger == trigger]
+        shadowed = any(
+            set(earlier.conditions) <= set(row.conditions) and set(earlier.unless) <= set(row.unless)
+            for earlier in of_trigger
+        )
+        if not shadowed:
+            rows.append(row)
+
+    for trigger in ("t0", "t1", "t2")[: draw(st.integers(1, 3))]:
+        for _ in range(draw(st.integers(0, 3))):
+            guards = draw(_some_guards)
+            source = draw(st.sampled_from([(EVERY,), tuple(names), tuple(names[:1]), tuple(names[1:])]))
+            if guards:
+                add(trigger, source, draw(dests), guards)
+        if trigger == "t0":  # a way around through all states
+            for name, following in zip(names, names[1:] + names[:1], strict=True):
+                rows.append(Row(trigger, name, following, before=draw(_some_actions), after=draw(_some_actions)))
+        elif draw(st.booleans()):
+            add(trigger, (EVERY,), draw(dests), {})
+        else:
+            rows += [Row(trigger, name, draw(dests), after=draw(_some_actions)) for name in names]
+    return Chart("random", names[0], states, tuple(rows))
+
+
+__all__ = [
+    "ACTION_NAMES", "COUNTS", "DELAYS", "GUARD_NAMES", "NEXT_BEATS", "REASONS", "RETRY_AFTERS", "SECONDS", "attempts",
+    "charts", "configs", "events", "invitations", "sessions",
+]  # fmt: skip

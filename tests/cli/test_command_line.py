@@ -1,0 +1,108 @@
+"""What holds for every command: help, version, wrong uses, and what is not installed."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import refused, run
+
+COMMANDS = ("chart", "connect", "demo", "identity", "serve")
+HEAVY = {"aiohttp", "asyncio", "cryptography", "google.protobuf", "requests", "rich.live", "transitions", "uvloop"}
+
+
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_help_tells_every_command() -> None:
+    result = run("--help")
+    assert result.returncode == 0
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} +[A-Z].*\.$", result.stdout, re.MULTILINE), "a whole sentence in one line"
+    assert run().stdout + run().stderr == result.stdout, "nothing to do: help"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    result = run(command, "--help")
+    assert result.returncode == 0
+    assert "Usage: agentcp-fsm " in result.stdout
+    assert result.stdout == run(command, "-h").stdout
+
+
+def test_help_loads_nothing_that_it_does_not_need() -> None:
+    code = (
+        "import sys\nfrom agentcp_fsm.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "print('loaded:', *sys.modules)"
+    )
+    result = python(code, "--help")
+    loaded = set(result.stdout.rpartition("loaded: ")[2].split())
+    assert "agentcp_fsm.cli.app" in loaded
+    assert not HEAVY & loaded
+
+
+def test_version() -> None:
+    result = run("--version")
+    assert result.returncode == 0
+    assert re.fullmatch(r"agentcp-fsm(?: \d+\.\d+\.\d+\S*|, run from its sources)\n", result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["chrt"], "chart"),
+        (["--nonsense"], "--nonsense"),
+        (["chart", "--state", "ASLEEP"], "RECONNECTING"),
+        (["chart", "--trigger", "wake"], "beat_answered"),
+        (["connect"], "AGENT_ID"),
+        (["connect", "alice.agentid.pub", "--data", "/nowhere"], "--server"),
+        (["connect", "alice.agentid.pub", "--server", "http://127.0.0.1:1", "--data", "/nowhere"], "/nowhere"),
+        (["demo", "--log-level", "loud"], "debug"),
+        (["serve", "--udp-port", "65536"], "65535"),
+        (["serve", "--next-beat", "0"], "--next-beat"),
+        (["serve", "--next-beat", "nan"], "--next-beat"),
+        (["serve", "--host", "198.51.100.1"], "198.51.100.1"),
+        (["serve", "--host", "no\nhost"], "has no address"),
+        (["identity", "new", "../bob", "--data", "/nowhere"], "../bob"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_wrong_use_is_one_line_that_says_what_is_right(arguments: list[str], says: str) -> None:
+    assert says in refused(run(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments"), [("typer", ["--help"]), ("rich", ["chart"]), ("aiohttp", ["demo", "--fast"])]
+)
+def test_without_the_extra_it_says_the_one_command_to_run(missing: str, arguments: list[str]) -> None:
+    code = f"import sys\nsys.modules[{missing!r}] = None\nfrom agentcp_fsm.cli import main\nmain()"
+    result = python(code, *arguments)
+    assert result.returncode == 1
+    assert result.stderr == f"agentcp-fsm needs {missing}: pip install 'agentcp-fsm[cli]'\n"
+
+
+def test_a_module_of_ours_that_is_missing_is_no_matter_of_the_extra() -> None:
+    code = "import sys\nsys.modules['agentcp_fsm.chart'] = None\nfrom agentcp_fsm.cli import main\nmain()"
+    result = python(code, "chart")
+    assert "ModuleNotFoundError" in result.stderr
+
+
+def test_whoever_reads_the_output_may_stop(tmp_path: Path) -> None:
+    errors = tmp_path / "errors"
+    pipeline = f"{sys.executable} -m agentcp_fsm chart --json 2> {errors} | head -n 1"
+    result = subprocess.run(["sh", "-c", pipeline], capture_output=True, text=True, timeout=30, check=True)
+    assert result.stdout.count("\n") == 1
+    assert errors.read_text(encoding="utf-8") == ""
+
+
+def test_the_installed_command_is_this_one() -> None:
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["scripts"] == {"agentcp-fsm": "agentcp_fsm.cli:main"}

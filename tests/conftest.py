@@ -1,0 +1,21 @@
+"""Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE: default, fuzz or mutation."""
+
+import os
+
+from hypothesis import HealthCheck, Phase, settings
+
+slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+settings.register_profile("default", deadline=None, max_examples=100, stateful_step_count=40)
+settings.register_profile(
+    "fuzz", deadline=None, max_examples=5000, stateful_step_count=100, suppress_health_check=slow, print_blob=True
+)
+settings.register_profile(
+    "mutation",
+    deadline=None,
+    max_examples=30,
+    stateful_step_count=40,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),  # a mutant is noticed or not: how it could be put more simply is no matter
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -1,0 +1,5 @@
+"""S1 to S10 after every step of any life."""
+
+from agentcp_fsm.testing.machine import ConnectionMachine
+
+TestConnection = ConnectionMachine.TestCase

@@ -1,0 +1,148 @@
+"""Mutants of the chart: what `mutmut` cannot reach, since a chart is data.
+
+    python -m tests.mutation.chart_mutants [--jobs 2] [--only TEXT]
+
+Each mutant is our chart with one small mistake in one row: the row dropped, its destination, guards, actions or sources
+changed, or its place exchanged with the next.  A mutant that `Chart.check` refuses is killed there; every other runs
+the tests of the machine, with the stepper compiled from the mutant.  Survivors are listed; the exit code is 1 if there
+are any that EQUIVALENT does not explain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentcp_fsm.chart import ACTIONS, CHART, GUARDS, STATES
+from agentcp_fsm.engine import SAME, Chart, Row
+from agentcp_fsm.errors import ChartError
+from agentcp_fsm.lifecycle import Lifecycle
+
+TESTS = ("test_rules.py", "test_invariants.py", "test_liveness.py")
+"""The tests that know the specification; those that compare with the chart itself would prove nothing."""
+
+EQUIVALENT: dict[str, str] = {}
+"""Mutants that behave as the chart does, by name, and why."""
+
+PARTS = ("prepare", "conditions", "unless", "before", "after")
+
+
+def changed(row: Row, **changes: Any) -> Row:
+    values = {item.name: getattr(row, item.name) for item in fields(Row)} | changes
+    return Row(values.pop("trigger"), values.pop("source"), values.pop("dest"), **values)
+
+
+def of_row(row: Row) -> Iterator[tuple[str, Row | None]]:
+    """Every mutant of one row: what was done to it, and the row that comes of it."""
+    yield "dropped", None
+    for dest in (None, SAME, *CHART.state_names):
+        if dest != row.dest:
+            yield f"dest {dest}", changed(row, dest=dest, ignored=False)
+    for part in PARTS:
+        names = getattr(row, part)
+        for index, name in enumerate(names):
+            yield f"{part} without {name}", changed(row, **{part: names[:index] + names[index + 1 :]})
+        if len(names) > 1:
+            yield f"{part} reversed", changed(row, **{part: names[::-1]})
+    for name in row.conditions:
+        rest = tuple(other for other in row.conditions if other != name)
+        yield f"not {name}", changed(row, conditions=rest, unless=(*row.unless, name))
+    for name in row.unless:
+        rest = tuple(other for other in row.unless if other != name)
+        yield f"not not {name}", changed(row, unless=rest, conditions=(*row.conditions, name))
+    sources = CHART.sources(row)
+    if len(sources) > 1:
+        for state in sources:
+            yield f"not in {state}", changed(row, source=tuple(other for other in sources if other != state))
+
+
+def mutants() -> Iterator[tuple[str, tuple[Row, ...]]]:
+    """Every mutant of the chart that decides anything differently: its name and its rows."""
+    cells = [(state, trigger) for state in CHART.state_names for trigger in CHART.triggers]
+
+    def decisions(rows: tuple[Row, ...]) -> list[tuple[tuple[object, ...], ...]]:
+        chart = Chart(CHART.name, CHART.initial, STATES, rows)
+        return [
+            tuple(
+                (row.dest, row.prepare, set(row.conditions), set(row.unless), row.before, row.after)
+                for row in chart.cell(*cell)
+            )
+            for cell in cells
+        ]
+
+    for name, rows in _mutants(CHART.rows):
+        if decisions(rows) != decisions(CHART.rows):
+            yield name, rows
+
+
+def _mutants(rows: tuple[Row, ...]) -> Iterator[tuple[str, tuple[Row, ...]]]:
+    for index, row in enumerate(rows):
+        for what, mutant in of_row(row):
+            yield f"<{row}> {what}", (*rows[:index], *(() if mutant is None else (mutant,)), *rows[index + 1 :])
+        if index + 1 < len(rows) and rows[index + 1].trigger == row.trigger:
+            yield f"<{row}> after the next", (*rows[:index], rows[index + 1], row, *rows[index + 2 :])
+
+
+def fate(mutant: tuple[str, tuple[Row, ...]]) -> tuple[str, str]:
+    """The name of a mutant and what became of it.  Runs in a process of its own, which is left changed."""
+    name, rows = mutant
+    used = {callback for row in rows for callback in row.callbacks}
+    guards = {key: text for key, text in GUARDS.items() if key in used}
+    actions = {key: text for key, text in ACTIONS.items() if key in used}
+    try:
+        Lifecycle.step = Chart(CHART.name, CHART.initial, STATES, rows, guards, actions).compile(Lifecycle, arity=2)
+    except ChartError:
+        return name, "refused"
+    return name, "survived" if tests_pass() else "killed"
+
+
+def tests_pass() -> bool:
+    here = Path(__file__).parents[1] / "lifecycle"
+    options = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:benchmark"]
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        code = pytest.main([*options, *(str(here / test) for test in TESTS)])
+    if code not in (0, 1):
+        raise RuntimeError(f"pytest ended with {code}:\n{output.getvalue()}")
+    return code == 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="", help="only mutants whose name holds this text")
+    arguments = parser.parse_args()
+    os.environ["HYPOTHESIS_PROFILE"] = "mutation"
+    if not tests_pass():  # which also imports everything once, before the processes part
+        raise RuntimeError("the tests fail without any mutant")
+    chosen = [mutant for mutant in mutants() if arguments.only in mutant[0]]
+    fates: Counter[str] = Counter()
+    survivors = []
+    with get_context("fork").Pool(arguments.jobs, maxtasksperchild=1) as pool:
+        for name, became in pool.imap_unordered(fate, chosen):
+            fates[became] += 1
+            if became == "survived":
+                survivors.append(name)
+                print(f"survived: {name}: {EQUIVALENT.get(name, 'unexplained')}", flush=True)
+    killed = fates["killed"] + fates["refused"]
+    unexplained = [name for name in survivors if name not in EQUIVALENT]
+    print(
+        f"{len(chosen)} mutants: {fates['refused']} refused by check, {fates['killed']} killed by tests, "
+        f"{len(survivors)} survived ({len(survivors) - len(unexplained)} explained): {killed / len(chosen):.1%} killed"
+    )
+    return 1 if unexplained else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
