@@ -22,7 +22,7 @@ import requests
 import uvloop
 
 from agentcp_fsm.errors import ConfigError, ServerError
-from agentcp_fsm.server import HeartbeatServer, Limits, ServerThread, SignInFault
+from agentcp_fsm.server import HeartbeatServer, Limits, ServerThread, SignInFault, attend
 from tests.server.client import ALICE, INVITATION, PATIENCE, Client, until
 
 A_HEARTBEAT = bytes.fromhex("00010201006411616c6963652e6167656e7469642e707562000462d53c8abac0")
@@ -79,6 +79,31 @@ def test_faults_set_before_the_start_hold() -> None:
             client.challenge("request")
         server.clear_faults()
         client.sign_in()
+
+
+def test_a_moved_server_is_found_where_it_moved_to() -> None:
+    server = ServerThread()
+    with server:
+        moved = server.move()
+    with server:
+        assert server.udp_address == moved
+
+
+def test_it_can_be_started_while_it_stops() -> None:
+    server = ServerThread()
+    server.start()
+    for _ in range(20):
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        while True:
+            try:
+                server.start()
+            except ServerError as error:
+                assert "thread" in str(error), "it is not yet told to stop"  # noqa: PT017
+            else:
+                break
+        stopping.join()
+    server.stop()
 
 
 def test_stopping_ends_the_waits() -> None:
@@ -186,7 +211,8 @@ def test_any_event_loop_will_do(new_event_loop: Callable[[], asyncio.AbstractEve
         runner.run(live())
 
 
-def test_a_connection_is_dropped_that_arrives_while_the_port_is_closed() -> None:
+@pytest.mark.parametrize("how", ["refused", "stopped"])
+def test_a_connection_is_dropped_that_arrives_while_the_port_is_closed(how: str) -> None:
     async def live() -> bytes:
         async with HeartbeatServer() as server:
             host, _, port = server.url.removeprefix("http://").rpartition(":")
@@ -194,7 +220,11 @@ def test_a_connection_is_dropped_that_arrives_while_the_port_is_closed() -> None
                 connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)  # it is accepted, but has no transport yet
-                server.set_faults(sign_in=SignInFault.REFUSED)
+                if how == "refused":
+                    server.set_faults(sign_in=SignInFault.REFUSED)
+                else:
+                    await server.stop()
+                    assert asyncio.all_tasks() == {asyncio.current_task()}
                 try:
                     return await asyncio.to_thread(connection.recv, 100)
                 except ConnectionResetError:
@@ -209,13 +239,40 @@ def test_a_delayed_datagram_holds_no_stopped_server() -> None:
             server.set_faults(delay=3600.0)
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
                 udp.sendto(A_HEARTBEAT, server.udp_address)
-                await asyncio.to_thread(until, lambda: server.statistics().unauthorized)
+                for _ in range(1000):  # not in a thread, which would hold the server a moment longer than this
+                    if server.statistics().unauthorized:
+                        break
+                    await asyncio.sleep(PATIENCE / 1000)
+            assert server.statistics().unauthorized == 1
         return weakref.ref(server._heartbeats)
 
     async def live() -> None:
         held = await serve()
         gc.collect()
         assert held() is None
+
+    asyncio.run(live())
+
+
+# With a console -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_console_and_is_pythons_again(number: signal.Signals) -> None:
+    async def live() -> None:
+        async with HeartbeatServer() as server:
+            asyncio.get_running_loop().call_later(0.01, os.kill, os.getpid(), number)
+            await asyncio.wait_for(attend(server, print, keep_running=True), PATIENCE)
+            assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+
+    asyncio.run(live())
+
+
+def test_a_console_can_be_cancelled() -> None:
+    async def live() -> None:
+        async with HeartbeatServer() as server:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(attend(server, print, keep_running=True), 0.05)
 
     asyncio.run(live())
 
@@ -293,6 +350,7 @@ def test_a_process_ends_on_a_signal(started: Callable[..., Process], number: sig
         connection.sendall(b"POST /sign_in HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
         until(lambda: json.loads(process.command("statistics")["ok"])["calls"] == 1)
         process.process.send_signal(number)
+        process.process.wait(PATIENCE)  # while its input is still open
         process.end()
 
 
