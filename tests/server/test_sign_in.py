@@ -314,7 +314,15 @@ def test_a_sign_in_needs_its_fields(server: ServerThread, stranger: Client, cont
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"\xff", b'{"a":' + b"[" * 30_000, gzip.compress(b"{}", mtime=0), b"1" * 5000]
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"{", id="cut short"),
+        pytest.param(b"\xff", id="not UTF-8"),
+        pytest.param(b'{"a":' + b"[" * 30_000, id="deep"),
+        pytest.param(gzip.compress(b"{}"), id="compressed"),
+        pytest.param(b"1" * 5000, id="a long number"),
+    ],
 )
 def test_what_is_not_json_is_refused(server: ServerThread, stranger: Client, data: bytes) -> None:
     answer = stranger.http.post(stranger.url + "/sign_in", data=data, timeout=PATIENCE)
