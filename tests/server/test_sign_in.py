@@ -240,6 +240,23 @@ def test_sign_out_ends_the_session(server: ServerThread, agent: Client) -> None:
     assert (counted.sign_outs, counted.refused, counted.sessions) == (1, 1, 0)
 
 
+def test_who_signs_in_again_is_online_only_after_a_heartbeat(server: ServerThread, agent: Client) -> None:
+    def online() -> bool:
+        known = server.agent(ALICE)
+        assert known is not None
+        assert known.online == (known.address is not None)
+        return known.online
+
+    agent.next_beat()
+    assert online()
+    agent.sign_out()
+    assert not online()
+    agent.sign_in()
+    assert not online()
+    agent.next_beat()
+    assert online()
+
+
 def test_a_session_is_signed_out_by_its_own_token_only(server: ServerThread, agent: Client) -> None:
     first = agent.cookie
     token = agent.token
