@@ -63,7 +63,8 @@ class Agent:
         self.last_seen: float | None = None
         """By the server's clock, in seconds."""
         self.address: tuple[str, int] | None = None
-        """Where to send: the socket address of the latest heartbeat, for IPv6 with two numbers more."""
+        """Where to send: the socket address of the latest heartbeat of a session that stands, for IPv6 with two numbers
+        more."""
         self.invitations = 0
         self.invitations_answered = 0
 
@@ -76,7 +77,7 @@ class Agent:
         silent_for = None if self.last_seen is None else now - self.last_seen
         return AgentView(
             agent_id=self.agent_id,
-            online=bool(self.sessions) and silent_for is not None and silent_for <= SILENT_INTERVALS * interval,
+            online=self.address is not None and silent_for is not None and silent_for <= SILENT_INTERVALS * interval,
             sessions=len(self.sessions),
             sign_ins=self.sign_ins,
             heartbeats=self.heartbeats,
@@ -137,6 +138,8 @@ class Agents:
         if agent is None or token not in agent.sessions:
             return False
         del self.by_cookie[agent.sessions.pop(token)]
+        if not agent.sessions:
+            agent.address = None
         return True
 
     def forget_sessions(self) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 from agentcp_fsm.server.statistics import Counters
 from agentcp_fsm.wire import MAX_DATAGRAM
@@ -52,21 +53,15 @@ Receiver = Callable[[bytes, Address, "Endpoint"], None]
 class Endpoint:
     """One bound UDP socket.
 
-    `received` is called with each datagram, and may be replaced.  Raises OSError if the address cannot be
-    bound.
+    `received` is called with each datagram, and may be replaced.  Raises OSError if the address cannot be bound.
     """
 
-    def __init__(
-        self,
-        family: socket.AddressFamily,
-        address: Address,
-        counters: Counters,
-        received: Receiver,
-    ) -> None:
+    def __init__(self, family: socket.AddressFamily, address: Address, counters: Counters, received: Receiver) -> None:
         self._counters = counters
         self.received = received
         self._socket = bind(family, socket.SOCK_DGRAM, address)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        with suppress(OSError):  # some systems refuse what others trim
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self.address: Address = self._socket.getsockname()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._read)

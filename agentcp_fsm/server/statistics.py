@@ -78,7 +78,7 @@ class AgentView:
     agent_id: str
     """As the agent spelled it when it first signed in."""
     online: bool
-    """Whether it has a session, and a heartbeat of it arrived within the last 3 intervals."""
+    """Whether a heartbeat of its sessions that stand arrived within the last 3 intervals."""
     sessions: int
     sign_ins: int
     heartbeats: int
@@ -87,6 +87,6 @@ class AgentView:
     silent_for: float | None
     """Seconds since the latest heartbeat; None before the first."""
     address: tuple[str, int] | None
-    """Where the latest heartbeat came from: IP address and UDP port; None before the first of the present sessions."""
+    """IP address and UDP port that the latest heartbeat came from; None before the first of its sessions that stand."""
     invitations: int
     invitations_answered: int

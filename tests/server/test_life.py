@@ -365,6 +365,24 @@ def test_a_process_ends_with_its_input_unless_told_otherwise(started: Callable[.
     process.end()
 
 
+def test_a_process_without_descriptors_accepts_again_when_it_has_some(started: Callable[..., Process]) -> None:
+    process = started()
+    watched = psutil.Process(process.process.pid)
+    limits = watched.rlimit(psutil.RLIMIT_NOFILE)
+    watched.rlimit(psutil.RLIMIT_NOFILE, (watched.num_fds(), limits[1]))
+    host, _, port = process.ready["url"].removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), PATIENCE) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert process.process.stderr is not None
+        assert "cannot accept connections" in process.process.stderr.readline()
+        before = watched.cpu_times().user
+        watched.rlimit(psutil.RLIMIT_NOFILE, limits)
+        connection.settimeout(PATIENCE)
+        assert connection.recv(100).startswith(b"HTTP/1.1 404")
+        assert watched.cpu_times().user - before < 0.5, "it did not try again and again"
+    process.end()
+
+
 def test_commands_may_come_from_a_file(started: Callable[..., Process], tmp_path: Path) -> None:
     commands = tmp_path / "commands"
     commands.write_text("restart\n\nnonsense\n")

@@ -240,6 +240,23 @@ def test_sign_out_ends_the_session(server: ServerThread, agent: Client) -> None:
     assert (counted.sign_outs, counted.refused, counted.sessions) == (1, 1, 0)
 
 
+def test_who_signs_in_again_is_online_only_after_a_heartbeat(server: ServerThread, agent: Client) -> None:
+    def online() -> bool:
+        known = server.agent(ALICE)
+        assert known is not None
+        assert known.online == (known.address is not None)
+        return known.online
+
+    agent.next_beat()
+    assert online()
+    agent.sign_out()
+    assert not online()
+    agent.sign_in()
+    assert not online()
+    agent.next_beat()
+    assert online()
+
+
 def test_a_session_is_signed_out_by_its_own_token_only(server: ServerThread, agent: Client) -> None:
     first = agent.cookie
     token = agent.token
@@ -314,7 +331,15 @@ def test_a_sign_in_needs_its_fields(server: ServerThread, stranger: Client, cont
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"\xff", b'{"a":' + b"[" * 30_000, gzip.compress(b"{}", mtime=0), b"1" * 5000]
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"{", id="cut short"),
+        pytest.param(b"\xff", id="not UTF-8"),
+        pytest.param(b'{"a":' + b"[" * 30_000, id="deep"),
+        pytest.param(gzip.compress(b"{}"), id="compressed"),
+        pytest.param(b"1" * 5000, id="a long number"),
+    ],
 )
 def test_what_is_not_json_is_refused(server: ServerThread, stranger: Client, data: bytes) -> None:
     answer = stranger.http.post(stranger.url + "/sign_in", data=data, timeout=PATIENCE)
