@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentcp_fsm.engine import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.engine import EVERY, SAME, Chart, ChartState, Row, Step
 from agentcp_fsm.errors import ChartError
 
 TURNSTILE = Chart(
@@ -50,35 +50,37 @@ class Turnstile:
         self.heard.append("click")
 
 
-STEP = TURNSTILE.compile(Turnstile)
+@pytest.fixture
+def step() -> Step:
+    return TURNSTILE.compile(Turnstile)
 
 
-def test_it_runs() -> None:
+def test_it_runs(step: Step) -> None:
     turnstile = Turnstile()
-    assert STEP(turnstile, "push") is TURNSTILE.rows[4]
-    assert STEP(turnstile, "coin", "tin") is TURNSTILE.rows[1]
-    assert STEP(turnstile, "coin", "gold") is TURNSTILE.rows[0]
+    assert step(turnstile, "push") is TURNSTILE.rows[4]
+    assert step(turnstile, "coin", "tin") is TURNSTILE.rows[1]
+    assert step(turnstile, "coin", "gold") is TURNSTILE.rows[0]
     assert (turnstile.state, turnstile.coins, turnstile.heard) == ("unlocked", 1, ["returned tin"])
-    assert STEP(turnstile, "coin", "tin") is TURNSTILE.rows[2]
-    assert STEP(turnstile, "push") is TURNSTILE.rows[3]
+    assert step(turnstile, "coin", "tin") is TURNSTILE.rows[2]
+    assert step(turnstile, "push") is TURNSTILE.rows[3]
     assert (turnstile.state, turnstile.coins, turnstile.heard) == ("locked", 2, ["returned tin", "click"])
-    assert STEP(turnstile, "kick") is TURNSTILE.rows[5]
+    assert step(turnstile, "kick") is TURNSTILE.rows[5]
     assert turnstile.state == "broken"
 
 
-def test_instances_share_the_stepper_and_nothing_else() -> None:
+def test_instances_share_the_stepper_and_nothing_else(step: Step) -> None:
     one, other = Turnstile(), Turnstile()
-    STEP(one, "coin", "gold")
+    step(one, "coin", "gold")
     assert (one.state, other.state) == ("unlocked", "locked")
 
 
-def test_what_the_chart_does_not_have() -> None:
+def test_what_the_chart_does_not_have(step: Step) -> None:
     turnstile = Turnstile()
     with pytest.raises(ChartError, match=r"turnstile: unknown trigger 'shake'; the chart has coin, push, kick"):
-        STEP(turnstile, "shake")
+        step(turnstile, "shake")
     turnstile.state = "ajar"
     with pytest.raises(ChartError, match=r"turnstile: unknown state 'ajar'; the chart has locked, unlocked, broken"):
-        STEP(turnstile, "coin", "gold")
+        step(turnstile, "coin", "gold")
 
 
 def test_a_key_error_of_a_callback_is_its_own() -> None:
@@ -88,6 +90,31 @@ def test_a_key_error_of_a_callback_is_its_own() -> None:
 
     with pytest.raises(KeyError, match="gold"):
         TURNSTILE.compile(Forgetful)(Forgetful(), "coin", "gold")
+
+
+def test_callbacks_are_looked_up_on_the_class_once(step: Step) -> None:
+    class Generous(Turnstile):
+        def __init__(self) -> None:
+            super().__init__()
+            self.genuine = lambda coin: True  # type: ignore[method-assign]
+
+    turnstile = Generous()
+    TURNSTILE.compile(Generous)(turnstile, "coin", "tin")
+    assert turnstile.state == "locked"
+
+
+def test_a_known_number_of_arguments_is_demanded() -> None:
+    step = TURNSTILE.compile(Turnstile, arity=1)
+    turnstile = Turnstile()
+    assert step(turnstile, "coin", "gold").dest == "unlocked"
+    for arguments in ((), ("gold", "gold")):
+        with pytest.raises(TypeError, match="argument"):
+            step(turnstile, "coin", *arguments)
+
+
+def test_a_row_says_nothing_by_itself() -> None:
+    assert Row("coin", "locked", None).reason == ""
+    assert ChartState("locked") == ChartState("locked", "", "", (), (), False)
 
 
 def test_it_is_read() -> None:

@@ -119,6 +119,14 @@ REFUSED: dict[str, tuple[Callable[[], Chart], str]] = {
         "door: row <push: open → no change [b, not a]> can never be taken in open: the earlier row "
         "<push: open → shut [not a]> is",
     ),
+    "a row whose guards an earlier row has too, and one that is to be refused": (
+        lambda: door(
+            Row("push", "open", "shut", conditions="a"), Row("push", "open", None, conditions="a", unless="b"), PUSH,
+            PULL, *REST,
+        ),
+        "door: row <push: open → no change [a, not b]> can never be taken in open: the earlier row "
+        "<push: open → shut [a]> is",
+    ),
     "a row shadowed in one of its sources": (
         lambda: door(PUSH, PULL, *REST, Row("push", EVERY, None)),
         "door: row <push: * → no change> can never be taken in open",
@@ -154,6 +162,17 @@ REFUSED: dict[str, tuple[Callable[[], Chart], str]] = {
     "a state without exit or row of its own": (
         lambda: door(PUSH, Row("pull", EVERY, None), Row("slam", EVERY, "shut"), REST[0]),
         "door: no row leads out of the state shut (<push: shut → no change>); add one, or mark it final",
+    ),
+    "a state that only rows for all states are of": (
+        lambda: door(
+            Row("push", "open", "shut"), Row("push", "shut", "open"), Row("pull", EVERY, None),
+            Row("push", "ajar", None), states=(OPEN, SHUT, ChartState("ajar")),
+        ),
+        "door: no path leads from open to the state ajar, the source of <push: ajar → no change>",
+    ),
+    "a state without a row of its own": (
+        lambda: Chart("door", "open", (OPEN, SHUT), (Row("slam", EVERY, "shut"),)),
+        "door: no row leads out of the state shut (no row of its own); add one, or mark it final",
     ),
 }  # fmt: skip
 
@@ -221,6 +240,8 @@ def test_the_glossary() -> None:
     glossed({"locked": "it is"}, None, GUARDED).check()
     with pytest.raises(ChartError, match=r"row <push: open → shut \[locked\]> names the unknown guard 'locked'; the g"):
         glossed({}, {"creak": ""}, GUARDED).check()
+    with pytest.raises(ChartError, match=r"names the unknown guard 'locked'; the glossary has wet, dry$"):
+        glossed({"wet": "", "dry": ""}, None, GUARDED).check()
     with pytest.raises(ChartError, match=r"row <push: open → shut \[locked\]> names the unknown action 'creak'; the g"):
         glossed({"locked": ""}, {}, GUARDED).check()
     with pytest.raises(ChartError, match="no row uses the guard 'wet'; remove it from the glossary"):
@@ -262,6 +283,10 @@ def test_the_model_must_have_what_a_row_names(part: str) -> None:
     with pytest.raises(ChartError, match=r"door: row <push: .*> names the callback 'sing', which Door does not have"):
         door(*rows, PULL, *REST).check(Door)
     door(*rows, PULL, *REST).check()
+    with pytest.raises(ChartError, match="names the callback 'sing', which Door does not have"):
+        door(*rows, PULL, *REST).compile(Door)
+    with pytest.raises(ChartError, match="names the callback 'sing', which Door does not have"):
+        door(*rows, PULL, *REST).machine(Door())
 
 
 @given(strategies.charts())
