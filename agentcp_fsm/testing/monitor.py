@@ -276,10 +276,8 @@ class Monitor:
 
     def _check_reports(self, step: Observation) -> None:
         reports = [effect for effect in step.effects if isinstance(effect, ReportTransition)]
-        if step.state != step.source:
-            self._require(len(reports) == 1, "rule", "a transition is reported once")
-        elif not any(isinstance(effect, SignIn) for effect in step.effects):  # which is left and entered again
-            self._require(not reports, "rule", "a transition is reported, and there was none")
+        entered = step.state != step.source or any(isinstance(effect, SignIn) for effect in step.effects)
+        self._require(len(reports) == entered, "rule", "a transition is reported, once, and nothing else is")
         for report in reports:
             told = (report.source, report.dest, report.trigger, report.at)
             self._require(
@@ -335,7 +333,7 @@ class Monitor:
         self._require(deadline >= now, "S10", "the deadline lies in the past")
         latest = max(self._latest_deadline(step), now)
         self._require(deadline <= latest, "S10", f"the rules allow no deadline beyond {latest!r}")
-        if isinstance(step.event, DeadlinePassed) and state in ALIVE:
+        if isinstance(step.event, DeadlinePassed) and (state in ALIVE or state == step.source):
             self._require(deadline > now, "S10", "the deadline has passed, and was not moved")
 
     def _latest_deadline(self, step: Observation) -> float:

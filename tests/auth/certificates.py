@@ -77,6 +77,12 @@ def make_identity(
         .add_extension(x509.BasicConstraints(ca=authority, path_length=path_length), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
     )
+    if issuer is not None:  # Python 3.13 checks strictly, and asks for the issuer's key to be named
+        authority_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
+        builder = builder.add_extension(authority_key, critical=False)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    if authority and key_usage is None:
+        key_usage = usage(key_cert_sign=True)
     if key_usage is not None:
         builder = builder.add_extension(key_usage, critical=True)
     if strange_extension:

@@ -137,6 +137,9 @@ class Life:
         return self
 
 
+BRITTLE = {"send_failure_limit": 1, "receive_failure_limit": 1}
+
+
 def in_state(state: str, **config: Any) -> Life:
     """A life that is in the state at 0."""
     life = Life(**config)
@@ -282,12 +285,14 @@ def test_2_a_socket_that_fails_ends_the_attempt(opened: bool) -> None:
     assert life.state == "BACKOFF"
 
 
+@pytest.mark.parametrize("state", ["SIGNING_IN", "RECONNECTING"])
 @pytest.mark.parametrize("kind", [SendFailed, ReceiveFailed])
-def test_2_three_failures_in_a_row_end_the_attempt(kind: type[SendFailed | ReceiveFailed]) -> None:
-    life = Life().proving()
-    assert life.does(kind(1, "no"), 0.1) == life.does(kind(1, "no"), 0.2) == []
-    assert life.state == "SIGNING_IN"
-    assert life.does(kind(1, "no"), 0.3) == [CloseSocket(1)]
+def test_2_three_failures_in_a_row_end_the_attempt(kind: type[SendFailed | ReceiveFailed], state: str) -> None:
+    life = in_state(state).prove(0.0)
+    attempt = life.machine.attempt
+    assert life.does(kind(attempt, "no"), 0.1) == life.does(kind(attempt, "no"), 0.2) == []
+    assert life.state == state
+    assert life.does(kind(attempt, "no"), 0.3) == [CloseSocket(attempt)]
     assert life.state == "BACKOFF"
 
 
@@ -407,6 +412,13 @@ def test_5_lost_soon_after_the_sign_in_waits_for_what_is_left_of_the_minimum(kin
     assert life.machine.statistics.losses == 1
     assert life.wake() == [SignIn(2)]
     assert life.state == "RECONNECTING"
+
+
+@pytest.mark.parametrize("kind", [SendFailed, ReceiveFailed])
+def test_5_lost_by_the_first_failure_soon_after_the_sign_in_waits_too(kind: type[SendFailed | ReceiveFailed]) -> None:
+    life = Life(**BRITTLE).online()
+    assert life.does(kind(1, "no"), 2.0) == [CloseSocket(1)]
+    assert (life.state, life.deadline) == ("BACKOFF", 5.0)
 
 
 def test_5_lost_by_silence_soon_after_the_sign_in_waits_too() -> None:
@@ -589,6 +601,20 @@ def test_6_a_sign_in_without_end_is_abandoned() -> None:
     assert life.state == "BACKOFF"
 
 
+@pytest.mark.parametrize("state", ["SIGNING_IN", "RECONNECTING"])
+def test_6_the_report_tells_what_took_too_long(state: str) -> None:
+    for proving, reason in (
+        (False, "The sign-in takes too long; the attempt is over."),
+        (True, "The session's server answers no heartbeat; the attempt is over."),
+    ):
+        life = in_state(state)
+        if proving:
+            life.prove(0.0)
+        while life.state == state:
+            effects = life.tell(DeadlinePassed(), life.deadline)
+        assert [effect.reason for effect in effects if isinstance(effect, ReportTransition)] == [reason]
+
+
 def test_6_it_is_retried_in_the_state_of_the_first_session_until_there_was_one() -> None:
     life = Life().backoff()
     assert life.wake() == [SignIn(2)]
@@ -638,9 +664,6 @@ def fail(life: Life, kind: str, session_in_hand: bool, rejected: bool = False) -
         "401": Unauthorized(attempt),
     }[kind]  # fmt: skip
     return life.does(event, life.machine.now)
-
-
-BRITTLE = {"send_failure_limit": 1, "receive_failure_limit": 1}
 
 
 @pytest.mark.parametrize("state", ["SIGNING_IN", "RECONNECTING"])
@@ -727,6 +750,12 @@ def test_7_sign_ins_after_a_401_are_spread(drawn: float, deadline: float) -> Non
     assert life.state == "RECONNECTING"
 
 
+def test_7_a_401_while_degraded_is_no_other() -> None:
+    life = Life(drawn=0.5).degraded()
+    life.tell(Unauthorized(1), 20.0)
+    assert (life.state, life.deadline) == ("BACKOFF", 21.0)
+
+
 def test_7_the_span_begins_when_a_sign_in_may() -> None:
     life = Life(drawn=0.5, unauthorized_spread=10.0).online()
     life.tell(Unauthorized(1), 2.0)
@@ -809,6 +838,7 @@ def test_8_a_start_while_stopping_is_kept_for_afterwards(ended: Event) -> None:
     assert life.machine.statistics.ignored == 1
     assert life.does(ended, 3.0) == [SignIn(2)]
     assert (life.state, life.deadline) == ("SIGNING_IN", 33.0)
+    assert life.machine.attempts == 1
     life.tell(Stop(), 4.0)
     life.tell(DeadlinePassed(), 4.0)
     assert life.state == "OFFLINE", "the wish is granted once"
@@ -920,10 +950,28 @@ def test_9_the_sign_out_of_another_session_does_not_end_the_wait() -> None:
     life = Life().stopping()
     life.tell(SignedOut(0), 1.0)
     assert (life.state, life.machine.statistics.stale) == ("STOPPING", 1)
+    life.tell(Start(), 1.0)
+    life.tell(SignedOut(0), 1.0)
+    assert (life.state, life.machine.statistics.stale) == ("STOPPING", 2)
     life = Life().signing_in()
     life.tell(Stop(), 1.0)
     life.tell(SignedOut(1), 1.0)
     assert (life.state, life.machine.statistics.stale) == ("STOPPING", 1)
+
+
+@pytest.mark.parametrize("proving", [False, True])
+@pytest.mark.parametrize("state", ["SIGNING_IN", "RECONNECTING"])
+def test_9_what_is_late_does_not_end_the_last_attempt_either(state: str, proving: bool) -> None:
+    life = in_state(state, sign_in_attempt_limit=1)
+    attempt = life.machine.attempt
+    if proving:
+        life.prove(0.0)
+    for event in edge_events(attempt - 1) + edge_events(attempt + 1):
+        assert life.tell(event, 0.1) == []
+    assert life.state == state
+    if proving:
+        assert [beats(life.wake()) for _ in range(3)] == [1, 1, 0]
+        assert life.state == "STOPPING"
 
 
 # 10 and 11: datagrams -------------------------------------------------------------------------------------------------
@@ -1033,6 +1081,12 @@ def test_12_a_wake_before_the_deadline_has_no_effect(state: str) -> None:
     assert life.machine.statistics.ignored == 1
 
 
+def test_12_nothing_is_due_at_rest() -> None:
+    life = Life()
+    assert life.tell(DeadlinePassed(), 1.0) == []
+    assert (life.state, life.machine.statistics.ignored) == ("OFFLINE", 1)
+
+
 # The application's hurry ----------------------------------------------------------------------------------------------
 
 
@@ -1059,6 +1113,15 @@ def test_a_backoff_after_a_loss_ends_early_in_reconnecting(event: Event) -> None
     life.tell(Unauthorized(1), 10.0)
     assert life.does(event, 11.0) == [SignIn(2)]
     assert life.state == "RECONNECTING"
+
+
+@pytest.mark.parametrize("event", [RetryNow(), Reconnect()])
+def test_a_backoff_after_a_loss_does_not_end_before_the_minimum(event: Event) -> None:
+    life = Life(drawn=1.0, unauthorized_spread=100.0).online()
+    life.tell(Unauthorized(1), 2.0)
+    assert life.deadline == 105.0
+    assert life.does(event, 3.0) == []
+    assert (life.state, life.deadline) == ("BACKOFF", 5.0)
 
 
 @pytest.mark.parametrize("event", [RetryNow(), Reconnect()])

@@ -1,1 +1,15 @@
-"""How many deliberate defects the tests notice; not part of the test run."""
+"""How many deliberate defects the tests notice; not part of the test run.
+
+``python -m tests.mutation.chart_mutants`` changes the chart, and explains its survivors itself.
+
+``HYPOTHESIS_PROFILE=mutation mutmut run`` changes the machine, `agentcp_fsm/lifecycle.py`.  Its survivors change
+nothing that could be noticed:
+
+- ``>`` for ``>=`` or the reverse where both sides are then the same (`handle`, `send_heartbeat`, `note_answer`);
+- NextBeat bounded at 1 instead of 0, or bounded at 2**64 itself, too: no interval is below a millisecond, nor above
+  2**64 of them (`note_answer`);
+- another first value of `_effects`, which every event replaces, or another empty one of `_invitations` (`__init__`);
+- no event for the first heartbeat, which asks for none (`prove_session`);
+- another value in a dictionary of which only the keys count (`deliver_invitation`);
+- an exponent bounded at 1001 instead of 1000, far above any cap (`_doubled`).
+"""
