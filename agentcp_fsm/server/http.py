@@ -40,6 +40,9 @@ GRACE = 1.0
 PROOF = ("nonce", "public_key", "cert", "signature")
 """What step 2 of a sign-in brings along."""
 
+BROKEN_BODY = (web.RequestPayloadError, HttpProcessingError)
+"""What aiohttp's parsers raise for a body that is not encoded as it says."""
+
 JSONObject = dict[str, Any]
 
 
@@ -256,6 +259,13 @@ class _Protocol(web.RequestHandler):
         )
         self._count_malformed = count_malformed
 
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        """Log an error, unless it is the rest of a broken body, which aiohttp reads to find the next request."""
+        if isinstance(options.get("exc_info"), BROKEN_BODY):
+            logger.debug("the rest of the body is broken")
+        else:
+            super().log_exception(*args, **options)
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -352,7 +362,7 @@ async def _read(request: web.BaseRequest) -> JSONObject:
         raise Malformed("the request is too large", 413) from error
     except TimeoutError as error:
         raise Malformed(f"the request was not complete within {READ_TIMEOUT:g} s", 408) from error
-    except (web.RequestPayloadError, HttpProcessingError) as error:
+    except BROKEN_BODY as error:
         raise Malformed("the request's body is broken") from error
     except (ValueError, RecursionError) as error:
         raise Malformed("the request is not JSON") from error
