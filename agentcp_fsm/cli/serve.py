@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from types import FrameType
 
 from agentcp_fsm.cli.output import Output, shown
-from agentcp_fsm.errors import AgentCPError, ConfigError
+from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.server import ServerThread
 
 
@@ -30,13 +30,7 @@ def run_server(host: str, http_port: int, udp_port: int, next_beat: float, json_
         raise _Leave
 
     with ExitStack() as stack:
-        try:
-            server = stack.enter_context(ServerThread(host, http_port, udp_port, next_beat=next_beat))
-        except OSError as error:
-            raise ConfigError(
-                f"cannot listen on {host}, ports {http_port} (TCP) and {udp_port} (UDP): {error.strerror}; give an "
-                "address of this machine and ports that are free, such as 0"
-            ) from error
+        server = stack.enter_context(ServerThread(host, http_port, udp_port, next_beat=next_beat))
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, on_signal)
