@@ -1,0 +1,33 @@
+"""What some tests need beyond Python's packages: a program, root, a network namespace.
+
+Where it is missing such a test is skipped with the reason; under CI, which has all of it, the test fails instead, so
+that no test can silently stop running there.
+"""
+
+import os
+import shutil
+
+import pytest
+
+
+def needs(available: object, what: str, remedy: str) -> None:
+    """Skip the running test (or, in a module's body, all of it) unless `available`; fail it where CI is set."""
+    if available:
+        return
+    reason = f"needs {what}: {remedy}"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason, allow_module_level=True)
+
+
+def needs_program(name: str, package: str) -> str:
+    """The path of a program; skips, as `needs`, if it is not installed."""
+    path = shutil.which(name)
+    needs(path, name, f"apt-get install {package}")
+    assert path is not None
+    return path
+
+
+def needs_root() -> None:
+    """Skip, as `needs`, unless this is root's process."""
+    needs(os.geteuid() == 0, "root", "run the tests as root, in a virtual machine or a container")
