@@ -2,6 +2,7 @@
 
 import ipaddress
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -61,8 +62,9 @@ def make_identity(
     valid_until: timedelta = timedelta(days=1),
     key_usage: x509.KeyUsage | None = None,
     strange_extension: bool = False,
+    hosts: Sequence[str] = (),
 ) -> Identity:
-    """Make a key and its certificate: valid for loopback as a TLS server, self-signed unless there is an issuer."""
+    """Make a key and its certificate: valid for loopback (and `hosts`) as a TLS server, self-signed without issuer."""
     key = ec.generate_private_key(curve or ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -75,7 +77,12 @@ def make_identity(
         .not_valid_before(now + valid_from)
         .not_valid_after(now + valid_until)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=path_length), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *(x509.DNSName(host) for host in hosts)]
+            ),
+            critical=False,
+        )
     )
     if issuer is not None:  # Python 3.13 checks strictly, and asks for the issuer's key to be named
         authority_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
