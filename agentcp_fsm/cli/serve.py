@@ -36,8 +36,8 @@ def run_server(host: str, http_port: int, udp_port: int, next_beat: float, json_
                 signal.signal(number, on_signal)
             output.say(
                 "listening",
-                f"sign-ins at [bold]{server.url}[/bold], heartbeats on port {server.server.udp_port}, an access point at "
-                f"{server.url}{ACCESS_POINT}; 'help' lists what the console can do, Ctrl-C leaves",
+                f"sign-ins at [bold]{server.url}[/bold], heartbeats on port {server.server.udp_port}, "
+                f"an access point at {server.url}{ACCESS_POINT}; 'help' lists what the console can do, Ctrl-C leaves",
                 url=server.url,
                 udp_port=server.server.udp_port,
                 access_point=server.url + ACCESS_POINT,

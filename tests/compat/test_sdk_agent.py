@@ -130,6 +130,7 @@ def test_with_its_own_client(folder: Path, messages: MessageServer, tmp_path: Pa
             joined(messages, invitation, 1)
             server.restart()
             wait_until(lambda: server.statistics().sign_ins == 2)
+            wait_until(lambda: bool(agent.ask("status")["status"]))  # it has its new token
             agent.ask("offline")
             assert server.statistics().sign_outs == 1
             assert server.statistics().unauthorized == 1
