@@ -236,8 +236,10 @@ def install(*, config: Config | None = None, **options: Unpack[ClientOptions]) -
     The options go to each `HeartbeatClient` that the SDK makes.  Installing again changes the options, and nothing
     else.  What a program imported from the SDK by name before, it keeps.
 
-    Raises SDKError, before anything is changed, if ``agentcp`` cannot be imported or has no such class.
+    Raises, before anything is changed, ConfigError for an option that cannot work, and SDKError if ``agentcp`` cannot
+    be imported or has no such class.
     """
+    AuthClient("https://localhost", **options).close()
     replacement: type[Any] = HeartbeatClient
     if config is not None or options:
 

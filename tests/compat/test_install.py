@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentcp_fsm import Config, Invitation, SDKError, compat
+from agentcp_fsm import Config, ConfigError, Invitation, SDKError, compat
 from tests.compat.conftest import ALICE, FAST, PASSWORD
 from tests.compat.sdk import sdk_module
 
@@ -44,6 +44,13 @@ def test_the_options_of_the_last_install_hold(sdk: dict[str, Any], certificates:
     assert isinstance(client, compat.HeartbeatClient)
     assert client.connection.config is FAST
     compat.uninstall()
+    assert classes(sdk) == originals
+
+
+def test_an_option_that_cannot_work_is_refused_before_anything_is_changed(sdk: dict[str, Any]) -> None:
+    originals = classes(sdk)
+    with pytest.raises(ConfigError, match="/nowhere"):
+        compat.install(verify="/nowhere")
     assert classes(sdk) == originals
 
 
