@@ -137,7 +137,7 @@ class DiscoveredSignIn:
             self.credentials,
             access_point,
             lambda url: AuthClient(url, timeouts=timeouts, transport=transport, **self.options),
-            self.config.discovery_interval_min,
+            self.config,
         )
 
 
@@ -145,8 +145,8 @@ class DiscoveringAuthenticator:
     """`agentcp_fsm.runtime.Authenticator` over HTTP, which asks the agent's access point for the server.
 
     The server is asked for when none is known, and when the last attempt with the known one came to nothing, because
-    it may have moved for good: but not more often than once in `interval` seconds, and if the access point is of no
-    help, the known server is tried all the same.  So a server that restarts costs its access point nothing, and
+    it may have moved for good: but not more often than `Config.discovery_interval_min` says, nor before a Retry-After,
+    and if the access point is of no help, the known server is tried all the same.  So a server that restarts costs its access point nothing, and
     neither the one nor the other can keep an agent away for ever.
     """
 
@@ -155,12 +155,12 @@ class DiscoveringAuthenticator:
         credentials: Credentials,
         access_point: AccessPointClient,
         client_of: Callable[[str], AuthClient],
-        interval: float,
+        config: Config,
     ) -> None:
         self._credentials = credentials
         self._access_point = access_point
         self._client_of = client_of
-        self._interval = interval
+        self._config = config
         self._lock = threading.Lock()
         """An abandoned sign-in may still be under way when the next one begins."""
         self._server: str | None = None
@@ -204,7 +204,7 @@ class DiscoveringAuthenticator:
             ask = known is None or (self._doubted and now >= self._ask_from)
             self._doubted = True
             if ask:  # whatever comes of it: an access point that never answers must not be asked each time
-                self._ask_from = now + self._interval
+                self._ask_from = now + self._config.discovery_interval_min
         if known is not None and not ask:
             return known
         agent_id = self._credentials.agent_id
@@ -213,6 +213,10 @@ class DiscoveringAuthenticator:
         except DiscoveryError as error:
             if known is None:
                 raise
+            if error.retry_after is not None:
+                patience = min(error.retry_after, self._config.retry_after_max)
+                with self._lock:
+                    self._ask_from = max(self._ask_from, time.monotonic() + patience)
             logger.warning("%s: %s; %s, which it named before, is tried again", agent_id, error, known)
             return known
         if server != known:

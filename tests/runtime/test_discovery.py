@@ -232,6 +232,22 @@ def test_while_the_server_is_down_the_access_point_is_asked_now_and_then(
         assert access_point.statistics().configs > 2
 
 
+def test_an_access_point_that_asks_for_patience_gets_it(
+    access_point: ServerThread, server: ServerThread, credentials: Credentials
+) -> None:
+    access_point.set_faults(heartbeat_server=server.url)
+    with discover(access_point, credentials) as connection:
+        online(connection)
+        calls = access_point.statistics().calls
+        access_point.set_faults(access_point=SignInFault.STATUS, status=429, retry_after="3600")
+        server.set_faults(sign_in=SignInFault.STATUS, status=503)
+        server.restart()
+        until(lambda: connection.health().statistics.failed_attempts >= 5)
+        server.clear_faults()
+        online(connection)
+        assert access_point.statistics().calls == calls + 1
+
+
 def test_a_session_is_signed_out_where_it_is_from(
     access_point: ServerThread, server: ServerThread, credentials: Credentials
 ) -> None:
