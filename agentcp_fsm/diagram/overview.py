@@ -1,44 +1,13 @@
-"""The chart as a reviewer reads it: a Mermaid overview and the rows as a table, both made from the chart alone.
-
-``python -m agentcp_fsm.diagram`` prints the overview of a connection's life; ``--write FILE`` puts it between the
-markers of a Markdown file, and ``--check FILE`` fails if what is there is stale.
-"""
+"""The overview of a chart as a Mermaid flowchart, made from the chart alone."""
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from agentcp_fsm.chart import CHART, State
-from agentcp_fsm.engine import SAME, Chart, Row
-
-BEGIN = "<!-- diagram:begin -->"
-END = "<!-- diagram:end -->"
-
-COLOURS = {
-    "rest": "fill:#57606a,stroke:#8b949e,color:#ffffff",
-    "working": "fill:#0969da,stroke:#54aeff,color:#ffffff",
-    "healthy": "fill:#1a7f37,stroke:#4ac26b,color:#ffffff",
-    "impaired": "fill:#bc4c00,stroke:#fb8f44,color:#ffffff",
-    "waiting": "fill:#8250df,stroke:#c297ff,color:#ffffff",
-    "leaving": "fill:#424a53,stroke:#afb8c1,color:#ffffff,stroke-dasharray:4",
-}
-"""What a state can be, and how it looks: white on a fill that stands out in light and dark pages alike."""
-
-ROLES: dict[str, str] = {
-    State.OFFLINE: "rest",
-    State.SIGNING_IN: "working",
-    State.ONLINE: "healthy",
-    State.DEGRADED: "impaired",
-    State.RECONNECTING: "working",
-    State.BACKOFF: "waiting",
-    State.STOPPING: "leaving",
-}
-"""What each state of a connection is, in the words of COLOURS."""
+from agentcp_fsm.diagram.colours import COLOURS
+from agentcp_fsm.engine import SAME, Chart
 
 MOST_TRIGGERS_ON_AN_ARROW = 3
 """More than these stand in a box of their own."""
@@ -47,38 +16,6 @@ LINE_LENGTH = 24
 GUARDED_LENGTH = 28
 """Characters of a trigger and its guards; where they are more, the guards are left to the table."""
 
-
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """One row of a chart in one of its states, as a reviewer reads it."""
-
-    state: str
-    trigger: str
-    guards: tuple[str, ...]
-    """``name``, or ``not name``; all of them must hold."""
-    dest: str | None
-    """Where it leads; the state itself if it is left and entered again; None if it is not left."""
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    reason: str
-    ignored: bool
-
-
-def table(chart: Chart) -> list[TableRow]:
-    """The chart's rows, state by state and trigger by trigger, in the order in which they are tried."""
-    return [
-        TableRow(state, trigger, row.guards, _dest(row, state), row.before, row.after, row.reason, row.ignored)
-        for state in map(str, chart.state_names)
-        for trigger in chart.triggers
-        for row in chart.cell(state, trigger)
-    ]
-
-
-def _dest(row: Row, state: str) -> str | None:
-    return row.dest and str(state if row.dest == SAME else row.dest)
-
-
-# The overview ---------------------------------------------------------------------------------------------------------
 
 Ways = dict[str, frozenset[frozenset[str]]]
 """Where a trigger leads: destinations, each with the sets of guards that lead there."""
@@ -93,23 +30,21 @@ class _Branch:
     triggers: dict[str, Ways]
 
 
-def mermaid(chart: Chart, roles: Mapping[str, str] | None = None) -> str:
+def mermaid(chart: Chart) -> str:
     """The overview of a chart as a Mermaid flowchart, from left to right.
 
     The arrows from one state to another are one, labelled with the triggers and, where that stays readable, the guards
     in brackets; many triggers stand in a box of their own.  States that are all left in the same ways, and entered from
     elsewhere at one of them only, share a frame.  What leads out of most states is drawn once.  What leads back to
     the state it left is not drawn.
-
-    `roles` says what states are, in the words of COLOURS.
     """
-    return "".join(f"{line}\n" for line in _Overview(chart, roles or {}).lines())
+    return "".join(f"{line}\n" for line in _Overview(chart).lines())
 
 
 class _Overview:
-    def __init__(self, chart: Chart, roles: Mapping[str, str]) -> None:
+    def __init__(self, chart: Chart) -> None:
         self.chart = chart
-        self.roles = roles
+        self.roles = {state.name: state.role for state in chart.states if state.role is not None}
         self.frames = {f"frame{index}": frame for index, frame in enumerate(_frames(chart))}
         self.nodes = {state: _identifier(state, index) for index, state in enumerate(chart.state_names)}
         """The name of each state's node."""
@@ -141,7 +76,7 @@ class _Overview:
         for name in self.frames:
             yield f"  style {name} fill:none,stroke:#8b949e"
         for role in dict.fromkeys(self.roles.values()):
-            yield f"  classDef {role} {COLOURS[role]}"
+            yield f"  classDef {role} {COLOURS[role].mermaid}"
             yield f"  class {','.join(self.nodes[state] for state in self.roles if self.roles[state] == role)} {role}"
 
     def _marker(self, node: str) -> str:
@@ -282,46 +217,3 @@ def _text(text: str) -> str:
     return "".join(
         character if character.isalnum() or character in "_ ,.[]()-" else f"#{ord(character)};" for character in text
     )
-
-
-# The command ----------------------------------------------------------------------------------------------------------
-
-
-def section(chart: Chart, roles: Mapping[str, str] | None = None) -> str:
-    """What stands between the markers of a Markdown file."""
-    return f"{BEGIN}\n```mermaid\n{mermaid(chart, roles)}```\n{END}"
-
-
-def updated(text: str) -> str:
-    """A Markdown text with the present diagram between its markers; raises ValueError if it lacks them."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"there are no lines {BEGIN} and {END}: put them where the diagram belongs")
-    return before + section(CHART, ROLES) + after
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the overview, write it into a file, or check that a file holds it."""
-    parser = argparse.ArgumentParser("python -m agentcp_fsm.diagram", description="The diagram of a connection's life.")
-    action = parser.add_mutually_exclusive_group()
-    action.add_argument("--write", type=Path, metavar="FILE", help="put it between the markers of a Markdown file")
-    action.add_argument("--check", type=Path, metavar="FILE", help="exit with 1 if the file's diagram is stale")
-    options = parser.parse_args(arguments)
-    file: Path | None = options.write or options.check
-    if file is None:
-        sys.stdout.write(mermaid(CHART, ROLES))
-        return
-    try:
-        text = file.read_text(encoding="utf-8")
-        fresh = updated(text)
-        if options.write and fresh != text:
-            file.write_text(fresh, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        parser.error(f"{file}: {error}")
-    if options.check and fresh != text:
-        sys.exit(f"{file} is stale: run python -m agentcp_fsm.diagram --write {file}")
-
-
-if __name__ == "__main__":
-    main()
