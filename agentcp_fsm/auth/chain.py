@@ -107,12 +107,15 @@ class ChainVerifier:
         server, *others = sent
         others += [each for each in self._known if each.not_valid_after_utc >= now]
         asked: set[str] = set()
-        while True:
+        verifier = self._policy(now, _SERVER).build_client_verifier()
+        chain: list[x509.Certificate] = []
+        while not chain:
             try:
-                chain = self._policy(now, _SERVER).build_client_verifier().verify(server, others).chain
-                break
+                chain = verifier.verify(server, others).chain
             except _UNUSABLE as error:
-                others += self._missing_issuers(server, others, asked, call, error)
+                why = _reason(error)
+            if not chain:  # not above, where what fails now would have that error for its cause
+                others += self._missing_issuers(server, others, asked, call, why)
         self._check_name(chain, now)
         fetched = [each for each in chain[1:-1] if each not in (*sent, *self._known)]
         if fetched:
@@ -136,7 +139,7 @@ class ChainVerifier:
         return policy.extension_policies(ca_policy=_AUTHORITY, ee_policy=server_policy)
 
     def _missing_issuers(
-        self, server: x509.Certificate, others: Sequence[x509.Certificate], asked: set[str], call: Call, why: Exception
+        self, server: x509.Certificate, others: Sequence[x509.Certificate], asked: set[str], call: Call, why: str
     ) -> list[x509.Certificate]:
         """Fetch issuers of certificates between the server's and where the chain breaks off; raises if there are none.
 
@@ -146,10 +149,7 @@ class ChainVerifier:
         for certificate in self._ends(server, others):
             urls = _issuer_urls(certificate)
             if not urls and failure is None:
-                failure = unproven(
-                    f"the certificate of {_text(certificate.subject)} was issued by {_text(certificate.issuer)}, which"
-                    " is no trusted root, was not sent along, and is not said to be anywhere else"
-                )
+                failure = unproven(_end_of_chain(certificate))
             for url in urls:
                 if url in asked:
                     continue
@@ -166,13 +166,13 @@ class ChainVerifier:
                 if found := [each for each in fetched if each not in others and _issued(certificate, each)]:
                     return found
                 failure = unproven(f"what is at {url} did not issue the certificate of {_text(certificate.subject)}")
-        raise failure or unproven(f"no trusted root vouches for its certificate ({_reason(why)})")
+        raise failure or unproven(f"no trusted root vouches for its certificate ({why})")
 
     def _ends(self, server: x509.Certificate, others: Sequence[x509.Certificate]) -> Iterator[x509.Certificate]:
         """Yield the certificates, from the server's up, whose issuer is neither there nor a root."""
         reached = [server]
         for certificate in reached:  # which grows meanwhile
-            issuers = [each for each in others if _issued(certificate, each)]
+            issuers = [each for each in others if each != certificate and _issued(certificate, each)]
             reached += [each for each in issuers if each not in reached]
             if not issuers and not any(_issued(certificate, root) for root in self._roots):
                 yield certificate
@@ -218,6 +218,16 @@ def _common_names(certificate: x509.Certificate) -> list[str]:
 
 def _text(name: x509.Name) -> str:
     return quoted(name.rfc4514_string()) or "nobody"
+
+
+def _end_of_chain(certificate: x509.Certificate) -> str:
+    subject, issuer = _text(certificate.subject), _text(certificate.issuer)
+    if certificate.issuer == certificate.subject:
+        return f"its chain ends at {issuer}, which is no trusted root"
+    return (
+        f"its chain breaks off at {subject}, whose issuer {issuer} is no trusted root, was not sent along, and is not"
+        " said to be anywhere else"
+    )
 
 
 def _issuer_urls(certificate: x509.Certificate) -> list[str]:

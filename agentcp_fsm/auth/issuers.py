@@ -117,7 +117,7 @@ class IssuerFetcher:
         if scheme == "https":
             authorities = DEFAULT_CA_BUNDLE_PATH if self.verify is True else str(self.verify)
             kind = "ca_cert_dir" if Path(authorities).is_dir() else "ca_certs"
-            named: dict[str, Any] = {kind: authorities, "server_hostname": host, "assert_hostname": host}
+            named: dict[str, Any] = {kind: authorities, "server_hostname": host}
             pool = urllib3.HTTPSConnectionPool(address, port, cert_reqs="CERT_REQUIRED", **named)
         else:
             pool = urllib3.HTTPConnectionPool(address, port)

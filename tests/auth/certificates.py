@@ -71,13 +71,14 @@ def make_identity(
     names: Sequence[x509.GeneralName] | None = (LOOPBACK,),
     issuer_urls: Sequence[str] = (),
     more: Sequence[x509.ExtensionType] = (),
+    key: ec.EllipticCurvePrivateKey | None = None,
 ) -> Identity:
     """Make a key and its certificate: valid for loopback as a TLS server, self-signed unless there is an issuer.
 
     ``names`` are its alternative names, None for no such extension; ``issuer_urls`` say where its issuer is (AIA, CA
     Issuers); ``more`` are further extensions.
     """
-    key = ec.generate_private_key(curve or ec.SECP256R1())
+    key = key or ec.generate_private_key(curve or ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     builder = (
