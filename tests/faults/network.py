@@ -1,7 +1,7 @@
 """A network of its own for a test, to be broken at will: two hosts, in network namespaces, joined by two links.
 
     client ──── lan: a pair of virtual Ethernet devices (veth) ──── server
-           ──── wan: a wire that loses, delays, doubles (relay.py) ──
+           ──── wan: a wire that loses, delays, doubles (wire.py) ──
 
 The server's address is its own, on neither link, so that it is reached by whichever the client's routes choose: at
 first the lan.  The lan is what breaks as the kernel breaks links, with carrier, neighbours and routes; the wan is what
@@ -22,8 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.faults import relay
-from tests.faults.relay import Impairment
+from tests.faults import wire
+from tests.faults.wire import Impairment
 from tests.needs import needs, needs_program, needs_root
 
 SERVER = "203.0.113.1"
@@ -108,7 +108,7 @@ class Lab:
             self._stack.callback(self.client.close)
             self._stack.callback(self.server.close)
             self._relay = subprocess.Popen(
-                self.client.command(sys.executable, relay.__file__, WAN, "far", str(self.seed)),
+                self.client.command(sys.executable, wire.__file__, WAN, "far", str(self.seed)),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.faults.network import SERVER, SERVER_IPV6, SERVER_NAME, Direction, Lab, needs_network
-from tests.faults.relay import WAITING, Impairment, Wire
+from tests.faults.wire import WAITING, Impairment, Wire
 from tests.server_process import ROOT
 from tests.waiting import until
 
