@@ -13,14 +13,12 @@ from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any, Self
 
-from agentcp_fsm.auth.failures import FailureKind, SignInError
+from agentcp_fsm.auth.failures import FailureKind, SignInError, quoted
 from agentcp_fsm.auth.transport import MAX_ANSWER, Answer
 from agentcp_fsm.session import Session
 
 MAX_RETRY_AFTER = 86_400.0
 """Seconds.  A server may ask for a day of patience, but not, by mistake or malice, for silence for ever."""
-MAX_QUOTE = 200
-"""Characters of the server's text that a failure quotes."""
 
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _REMEDIES = {
@@ -160,12 +158,6 @@ def error_text(content: Mapping[str, Any]) -> str:
     if isinstance(error, dict):
         error = ": ".join(str(error[part]) for part in ("code", "message") if isinstance(error.get(part), str | int))
     return quoted(error) if isinstance(error, str) else ""
-
-
-def quoted(text: str) -> str:
-    """Return the server's text fit for one line of a log: printable and at most `MAX_QUOTE` characters."""
-    shown = text[: MAX_QUOTE - 1] + "…" if len(text) > MAX_QUOTE else text
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown).strip()
 
 
 def _refusal(answer: Answer) -> str:

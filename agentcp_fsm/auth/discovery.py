@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
 from agentcp_fsm.abandonment import Abandonment
-from agentcp_fsm.auth.answers import Fields, is_host, quoted
+from agentcp_fsm.auth.answers import Fields, is_host
 from agentcp_fsm.auth.client import AuthClient, checked_url
 from agentcp_fsm.auth.credentials import Credentials
-from agentcp_fsm.auth.failures import FailureKind, SignInError
+from agentcp_fsm.auth.failures import FailureKind, SignInError, quoted
 from agentcp_fsm.auth.transport import Call, Timeouts, Transport, causes, is_loopback
 from agentcp_fsm.errors import ConfigError
 

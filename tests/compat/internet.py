@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import WSMsgType, web
+from cryptography import x509
 
 from tests.auth.certificates import make_identity
 
@@ -33,7 +34,7 @@ class Internet(socketserver.ThreadingTCPServer):
         host, port = url.removeprefix("http://").rsplit(":", 1)
         self.server = (host, int(port))
         root = make_identity("Internet Root CA", authority=True)
-        leaf = make_identity(HOSTS[0], root, hosts=HOSTS)
+        leaf = make_identity(HOSTS[0], root, names=[x509.DNSName(host) for host in HOSTS])
         self.ca_file = folder / "ca.pem"
         """Whom to trust, if anybody asks."""
         self.ca_file.write_text(root.certificate_pem)
