@@ -5,7 +5,6 @@ They come from the server's own address: what a stranger sends, the kernel drops
 
 import queue
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from agentcp_fsm import Config, Connection, Invitation, Session, State
 from agentcp_fsm.wire import UNAUTHORIZED, HeartbeatResponse, InviteRequest, codec_named
 from tests.runtime.peer import FAST, INVITATION, Peer
+from tests.waiting import until
 
 ALICE = "alice.agentid.pub"
 CODEC = codec_named("agentcp")
@@ -32,13 +32,6 @@ def online(peer: Peer, config: Config = QUIET) -> Connection:
 def answer(peer: Peer, next_beat: int, sequence: int = 1, times: int = 1) -> None:
     for _ in range(times):
         peer.send(ALICE, CODEC.encode(HeartbeatResponse(sequence, next_beat)))
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + BOUND
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.002)
 
 
 # Answers --------------------------------------------------------------------------------------------------------------
