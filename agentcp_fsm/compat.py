@@ -22,7 +22,7 @@ from agentcp_fsm.auth import AuthClient, Credentials, Timeouts
 from agentcp_fsm.chart import State
 from agentcp_fsm.config import Config
 from agentcp_fsm.effects import ReportTransition
-from agentcp_fsm.errors import AgentCPError, SDKError
+from agentcp_fsm.errors import AgentCPError, ConfigError, SDKError
 from agentcp_fsm.runtime import Connection
 from agentcp_fsm.runtime.hub import JOIN_TIMEOUT
 from agentcp_fsm.runtime.workers import HandlerQueue
@@ -236,9 +236,11 @@ def install(*, config: Config | None = None, **options: Unpack[ClientOptions]) -
     The options go to each `HeartbeatClient` that the SDK makes.  Installing again changes the options, and nothing
     else.  What a program imported from the SDK by name before, it keeps.
 
-    Raises, before anything is changed, ConfigError for an option that cannot work, and SDKError if ``agentcp`` cannot
-    be imported or has no such class.
+    Raises, before anything is changed, ConfigError for a config or an option that cannot work, and SDKError if
+    ``agentcp`` cannot be imported or has no such class.
     """
+    if config is not None and not isinstance(config, Config):
+        raise ConfigError(f"config={config!r}: give a Config, such as Config(interval_max=60.0)")
     AuthClient("https://localhost", **options).close()
     replacement: type[Any] = HeartbeatClient
     if config is not None or options:

@@ -51,6 +51,8 @@ def test_an_option_that_cannot_work_is_refused_before_anything_is_changed(sdk: d
     originals = classes(sdk)
     with pytest.raises(ConfigError, match="/nowhere"):
         compat.install(verify="/nowhere")
+    with pytest.raises(ConfigError, match="give a Config"):
+        compat.install(config={"interval_max": 60.0})  # type: ignore[arg-type]
     assert classes(sdk) == originals
 
 

@@ -147,7 +147,7 @@ def test_the_command_finds_the_same_server_by_the_agent_id_alone(
     monkeypatch.setenv("SEED", hashlib.sha256(PASSWORD.encode()).hexdigest())
     arguments = ("connect", ALICE, "--data", folder / "agentcp" / "AIDs", "--password-env", "SEED", "--json")
     with Running(*arguments) as connect:
-        assert "what failed is the TLS" in backed_off(connect)
+        assert "what failed is the TLS handshake" in backed_off(connect)
     server.set_faults(heartbeat_server=server.url)
     with Running(*arguments, "--ca-file", internet.ca_file) as connect:
         assert "what failed is the content of the access point's config" in backed_off(connect)
