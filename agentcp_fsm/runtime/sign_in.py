@@ -168,6 +168,8 @@ class DiscoveringAuthenticator:
         """An abandoned sign-in may still be under way when the next one begins."""
         self._server: str | None = None
         """The URL that the access point named last."""
+        self._client: AuthClient | None = None
+        """Its client, which remembers issuers and must not be made anew for each sign-in."""
         self._doubted = False
         """Whether nothing came of the server since it was last turned to."""
         self._ask_from = 0.0
@@ -177,7 +179,7 @@ class DiscoveringAuthenticator:
 
     def sign_in(self, abandonment: Abandonment) -> Session:
         """Obtain a session; raises SignInError."""
-        client = self._client_of(self._find_server(abandonment))
+        client = self._find_server(abandonment)
         session = client.sign_in(self._credentials, abandonment)
         with self._lock:
             self._clients.pop(session, None)
@@ -201,9 +203,9 @@ class DiscoveringAuthenticator:
         client = self._clients[session]
         return client.query_online_state(self._credentials.agent_id, session, agents, abandonment)
 
-    def _find_server(self, abandonment: Abandonment) -> str:
+    def _find_server(self, abandonment: Abandonment) -> AuthClient:
         with self._lock:
-            known, now = self._server, time.monotonic()
+            known, now = self._client, time.monotonic()
             ask = known is None or (self._doubted and now >= self._ask_from)
             self._doubted = True
             if ask:  # whatever comes of it: an access point that never answers must not be asked each time
@@ -220,13 +222,13 @@ class DiscoveringAuthenticator:
                 patience = min(error.retry_after, self._config.retry_after_max)
                 with self._lock:
                     self._ask_from = max(self._ask_from, time.monotonic() + patience)
-            logger.warning("%s: %s; %s, which it named before, is tried again", agent_id, error, known)
+            logger.warning("%s: %s; %s, which it named before, is tried again", agent_id, error, self._server)
             return known
-        if server != known:
-            logger.info("%s: the access point names the heartbeat server %s", agent_id, server)
         with self._lock:
-            self._server = server
-        return server
+            if self._client is None or server != self._server:
+                logger.info("%s: the access point names the heartbeat server %s", agent_id, server)
+                self._server, self._client = server, self._client_of(server)
+            return self._client
 
 
 def _checked(agent_id: str, credentials: Credentials | None) -> Credentials:
