@@ -186,6 +186,17 @@ def load_key(data: bytes, name: str, password: str | None) -> ec.EllipticCurvePr
     return key
 
 
+def is_encrypted(data: bytes) -> bool:
+    """Whether this is a key in PEM that needs a password."""
+    try:
+        load_pem_private_key(data, None)
+    except TypeError:
+        return True
+    except (ValueError, UnsupportedAlgorithm):
+        pass
+    return False
+
+
 def _decrypted(data: bytes, name: str, password: str | None) -> PrivateKeyTypes:
     if not password:
         raise CredentialsError(f"{name} is encrypted: give the seed password it was made with") from None

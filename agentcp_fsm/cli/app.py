@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,6 +55,39 @@ PasswordFile = Annotated[
     Path | None, typer.Option(help="A file whose first line is the key's password; else it is asked for if needed.")
 ]
 PasswordEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the key's password.")]
+CaFile = Annotated[
+    Path | None, typer.Option(help="Certificate authorities (PEM) of the server's TLS, to trust instead of the usual.")
+]
+TrustRoots = Annotated[
+    Path | None,
+    typer.Option(help="Root certificates (PEM) that must vouch for the server's own proof; they ask for one."),
+]
+ServerName = Annotated[
+    str | None, typer.Option(help="The name that they must vouch for, if it is not that of the server's URL.")
+]
+RequireServerProof = Annotated[
+    bool | None,
+    typer.Option(
+        "--require-server-proof/--insecure-accept-no-server-proof",
+        help="Whether a server that does not prove itself is refused; without --trust-roots it is not.",
+        show_default=False,
+    ),
+]
+AllowHttp = Annotated[
+    bool, typer.Option("--insecure-allow-http", help="Sign in over plain http, for all on the way to read.")
+]
+AllowAnyServerName = Annotated[
+    bool,
+    typer.Option("--insecure-allow-any-server-name", help="Let any certificate of the trust roots be the server's."),
+]
+AllowPrivateIssuers = Annotated[
+    bool,
+    typer.Option(
+        "--insecure-allow-private-issuers",
+        help="Let the server's proof have this machine ask private addresses for issuers.",
+    ),
+]
+Codec = Annotated[str, typer.Option(help="The datagrams' format: agentcp or protobuf.")]
 Logging = Annotated[LogLevel, typer.Option("--log-level", help="What to log to standard error.")]
 
 
@@ -143,16 +176,14 @@ def connect(
     data: Data,
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
-    ca_file: Annotated[
-        Path | None, typer.Option(help="Certificate authorities (PEM) to trust instead of the usual.")
-    ] = None,
-    require_server_proof: Annotated[
-        bool, typer.Option("--require-server-proof", help="Refuse a server that does not prove itself.")
-    ] = False,
-    insecure_allow_http: Annotated[
-        bool, typer.Option("--insecure-allow-http", help="Sign in over plain http, for all on the way to read.")
-    ] = False,
-    codec: Annotated[str, typer.Option(help="The datagrams' format: agentcp or protobuf.")] = "agentcp",
+    ca_file: CaFile = None,
+    trust_roots: TrustRoots = None,
+    server_name: ServerName = None,
+    require_server_proof: RequireServerProof = None,
+    insecure_allow_http: AllowHttp = False,
+    insecure_allow_any_server_name: AllowAnyServerName = False,
+    insecure_allow_private_issuers: AllowPrivateIssuers = False,
+    codec: Codec = "agentcp",
     json: Json = False,
     log_level: Logging = LogLevel.ERROR,
 ) -> None:
@@ -160,18 +191,71 @@ def connect(
 
     The first Ctrl-C signs out, the second leaves at once.
     """
-    from agentcp_fsm.auth import AuthClient, ServerProofPolicy
+    from agentcp_fsm.auth import AuthClient
     from agentcp_fsm.cli.connect import run_connection
 
     _log(log_level)
-    credentials = _credentials(data, agent_id, password_file, password_env)
-    client = AuthClient(
-        server,
-        verify=True if ca_file is None else ca_file,
-        allow_insecure_http=insecure_allow_http,
-        server_proof=ServerProofPolicy.REQUIRE if require_server_proof else ServerProofPolicy.VERIFY_IF_OFFERED,
+    trust = _trust(
+        ca_file,
+        trust_roots,
+        server_name,
+        require_server_proof,
+        insecure_allow_http,
+        insecure_allow_any_server_name,
+        insecure_allow_private_issuers,
     )
+    credentials = _credentials(data, agent_id, password_file, password_env)
+    client = AuthClient(server, **trust)
     raise typer.Exit(run_connection(credentials, client, codec, json))
+
+
+@app.command()
+def doctor(
+    agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
+    server: Annotated[str, typer.Option(help="The heartbeat server's URL.")],
+    data: Data,
+    password_file: PasswordFile = None,
+    password_env: PasswordEnv = None,
+    ca_file: CaFile = None,
+    trust_roots: TrustRoots = None,
+    server_name: ServerName = None,
+    require_server_proof: RequireServerProof = None,
+    insecure_allow_http: AllowHttp = False,
+    insecure_allow_any_server_name: AllowAnyServerName = False,
+    insecure_allow_private_issuers: AllowPrivateIssuers = False,
+    codec: Codec = "agentcp",
+    json: Json = False,
+    log_level: Logging = LogLevel.ERROR,
+) -> None:
+    """Check what an agent needs to be reachable, and say what to do.
+
+    Files, key, certificate, the way to the server, sign-in, heartbeats and the clock, one after the other.  It signs in
+    and out: while the agent is connected elsewhere, that may end its session.  The exit status is 0 only if all is
+    well, 1 if a step failed, was skipped or has a warning.
+    """
+    from agentcp_fsm.cli.doctor import run_doctor
+    from agentcp_fsm.doctor import Examination, server_at
+
+    _log(log_level)
+    trust = _trust(
+        ca_file,
+        trust_roots,
+        server_name,
+        require_server_proof,
+        insecure_allow_http,
+        insecure_allow_any_server_name,
+        insecure_allow_private_issuers,
+    )
+    examination = Examination(
+        agent_id,
+        data,
+        server_at(server),
+        password=_password(password_file, password_env),
+        ask_password=(lambda: _ask_password(agent_id)) if sys.stdin.isatty() else None,
+        codec=codec,
+        options=trust,
+    )
+    raise typer.Exit(run_doctor(examination, json))
 
 
 @app.command()
@@ -216,6 +300,35 @@ def _log(level: LogLevel) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
+def _trust(
+    ca_file: Path | None,
+    trust_roots: Path | None,
+    server_name: str | None,
+    require_server_proof: bool | None,
+    allow_http: bool,
+    allow_any_server_name: bool,
+    allow_private_issuers: bool,
+) -> dict[str, Any]:
+    """Return the options of an `AuthClient`."""
+    from agentcp_fsm.auth import ServerProofPolicy, load_trust_roots
+
+    policies = {None: None, True: ServerProofPolicy.REQUIRE, False: ServerProofPolicy.VERIFY_IF_OFFERED}
+    return {
+        "verify": True if ca_file is None else ca_file,
+        "trust_roots": None if trust_roots is None else load_trust_roots(trust_roots),
+        "server_name": server_name,
+        "server_proof": policies[require_server_proof],
+        "allow_insecure_http": allow_http,
+        "allow_insecure_any_server_name": allow_any_server_name,
+        "allow_insecure_private_issuers": allow_private_issuers,
+    }
+
+
+def _ask_password(agent_id: str) -> str:
+    password: str = typer.prompt(f"password of {agent_id}", hide_input=True)
+    return password
+
+
 def _password(file: Path | None, variable: str | None) -> str | None:
     if file is not None and variable is not None:
         raise ConfigError("--password-file and --password-env exclude each other: give one")
@@ -243,4 +356,4 @@ def _credentials(data: Path, agent_id: str, file: Path | None, variable: str | N
     except CredentialsError as error:
         if password is not None or "password" not in str(error) or not sys.stdin.isatty():
             raise
-        return Credentials.load(data, agent_id, password=typer.prompt(f"password of {agent_id}", hide_input=True))
+        return Credentials.load(data, agent_id, password=_ask_password(agent_id))
