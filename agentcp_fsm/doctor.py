@@ -194,7 +194,9 @@ class Examination:
             self._password = self._ask_password()
         curve = load_key(data, str(self._files.key), self._password).curve.name
         kind = "opened with the password" if encrypted else "not encrypted"
-        return Finding("key", Outcome.OK, f"{_CURVES.get(curve, curve)}, {kind}", facts={"curve": curve, "encrypted": encrypted})
+        return Finding(
+            "key", Outcome.OK, f"{_CURVES.get(curve, curve)}, {kind}", facts={"curve": curve, "encrypted": encrypted}
+        )
 
     def _check_certificate(self) -> Finding:
         credentials = Credentials.load(self._data, self._agent_id, self._password)
