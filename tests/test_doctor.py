@@ -237,6 +237,7 @@ class TestTheWay:
         found = examine("http://heartbeat.invalid", allow_insecure_http=True)
         assert outcomes(found) == {"TLS": WARNING}
         assert "the proxy" in found["server"].says + found["name"].says + found["connection"].says
+        monkeypatch.setenv("https_proxy", server.url)
         found = examine("https://heartbeat.invalid", timeouts=Timeouts(total=0.5))
         assert found["TLS"].outcome is OK
         assert "judged by the sign-in" in found["TLS"].says
@@ -332,12 +333,16 @@ class TestTheSession:
         assert "firewall" in found["heartbeat"].remedy
         assert server.statistics().sessions == 0
 
-    def test_nobody_takes_heartbeats(self, examine: Examine, server: ServerThread) -> None:
+    def test_nobody_takes_heartbeats(self, data: Path) -> None:
+        service = SignInService()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
             taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
-        server.set_faults(sign_in=SignInFault.PORT_OUT_OF_RANGE, port=port)
-        assert "Connection refused" in examine()["heartbeat"].says
+            service.session["port"] = taken.getsockname()[1]
+        with Server(service) as server:
+            examination = Examination(AGENT, data, server_at(server.url), password=PASSWORD)
+            found = {each.step: each for each in examination.findings()}
+        assert found["heartbeat"].outcome is FAILED
+        assert "Connection refused" in found["heartbeat"].says
 
     def test_a_loss_is_a_warning(self, examine: Examine, server: ServerThread, monkeypatch: pytest.MonkeyPatch) -> None:
         losses = itertools.chain([1.0, 1.0], itertools.repeat(0.0))
