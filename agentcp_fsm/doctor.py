@@ -23,7 +23,17 @@ from urllib.parse import SplitResult, urlsplit
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 
-from agentcp_fsm.auth import AuthClient, Credentials, ServerProof, SignInError, Timeouts, Transport
+from agentcp_fsm.auth import (
+    AccessPointClient,
+    AuthClient,
+    ClientOptions,
+    Credentials,
+    ServerProof,
+    SignInError,
+    Timeouts,
+    Transport,
+    access_point_url,
+)
 from agentcp_fsm.auth.answers import Fields, http_date
 from agentcp_fsm.auth.credentials import CredentialFiles, is_encrypted, load_key
 from agentcp_fsm.auth.transport import Answer, Call, is_loopback
@@ -69,13 +79,24 @@ class Finding:
 
 
 FindServer = Callable[[Credentials | None], str]
-"""Returns the heartbeat server's URL.  The agent's credentials are None if they are not to be used; then, or for
-another reason, it may raise `AgentCPError`."""
+"""Returns the heartbeat server's URL, or raises `AgentCPError`; the agent's credentials are None if they are useless."""
 
 
 def server_at(url: str) -> FindServer:
     """Return what finds a server whose URL is known."""
     return lambda credentials: url
+
+
+def server_named_by(agent_id: str, access_point: str | None, options: ClientOptions) -> FindServer:
+    """Return what asks an access point for the server; the agent id names it if it is None."""
+
+    def find(credentials: Credentials | None) -> str:
+        if credentials is None:
+            raise _NotTried("the access point, which is asked for it, asks for the agent's certificate")
+        with AccessPointClient(access_point_url(agent_id, access_point), **options) as client:
+            return client.config(credentials).heartbeat_server
+
+    return find
 
 
 class _NotTried(Exception):  # noqa: N818 - no error: how a step says that its ground is missing
@@ -118,7 +139,7 @@ class Examination:
     """One agent's examination.
 
     ``data`` is the folder that `Credentials.load` takes; without ``password``, ``ask_password`` is called if the key
-    needs one.  ``options`` are those of `AuthClient`, which judges the server.
+    needs one.  ``timeouts``, ``server_name`` and ``options`` are those of `AuthClient`, which judges the server.
     """
 
     def __init__(
@@ -130,7 +151,9 @@ class Examination:
         password: str | None = None,
         ask_password: Callable[[], str] | None = None,
         codec: str = "agentcp",
-        options: Mapping[str, Any] | None = None,
+        timeouts: Timeouts | None = None,
+        server_name: str | None = None,
+        options: ClientOptions | None = None,
     ) -> None:
         self._agent_id = agent_id
         self._data = data
@@ -138,8 +161,9 @@ class Examination:
         self._password = password
         self._ask_password = ask_password
         self._codec = codec_named(codec)
-        self._options = dict(options or {})
-        self._timeouts: Timeouts = self._options.setdefault("timeouts", Timeouts())
+        self._timeouts = timeouts or Timeouts()
+        self._server_name = server_name
+        self._options: ClientOptions = options or {}
         self._transport = _WatchedTransport()
         self._files: CredentialFiles | None = None
         self._credentials: Credentials | None = None
@@ -221,7 +245,13 @@ class Examination:
 
     def _check_server(self) -> Finding:
         url = self._find_server(self._credentials)
-        self._client = AuthClient(url, transport=self._transport, **self._options)
+        self._client = AuthClient(
+            url,
+            timeouts=self._timeouts,
+            server_name=self._server_name,
+            transport=self._transport,
+            **self._options,
+        )
         self._server = urlsplit(url)
         proxies = {} if is_loopback(self._server.hostname) else get_environ_proxies(url)
         self._proxy = proxies.get(self._server.scheme) or proxies.get("all")
@@ -281,6 +311,7 @@ class Examination:
             return Finding("TLS", Outcome.OK, "is judged by the sign-in, through the proxy")
         host, port = self._address
         authorities = self._options.get("verify", True)
+        assert authorities is not False  # the client refuses that
         path = Path(DEFAULT_CA_BUNDLE_PATH if authorities is True else authorities)
         context = ssl.create_default_context(capath=path) if path.is_dir() else ssl.create_default_context(cafile=path)
         try:

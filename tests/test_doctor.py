@@ -16,9 +16,9 @@ import pytest
 from cryptography import x509
 
 from agentcp_fsm import doctor
-from agentcp_fsm.auth import Credentials, Timeouts
+from agentcp_fsm.auth import ClientOptions, Credentials, Timeouts
 from agentcp_fsm.auth.identity import make_identity as make_throwaway
-from agentcp_fsm.doctor import STEPS, Examination, Finding, Outcome, server_at
+from agentcp_fsm.doctor import STEPS, Examination, Finding, Outcome, server_at, server_named_by
 from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.server import ServerThread, SignInFault, Unauthorized
 from tests.auth.certificates import Identity, key_pem, make_identity
@@ -50,8 +50,13 @@ def server() -> Iterator[ServerThread]:
 
 @pytest.fixture
 def examine(data: Path, server: ServerThread) -> Callable[..., dict[str, Finding]]:
-    def examine(url: str | None = None, password: str | None = PASSWORD, **options: Any) -> dict[str, Finding]:
-        examination = Examination(AGENT, data, server_at(url or server.url), password=password, options=options)
+    def examine(
+        url: str | None = None, password: str | None = PASSWORD, timeouts: Timeouts | None = None, **options: Any
+    ) -> dict[str, Finding]:
+        trust: ClientOptions = {**options}
+        examination = Examination(
+            AGENT, data, server_at(url or server.url), password=password, timeouts=timeouts, options=trust
+        )
         found = list(examination.findings())
         assert [finding.step for finding in found] == list(STEPS)
         json.dumps([asdict(finding) for finding in found])  # for programs
@@ -94,10 +99,11 @@ class TestAllIsWell:
         proven = make_identity("server", root)
         credentials = Credentials.from_pem("server", proven.key_pem, proven.certificate_pem)
         with ServerThread(credentials=credentials) as server:
-            for options, says in (
+            choices: list[tuple[ClientOptions, str]] = [
                 ({"trust_roots": [root.certificate]}, "a trusted root vouches for it"),
                 ({}, "no root was asked"),
-            ):
+            ]
+            for options, says in choices:
                 found = {
                     each.step: each
                     for each in Examination(
@@ -208,6 +214,30 @@ class TestTheWay:
             assert found["server"].says == "the access point is down: try later"
         assert isinstance(seen[0], Credentials)
         assert seen[1] is None
+
+    def test_a_server_that_the_access_point_names(self, data: Path, server: ServerThread) -> None:
+        def examine(password: str) -> dict[str, Finding]:
+            find = server_named_by(AGENT, server.url, {})
+            return {each.step: each for each in Examination(AGENT, data, find, password=password).findings()}
+
+        found = examine(PASSWORD)
+        assert outcomes(found) == {}
+        assert found["server"].facts["url"] == server.url
+        assert server.statistics().access_point_sign_ins == 1
+        found = examine("mellon")
+        assert found["server"].outcome is SKIPPED
+        assert "asks for the agent's certificate" in found["server"].says
+        server.set_faults(access_point=SignInFault.STATUS, status=403)
+        found = examine(PASSWORD)
+        assert found["server"].outcome is FAILED
+        assert "sign-in at the access point" in found["server"].says
+
+    def test_an_agent_id_that_names_no_access_point(self, tmp_path: Path) -> None:
+        make_throwaway(tmp_path, "bob", PASSWORD)
+        examination = Examination("bob", tmp_path, server_named_by("bob", None, {}), password=PASSWORD)
+        found = {each.step: each for each in examination.findings()}
+        assert found["server"].outcome is FAILED
+        assert "names no access point" in found["server"].says
 
     def test_a_name_that_is_none(self, examine: Examine) -> None:
         found = examine("https://nowhere.invalid")

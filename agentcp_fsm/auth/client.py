@@ -9,7 +9,7 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -32,6 +32,20 @@ try:
     _VERSION = version("agentcp-fsm")
 except PackageNotFoundError:  # run from its sources
     _VERSION = "0"
+
+
+class ClientOptions(TypedDict, total=False):
+    """The options of `AuthClient` that say whom to trust, for whoever passes them on to one.
+
+    ``server_name`` is not among them: it is one server's, not for instance its access point's.
+    """
+
+    verify: bool | str | os.PathLike[str]
+    allow_insecure_http: bool
+    server_proof: ServerProofPolicy | None
+    trust_roots: Sequence[x509.Certificate] | None
+    allow_insecure_any_server_name: bool
+    allow_insecure_private_issuers: bool
 
 
 class AuthClient:
@@ -70,7 +84,7 @@ class AuthClient:
         allow_insecure_private_issuers: bool = False,
         transport: Transport | None = None,
     ) -> None:
-        self._server_url = _checked_url(server_url, allow_insecure_http)
+        self._server_url = checked_url(server_url, allow_insecure_http)
         self._timeouts = timeouts or Timeouts()
         self._verify = _checked_verify(verify)
         if server_proof is None:
@@ -104,9 +118,20 @@ class AuthClient:
 
         Raises `SignInError`.
         """
+        session = self._sign_in(credentials, Call.begin(self._timeouts, abandonment)).session()
+        logger.debug(
+            "%s signed in at %s: heartbeats go to %s port %d",
+            credentials.agent_id,
+            self._server_url,
+            session.host,
+            session.port,
+        )
+        return session
+
+    def _sign_in(self, credentials: Credentials, call: Call) -> Fields:
+        """Take both steps and return the second one's answer, unchecked."""
         agent_id, request_id = credentials.agent_id, uuid.uuid4().hex
         request = {"agent_id": agent_id, "request_id": request_id}
-        call = Call.begin(self._timeouts, abandonment)
         challenge = Fields.of(self._post("sign_in", request, call))
         nonce = challenge.text("nonce")
         self._check_server(challenge, agent_id, request_id, call)
@@ -119,11 +144,7 @@ class AuthClient:
             "cert": credentials.certificate_pem,
             "signature": credentials.sign(nonce.encode()).hex(),
         }
-        session = Fields.of(self._post("sign_in", response, replace(call, abandonment=None))).session()
-        logger.debug(
-            "%s signed in at %s: heartbeats go to %s port %d", agent_id, self._server_url, session.host, session.port
-        )
-        return session
+        return Fields.of(self._post("sign_in", response, replace(call, abandonment=None)))
 
     def sign_out(self, agent_id: str, session: Session, abandonment: Abandonment | None = None) -> None:
         """End the session; raises `SignInError` if the server did not confirm it."""
@@ -165,7 +186,7 @@ class AuthClient:
             )
 
 
-def _checked_url(url: str, allow_insecure_http: bool) -> str:
+def checked_url(url: str, allow_insecure_http: bool) -> str:
     """Return the server's URL as requests writes it, without its last slash; raises `ConfigError`."""
     example = "give one such as https://heartbeat.example"
     try:

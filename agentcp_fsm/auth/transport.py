@@ -260,8 +260,8 @@ def failure(url: str, call: Call, error: Exception) -> SignInError:
     """Say what one of `FAILURES` means, and what a person can do about it."""
     if call.abandoned:
         return abandoned(url)
-    causes = tuple(_causes(error))
-    for cause in causes:
+    behind = tuple(causes(error))
+    for cause in behind:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return SignInError(
                 FailureKind.UNPROVEN_SERVER,
@@ -270,7 +270,7 @@ def failure(url: str, call: Call, error: Exception) -> SignInError:
             )
     # Not urllib3's TimeoutError, for its NewConnectionError, a refused connection, is one.
     if any(
-        isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.ReadTimeoutError) for cause in causes
+        isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.ReadTimeoutError) for cause in behind
     ):
         limits = call.timeouts
         return SignInError(
@@ -278,14 +278,14 @@ def failure(url: str, call: Call, error: Exception) -> SignInError:
             f"{url}: no complete answer in time (connecting may take {limits.connect:g} s, each read {limits.read:g} s,"
             f" all of it {limits.total:g} s): check the network, and whether the server is overloaded",
         )
-    root = next((cause for cause in reversed(causes) if isinstance(cause, OSError) and cause.strerror), causes[-1])
+    root = next((cause for cause in reversed(behind) if isinstance(cause, OSError) and cause.strerror), behind[-1])
     reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
     return SignInError(
         FailureKind.NETWORK, f"{url}: {reason or type(root).__name__}: check the network and the server's URL"
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield ``error`` and what lies behind it, outermost first: urllib3 and requests wrap in more ways than one."""
     seen: list[BaseException] = []
     found: list[object] = [error]

@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agentcp_fsm.errors import AgentCPError, ConfigError, CredentialsError
 
 if TYPE_CHECKING:
-    from agentcp_fsm.auth import Credentials
+    from agentcp_fsm.auth import ClientOptions, Credentials
 
 WRONG = 2
 """The exit status of a command that was told something that cannot work."""
@@ -55,6 +55,13 @@ PasswordFile = Annotated[
     Path | None, typer.Option(help="A file whose first line is the key's password; else it is asked for if needed.")
 ]
 PasswordEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the key's password.")]
+ServerURL = Annotated[
+    str | None, typer.Option(help="The heartbeat server's URL; else the agent's access point is asked for it.")
+]
+AccessPoint = Annotated[
+    str | None,
+    typer.Option(help="The access point to ask, a name or a URL; else the agent id's last two labels name it."),
+]
 CaFile = Annotated[
     Path | None, typer.Option(help="Certificate authorities (PEM) of the server's TLS, to trust instead of the usual.")
 ]
@@ -172,8 +179,9 @@ def demo(
 @app.command()
 def connect(
     agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
-    server: Annotated[str, typer.Option(help="The heartbeat server's URL.")],
     data: Data,
+    server: ServerURL = None,
+    access_point: AccessPoint = None,
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
     ca_file: CaFile = None,
@@ -193,27 +201,35 @@ def connect(
     """
     from agentcp_fsm.auth import AuthClient
     from agentcp_fsm.cli.connect import run_connection
+    from agentcp_fsm.runtime import Connection
 
     _log(log_level)
+    _check_server(server, access_point, server_name)
     trust = _trust(
         ca_file,
         trust_roots,
-        server_name,
         require_server_proof,
         insecure_allow_http,
         insecure_allow_any_server_name,
         insecure_allow_private_issuers,
     )
     credentials = _credentials(data, agent_id, password_file, password_env)
-    client = AuthClient(server, **trust)
-    raise typer.Exit(run_connection(credentials, client, codec, json))
+    if server is None:
+        connection = Connection.discover(
+            agent_id, credentials=credentials, access_point=access_point, codec=codec, **trust
+        )
+    else:
+        client = AuthClient(server, server_name=server_name, **trust)
+        connection = Connection(agent_id, credentials=credentials, client=client, codec=codec)
+    raise typer.Exit(run_connection(connection, json))
 
 
 @app.command()
 def doctor(
     agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
-    server: Annotated[str, typer.Option(help="The heartbeat server's URL.")],
     data: Data,
+    server: ServerURL = None,
+    access_point: AccessPoint = None,
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
     ca_file: CaFile = None,
@@ -234,13 +250,13 @@ def doctor(
     well, 1 if a step failed, was skipped or has a warning.
     """
     from agentcp_fsm.cli.doctor import run_doctor
-    from agentcp_fsm.doctor import Examination, server_at
+    from agentcp_fsm.doctor import Examination, server_at, server_named_by
 
     _log(log_level)
+    _check_server(server, access_point, server_name)
     trust = _trust(
         ca_file,
         trust_roots,
-        server_name,
         require_server_proof,
         insecure_allow_http,
         insecure_allow_any_server_name,
@@ -249,10 +265,11 @@ def doctor(
     examination = Examination(
         agent_id,
         data,
-        server_at(server),
+        server_named_by(agent_id, access_point, trust) if server is None else server_at(server),
         password=_password(password_file, password_env),
         ask_password=(lambda: _ask_password(agent_id)) if sys.stdin.isatty() else None,
         codec=codec,
+        server_name=server_name,
         options=trust,
     )
     raise typer.Exit(run_doctor(examination, json))
@@ -300,23 +317,28 @@ def _log(level: LogLevel) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
+def _check_server(server: str | None, access_point: str | None, server_name: str | None) -> None:
+    if server is not None and access_point is not None:
+        raise ConfigError("--server and --access-point exclude each other: give one, or neither")
+    if server is None and server_name is not None:
+        raise ConfigError("--server-name is the name of one server: give its URL as --server")
+
+
 def _trust(
     ca_file: Path | None,
     trust_roots: Path | None,
-    server_name: str | None,
     require_server_proof: bool | None,
     allow_http: bool,
     allow_any_server_name: bool,
     allow_private_issuers: bool,
-) -> dict[str, Any]:
-    """Return the options of an `AuthClient`."""
+) -> ClientOptions:
+    """Return the options that say whom to trust."""
     from agentcp_fsm.auth import ServerProofPolicy, load_trust_roots
 
     policies = {None: None, True: ServerProofPolicy.REQUIRE, False: ServerProofPolicy.VERIFY_IF_OFFERED}
     return {
         "verify": True if ca_file is None else ca_file,
         "trust_roots": None if trust_roots is None else load_trust_roots(trust_roots),
-        "server_name": server_name,
         "server_proof": policies[require_server_proof],
         "allow_insecure_http": allow_http,
         "allow_insecure_any_server_name": allow_any_server_name,

@@ -24,7 +24,8 @@ def arguments(server: Server, identity: Identity, *options: str | Path) -> tuple
 
 
 def test_all_is_well(server: Server, identity: Identity) -> None:
-    people, programs = run(*arguments(server, identity)), run(*arguments(server, identity, "--json"))
+    found_by_access_point = (str(each).replace("--server", "--access-point") for each in arguments(server, identity))
+    people, programs = run(*found_by_access_point), run(*arguments(server, identity, "--json"))
     assert (people.returncode, people.stderr) == (0, "")
     assert people.stdout.splitlines()[-1] == "all is well"
     assert all(line.startswith("ok ") for line in people.stdout.splitlines()[:-1])
@@ -60,6 +61,7 @@ def test_trust_roots_ask_for_a_proof(server: Server, identity: Identity) -> None
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        (("--access-point", "agentid.pub"), "exclude each other"),
         (("--codec", "morse"), "codec is 'morse'"),
         (("--trust-roots", "/nowhere/root.pem"), "the trust roots /nowhere/root.pem cannot be read"),
     ],
