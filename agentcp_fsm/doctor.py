@@ -79,7 +79,7 @@ class Finding:
 
 
 FindServer = Callable[[Credentials | None], str]
-"""Returns the heartbeat server's URL, or raises `AgentCPError`; the agent's credentials are None if they are useless."""
+"""Returns the heartbeat server's URL, or raises `AgentCPError`; the credentials are None if they are useless."""
 
 
 def server_at(url: str) -> FindServer:

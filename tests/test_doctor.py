@@ -53,7 +53,7 @@ def examine(data: Path, server: ServerThread) -> Callable[..., dict[str, Finding
     def examine(
         url: str | None = None, password: str | None = PASSWORD, timeouts: Timeouts | None = None, **options: Any
     ) -> dict[str, Finding]:
-        trust: ClientOptions = {**options}
+        trust: ClientOptions = {**options}  # type: ignore[typeddict-item]
         examination = Examination(
             AGENT, data, server_at(url or server.url), password=password, timeouts=timeouts, options=trust
         )
