@@ -378,10 +378,10 @@ class Examination:
                     continue
                 if answer is None:
                     continue
-                answered, next_beat = answer
-                # Whether a server repeats the number is not known: without it, the latest heartbeat is taken for it.
-                took = time.monotonic() - sent_at.get(answered, sent_at[sequence])
-                return self._answered(to, took, sequence, next_beat)
+                number, next_beat = answer
+                # Whether a server repeats the number is not known; without it, the latest heartbeat is taken for it.
+                answered = number if number in sent_at else sequence
+                return self._answered(to, time.monotonic() - sent_at[answered], answered, next_beat)
         raise _Failed(
             f"{HEARTBEATS} heartbeats to {to} came to nothing: {failure}",
             "let UDP out to there and its answers in: look at this machine's firewall, then at the network's",
@@ -401,8 +401,8 @@ class Examination:
                 return answer
         return None
 
-    def _answered(self, to: str, took: float, sent: int, next_beat: int) -> Finding:
-        facts = {"round_trip": took, "sent": sent}
+    def _answered(self, to: str, took: float, answered: int, next_beat: int) -> Finding:
+        facts = {"round_trip": took, "lost": answered - 1}
         if next_beat == UNAUTHORIZED:
             raise _Failed(
                 f"{to} answers 401: it does not know the session that was just made",
@@ -411,8 +411,8 @@ class Examination:
             )
         facts["next_beat"] = next_beat / 1000
         says = f"{to} answers in {_milliseconds(took)}; the next one is due in {next_beat / 1000:g} s"
-        if sent > 1:
-            says = f"{sent - 1} of {sent} unanswered; {says}"
+        if answered > 1:
+            says = f"{answered - 1} of {answered} unanswered; {says}"
             return Finding("heartbeat", Outcome.WARNING, says, "the network loses datagrams: try again later", facts)
         return Finding("heartbeat", Outcome.OK, says, facts=facts)
 
