@@ -130,7 +130,7 @@ class ChainVerifier:
             PolicyBuilder().store(self._store).build_server_verifier(subject := x509.DNSName(name))
         except ValueError as error:
             raise ConfigError(
-                f"no certificate can have the server name {name!r} ({error}): give a host name or an IP address"
+                f"no certificate can have the name {name!r} ({error}): give the one it has as server_name"
             ) from error
         return subject
 

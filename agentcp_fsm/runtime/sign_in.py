@@ -30,8 +30,6 @@ from agentcp_fsm.session import Session
 
 logger = logging.getLogger(__name__)
 
-EXAMPLE = "https://heartbeat.example"
-"""A server's URL that works, to try options with."""
 SESSIONS_REMEMBERED = 8
 """A server may be left before its session is signed out: so many of the latest sessions are signed out where they are
 from.  Each attempt has one at most, so these are far more than can be waiting."""
@@ -121,8 +119,7 @@ class DiscoveredSignIn:
         """Check what an application gave; raises ConfigError for what cannot work."""
         credentials = _checked(agent_id, credentials)
         url = access_point_url(agent_id, access_point)
-        for client in (AccessPointClient(url, **_of_access_point(options)), AuthClient(EXAMPLE, **options)):
-            client.close()  # to make them raises for what cannot work, before anything is begun
+        AccessPointClient(url, **options)  # raises for what cannot work, before anything is begun
         return cls(credentials, url, config, options)
 
     def on(self, hub: Hub) -> DiscoveringAuthenticator:
@@ -134,7 +131,7 @@ class DiscoveredSignIn:
             self.access_point,
             timeouts=replace(timeouts, total=timeouts.total / 2),
             transport=transport,
-            **_of_access_point(self.options),
+            **self.options,
         )
         return DiscoveringAuthenticator(
             self.credentials,
@@ -239,13 +236,6 @@ def _checked(agent_id: str, credentials: Credentials | None) -> Credentials:
             f"the credentials are those of {credentials.agent_id}, not of {agent_id}: load the right ones"
         )
     return credentials
-
-
-def _of_access_point(options: ClientOptions) -> ClientOptions:
-    """The same for the access point, which has a name of its own."""
-    options = options.copy()
-    options.pop("server_name", None)
-    return options
 
 
 def _timeouts(config: Config) -> Timeouts:

@@ -230,7 +230,7 @@ class TestNames:
 
     @pytest.mark.parametrize("name", ["", "a..b", "a b", "*.example", "例子.example"])
     def test_what_is_no_name(self, name: str) -> None:
-        with pytest.raises(ConfigError, match="no certificate can have the server name"):
+        with pytest.raises(ConfigError, match="no certificate can have the name"):
             verifier(name=name)
 
 
