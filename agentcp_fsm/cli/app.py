@@ -302,7 +302,10 @@ def new_identity(
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
 ) -> None:
-    """Make a key and a self-signed certificate as the SDK keeps them; only a local server believes them."""
+    """Make a key and a self-signed certificate as the SDK keeps them; only a local server believes them.
+
+    Nothing is overwritten.  Without a password the key is not encrypted, and the SDK does not load it.
+    """
     from agentcp_fsm.auth.identity import make_identity
 
     make_identity(data, agent_id, _password(password_file, password_env))
