@@ -204,10 +204,11 @@ def connect(
     from agentcp_fsm.runtime import Connection
 
     _log(log_level)
-    _check_server(server, access_point, server_name)
+    _check_server(server, access_point)
     trust = _trust(
         ca_file,
         trust_roots,
+        server_name,
         require_server_proof,
         insecure_allow_http,
         insecure_allow_any_server_name,
@@ -219,7 +220,7 @@ def connect(
             agent_id, credentials=credentials, access_point=access_point, codec=codec, **trust
         )
     else:
-        client = AuthClient(server, server_name=server_name, **trust)
+        client = AuthClient(server, **trust)
         connection = Connection(agent_id, credentials=credentials, client=client, codec=codec)
     raise typer.Exit(run_connection(connection, json))
 
@@ -253,10 +254,11 @@ def doctor(
     from agentcp_fsm.doctor import Examination, server_at, server_named_by
 
     _log(log_level)
-    _check_server(server, access_point, server_name)
+    _check_server(server, access_point)
     trust = _trust(
         ca_file,
         trust_roots,
+        server_name,
         require_server_proof,
         insecure_allow_http,
         insecure_allow_any_server_name,
@@ -269,7 +271,6 @@ def doctor(
         password=_password(password_file, password_env),
         ask_password=(lambda: _ask_password(agent_id)) if sys.stdin.isatty() else None,
         codec=codec,
-        server_name=server_name,
         options=trust,
     )
     raise typer.Exit(run_doctor(examination, json))
@@ -284,7 +285,7 @@ def serve(
     json: Json = False,
     log_level: Logging = LogLevel.WARNING,
 ) -> None:
-    """Run a server to try agents on, with faults to switch.
+    """Run a server to try agents on, and an access point that names it, with faults to switch.
 
     It takes console commands on standard input; "help" lists them.  It believes any certificate that names the agent,
     so it is no server for production.
@@ -320,16 +321,15 @@ def _log(level: LogLevel) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
-def _check_server(server: str | None, access_point: str | None, server_name: str | None) -> None:
+def _check_server(server: str | None, access_point: str | None) -> None:
     if server is not None and access_point is not None:
         raise ConfigError("--server and --access-point exclude each other: give one, or neither")
-    if server is None and server_name is not None:
-        raise ConfigError("--server-name is the name of one server: give its URL as --server")
 
 
 def _trust(
     ca_file: Path | None,
     trust_roots: Path | None,
+    server_name: str | None,
     require_server_proof: bool | None,
     allow_http: bool,
     allow_any_server_name: bool,
@@ -342,6 +342,7 @@ def _trust(
     return {
         "verify": True if ca_file is None else ca_file,
         "trust_roots": None if trust_roots is None else load_trust_roots(trust_roots),
+        "server_name": server_name,
         "server_proof": policies[require_server_proof],
         "allow_insecure_http": allow_http,
         "allow_insecure_any_server_name": allow_any_server_name,
