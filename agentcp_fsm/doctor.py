@@ -93,7 +93,9 @@ def server_named_by(agent_id: str, access_point: str | None, options: ClientOpti
     def find(credentials: Credentials | None) -> str:
         if credentials is None:
             raise _NotTried("the access point, which is asked for it, asks for the agent's certificate")
-        with AccessPointClient(access_point_url(agent_id, access_point), **options) as client:
+        its_options = options.copy()
+        its_options.pop("server_name", None)  # the access point has a name of its own
+        with AccessPointClient(access_point_url(agent_id, access_point), **its_options) as client:
             return client.config(credentials).heartbeat_server
 
     return find
@@ -139,7 +141,7 @@ class Examination:
     """One agent's examination.
 
     ``data`` is the folder that `Credentials.load` takes; without ``password``, ``ask_password`` is called if the key
-    needs one.  ``timeouts``, ``server_name`` and ``options`` are those of `AuthClient`, which judges the server.
+    needs one.  ``timeouts`` and ``options`` are those of `AuthClient`, which judges the server.
     """
 
     def __init__(
@@ -152,7 +154,6 @@ class Examination:
         ask_password: Callable[[], str] | None = None,
         codec: str = "agentcp",
         timeouts: Timeouts | None = None,
-        server_name: str | None = None,
         options: ClientOptions | None = None,
     ) -> None:
         self._agent_id = agent_id
@@ -162,7 +163,6 @@ class Examination:
         self._ask_password = ask_password
         self._codec = codec_named(codec)
         self._timeouts = timeouts or Timeouts()
-        self._server_name = server_name
         self._options: ClientOptions = options or {}
         self._transport = _WatchedTransport()
         self._files: CredentialFiles | None = None
@@ -248,7 +248,6 @@ class Examination:
         self._client = AuthClient(
             url,
             timeouts=self._timeouts,
-            server_name=self._server_name,
             transport=self._transport,
             **self._options,
         )

@@ -204,10 +204,11 @@ def connect(
     from agentcp_fsm.runtime import Connection
 
     _log(log_level)
-    _check_server(server, access_point, server_name)
+    _check_server(server, access_point)
     trust = _trust(
         ca_file,
         trust_roots,
+        server_name,
         require_server_proof,
         insecure_allow_http,
         insecure_allow_any_server_name,
@@ -219,7 +220,7 @@ def connect(
             agent_id, credentials=credentials, access_point=access_point, codec=codec, **trust
         )
     else:
-        client = AuthClient(server, server_name=server_name, **trust)
+        client = AuthClient(server, **trust)
         connection = Connection(agent_id, credentials=credentials, client=client, codec=codec)
     raise typer.Exit(run_connection(connection, json))
 
@@ -253,10 +254,11 @@ def doctor(
     from agentcp_fsm.doctor import Examination, server_at, server_named_by
 
     _log(log_level)
-    _check_server(server, access_point, server_name)
+    _check_server(server, access_point)
     trust = _trust(
         ca_file,
         trust_roots,
+        server_name,
         require_server_proof,
         insecure_allow_http,
         insecure_allow_any_server_name,
@@ -269,7 +271,6 @@ def doctor(
         password=_password(password_file, password_env),
         ask_password=(lambda: _ask_password(agent_id)) if sys.stdin.isatty() else None,
         codec=codec,
-        server_name=server_name,
         options=trust,
     )
     raise typer.Exit(run_doctor(examination, json))
@@ -302,7 +303,10 @@ def new_identity(
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
 ) -> None:
-    """Make a key and a self-signed certificate as the SDK keeps them; only a local server believes them."""
+    """Make a key and a self-signed certificate as the SDK keeps them; only a local server believes them.
+
+    Nothing is overwritten.  Without a password the key is not encrypted, and the SDK does not load it.
+    """
     from agentcp_fsm.auth.identity import make_identity
 
     make_identity(data, agent_id, _password(password_file, password_env))
@@ -317,16 +321,15 @@ def _log(level: LogLevel) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
-def _check_server(server: str | None, access_point: str | None, server_name: str | None) -> None:
+def _check_server(server: str | None, access_point: str | None) -> None:
     if server is not None and access_point is not None:
         raise ConfigError("--server and --access-point exclude each other: give one, or neither")
-    if server is None and server_name is not None:
-        raise ConfigError("--server-name is the name of one server: give its URL as --server")
 
 
 def _trust(
     ca_file: Path | None,
     trust_roots: Path | None,
+    server_name: str | None,
     require_server_proof: bool | None,
     allow_http: bool,
     allow_any_server_name: bool,
@@ -339,6 +342,7 @@ def _trust(
     return {
         "verify": True if ca_file is None else ca_file,
         "trust_roots": None if trust_roots is None else load_trust_roots(trust_roots),
+        "server_name": server_name,
         "server_proof": policies[require_server_proof],
         "allow_insecure_http": allow_http,
         "allow_insecure_any_server_name": allow_any_server_name,

@@ -65,7 +65,6 @@ def test_version() -> None:
         (["connect", "alice.agentid.pub", "--data", "/nowhere"], "/nowhere"),
         (["connect", "alice.agentid.pub", "--data", "/", "--server", "x", "--access-point", "y"], "exclude each other"),
         (["connect", "alice.agentid.pub", "--server", "http://127.0.0.1:1", "--data", "/nowhere"], "/nowhere"),
-        (["connect", "alice.agentid.pub", "--data", "/", "--server-name", "x.example"], "give its URL as --server"),
         (["demo", "--log-level", "loud"], "debug"),
         (["serve", "--udp-port", "65536"], "65535"),
         (["serve", "--next-beat", "0"], "--next-beat"),
