@@ -14,7 +14,7 @@ from typing import Any
 from agentcp_fsm import Config, Connection, Credentials, Invitation, ReportTransition, State
 from agentcp_fsm.runtime.hub import new_event_loop
 from tests.server_process import PATIENCE
-from tests.waiting import until
+from tests.waiting import pause, until
 
 ALICE = "alice.agentid.pub"
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -117,7 +117,7 @@ class Application:
             if health.last_answer is not None and (answered := time.monotonic() - health.last_answer) >= since:
                 return answered
             assert time.monotonic() < deadline, health
-            time.sleep(0.01)  # while ONLINE nothing but an answer changes, and that tells nobody
+            pause()  # while ONLINE nothing but an answer changes, and that tells nobody
 
     def answered(self, number: int) -> None:
         """Wait until as many heartbeats were answered, since the process began."""
@@ -172,7 +172,7 @@ class Application:
         """What is held beyond what was held before the start, once that no longer shrinks."""
         until_nothing_left = time.monotonic() + 5.0
         while (left := Resources.held() - self.before) != Resources(0, 0, 0) and time.monotonic() < until_nothing_left:
-            time.sleep(0.005)
+            pause()
         return left
 
     def told(self) -> list[str]:

@@ -49,6 +49,7 @@ from tests.timings import SCALED
 
 DEFAULT_BEAT = 0.1
 """Seconds between heartbeats that the server asks for, unless a case says otherwise."""
+LOG = "log"
 STOP_MARGIN = 3.0
 """Seconds beyond the configured sign-out time within which stop returns, whatever happens."""
 
@@ -88,8 +89,9 @@ class Case:
     """Seconds between heartbeats that the server asks for."""
     own_server: bool = False
     """Whether the fault does more to the server than its console can, so that no other case may use the same."""
-    launcher: Callable[[], Sequence[str]] | None = None
-    """Gives the command that starts the application's process; it may skip the test (`tests.needs`)."""
+    launcher: Callable[[Path], Sequence[str]] | None = None
+    """Gives the command that starts the application's process, for a folder of the case's own; it may skip the test
+    (`tests.needs`)."""
     slow: bool = False
     """Whether it takes too long for every run of the tests."""
     note: str = ""
@@ -124,8 +126,8 @@ class Bench:
     case: Case
     server: ServerProcess
     agent: Process[Application]
-    log: Path
-    """What the application logged."""
+    folder: Path
+    """For files of the case's own; the application's log is among them."""
     stack: ExitStack
     """Ends what a fault leaves behind."""
     relay: Relay | None = None
@@ -244,13 +246,13 @@ def bench_of(case: Case, shared: ServerProcess | None = None) -> Iterator[Bench]
             server("restart")  # forget earlier cases' sessions
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         relay = stack.enter_context(Relay(address_of(server.url))) if case.relayed else None
-        arguments = (relay.url if relay else server.url, identity(), case.config, folder / "log")
+        arguments = (relay.url if relay else server.url, identity(), case.config, folder / LOG)
         if case.launcher is None:
             agent = Process(Application, *arguments)
         else:
-            agent = Process.launched(case.launcher(), Application, *arguments)
+            agent = Process.launched(case.launcher(folder), Application, *arguments)
         stack.enter_context(agent)
-        yield Bench(case, server, agent, folder / "log", stack, relay)
+        yield Bench(case, server, agent, folder, stack, relay)
 
 
 def run(case: Case, shared: ServerProcess | None = None) -> Outcome:
@@ -266,8 +268,8 @@ def run(case: Case, shared: ServerProcess | None = None) -> Outcome:
                 bench.ended = time.monotonic()
             outcome = _FINISH[case.ends](bench, bench.begun, bench.ended)
         except AssertionError as error:
-            log = "".join(bench.log.read_text().splitlines(keepends=True)[-40:]) if bench.log.exists() else ""
-            return Outcome(case=case, broken=(f"{error}\nThe application's log ends:\n{log}",))
+            log = (bench.folder / LOG).read_text().splitlines(keepends=True)
+            return Outcome(case=case, broken=(f"{error}\nThe application's log ends:\n{''.join(log[-40:])}",))
     return outcome
 
 
