@@ -77,7 +77,7 @@ class Authenticator(Protocol):
         """
 
     def sign_out(self, session: Session) -> None:
-        """End a session, or raise."""
+        """End a session, or raise; nobody waits for it longer than the configured sign-out time."""
 
 
 class Listener(Protocol):
