@@ -143,5 +143,5 @@ class HandlerQueue:
 def _run(job: Job) -> None:
     try:
         job()
-    except Exception:  # a handler is the application's, and may raise anything
+    except BaseException:  # a handler is the application's, and may raise anything; the thread is not its to end
         logger.exception("%r raised", job)
