@@ -46,6 +46,9 @@ class Resources:
         )
 
 
+NOTHING = Resources(0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How an application is at one moment.  All clocks are those of `time.monotonic`, which processes share."""
@@ -168,10 +171,10 @@ class Application:
             invitations=len(self.invitations),
         )
 
-    def left(self) -> Resources:
-        """What is held beyond what was held before the start, once that no longer shrinks."""
-        until_nothing_left = time.monotonic() + 5.0
-        while (left := Resources.held() - self.before) != Resources(0, 0, 0) and time.monotonic() < until_nothing_left:
+    def left(self, expected: Resources = NOTHING) -> Resources:
+        """What is held beyond what was held before the start, once it is what is expected, or after 5 s."""
+        deadline = time.monotonic() + 5.0
+        while (left := Resources.held() - self.before) != expected and time.monotonic() < deadline:
             pause()
         return left
 
