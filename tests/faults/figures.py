@@ -134,7 +134,7 @@ def after_an_outage(
 
 
 def by_the_machine_alone(runs: int, outage: float, config: Config, back: float) -> list[Figure]:
-    """The same outage, met by the machine in no time: what is drawn at random makes little difference in so many runs."""
+    """The same outage, met by the machine in no time: so many runs that chance makes no difference."""
     returned = []
     random = Random(0)
     for _ in range(runs):
