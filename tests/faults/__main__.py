@@ -9,18 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-from rich.table import Table
 
 from tests.faults.bench import Outcome, run
 from tests.faults.catalogue import CASES
+from tests.faults.page import show, write
 from tests.server_process import ServerProcess
 
 HEADINGS = (
     "what happens", "must be", "within", "measured", "lost", "unanswered", "sign-ins", "processor", "memory",
     "stop", "left",
 )  # fmt: skip
-BEGIN, END = "<!-- faults:begin -->", "<!-- faults:end -->"
 
 
 def row_of(outcome: Outcome) -> tuple[str, ...]:
@@ -45,20 +43,6 @@ def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.3f} s"
 
 
-def as_markdown(rows: list[tuple[str, ...]]) -> str:
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def write(page: Path, text: str) -> None:
-    """Put the text between the marks of the page."""
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"{page} has no lines {BEGIN} and {END} to put the table between")
-    page.write_text(f"{before}{begin}\n{text}{end}{after}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("name", nargs="*", help="part of the names of the cases to carry out")
@@ -81,12 +65,9 @@ def main() -> None:
             except pytest.skip.Exception as skipped:
                 print(f"left out: {skipped}", file=sys.stderr)
     rows = [row_of(outcome) for outcome in outcomes]
+    show(HEADINGS, rows)
     if options.write:
-        write(options.write, as_markdown(rows))
-    table = Table(*HEADINGS)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+        write(options.write, "faults", HEADINGS, rows)
     broken = [outcome for outcome in outcomes if outcome.broken]
     for outcome in broken:
         print(f"{outcome.case.name}:", *outcome.broken, sep="\n  ")
