@@ -141,6 +141,7 @@ class DiscoveredSignIn:
             access_point,
             lambda url: AuthClient(url, timeouts=timeouts, transport=transport, **self.options),
             self.config.discovery_interval_min,
+            self.config.sign_out_timeout,
         )
 
 
@@ -159,11 +160,13 @@ class DiscoveringAuthenticator:
         access_point: AccessPointClient,
         client_of: Callable[[str], AuthClient],
         interval: float,
+        sign_out_timeout: float,
     ) -> None:
         self._credentials = credentials
         self._access_point = access_point
         self._client_of = client_of
         self._interval = interval
+        self._sign_out_timeout = sign_out_timeout
         self._lock = threading.Lock()
         """An abandoned sign-in may still be under way when the next one begins."""
         self._server: str | None = None
@@ -194,7 +197,7 @@ class DiscoveringAuthenticator:
         """End a session, at the server that it is from; raises SignInError."""
         with self._lock:
             client = self._clients.pop(session)
-        client.sign_out(self._credentials.agent_id, session)
+        client.sign_out(self._credentials.agent_id, session, timeout=self._sign_out_timeout)
 
     def query_online_state(self, session: Session, agents: Sequence[str], abandonment: Abandonment) -> list[Any]:
         """Ask which of `agents` are online; raises SignInError."""
