@@ -181,6 +181,6 @@ CASES = (
     Case(name="wall clock an hour ahead, then an hour back", fault=wall_clock_steps, launcher=faketime, processor=3,
          within=1, sign_ins=0),
     Case(name="wall clock an hour back while waiting", fault=wall_clock_steps_in_backoff,
-         launcher=faketime, processor=3, within=2.5, sign_ins=2, losses=1),
+         launcher=faketime, processor=3, within=5, sign_ins=4, losses=1),
     Case(name="every processor busy with something else", fault=processors_busy, within=2, sign_ins=1, losses=1),
 )  # fmt: skip
