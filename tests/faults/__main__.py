@@ -12,14 +12,13 @@ import pytest
 
 from tests.faults.bench import Outcome, run
 from tests.faults.catalogue import CASES
-from tests.faults.page import as_markdown, parts, show, write
+from tests.faults.page import parts, show, write
 from tests.server_process import ServerProcess
 
 HEADINGS = (
     "what happens", "must be", "within", "measured", "lost", "unanswered", "sign-ins", "processor", "memory",
     "stop", "left",
 )  # fmt: skip
-MARK = "faults"
 
 
 def row_of(outcome: Outcome) -> tuple[str, ...]:
@@ -58,7 +57,7 @@ def main() -> None:
     if not chosen:
         parser.error(f"no case has {' or '.join(map(repr, options.name))} in its name")
     if options.write:
-        parts(options.write, MARK)  # before anything takes minutes
+        parts(options.write, "faults")  # before anything takes minutes
     outcomes = []
     with ServerProcess() as server:
         for number, case in enumerate(chosen, 1):
@@ -70,7 +69,7 @@ def main() -> None:
     rows = [row_of(outcome) for outcome in outcomes]
     show(HEADINGS, rows)
     if options.write:
-        write(options.write, MARK, as_markdown(HEADINGS, rows))
+        write(options.write, "faults", HEADINGS, rows)
     broken = [outcome for outcome in outcomes if outcome.broken]
     for outcome in broken:
         print(f"{outcome.case.name}:", *outcome.broken, sep="\n  ")

@@ -32,13 +32,12 @@ from agentcp_fsm.lifecycle import Lifecycle
 from tests.faults import deeds
 from tests.faults.application import NOTHING, Application
 from tests.faults.bench import identity
-from tests.faults.page import as_markdown, parts, show, write
+from tests.faults.page import parts, show, write
 from tests.faults.process import Process
 from tests.server_process import ServerProcess
 from tests.waiting import until
 
 HEADINGS = ("figure", "measured", "at most", "")
-MARK = "figures"
 RUNS = 20
 OUTAGE = 40.0
 """Seconds."""
@@ -208,7 +207,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into this page")
     options = parser.parse_args()
     if options.write:
-        parts(options.write, MARK)  # before anything takes minutes
+        parts(options.write, "figures")  # before anything takes minutes
     field = Config()
     measurements: list[Callable[[], list[Figure]]] = [
         lambda: after_401(RUNS, 0.0),
@@ -237,7 +236,7 @@ def main() -> None:
     ]
     show(HEADINGS, rows)
     if options.write:
-        write(options.write, MARK, as_markdown(HEADINGS, rows))
+        write(options.write, "figures", HEADINGS, rows)
     raise SystemExit(0 if all(each.reached for each in figures) else 1)
 
 

@@ -1,4 +1,4 @@
-"""Tables of what was measured: on the terminal, and in a page of Markdown between marks that have the table's name."""
+"""Tables of what was measured: on the terminal, or in a page of Markdown between marks with the table's name."""
 
 import sys
 from collections.abc import Sequence
@@ -18,28 +18,22 @@ def show(headings: Sequence[str], rows: Rows) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
-def as_markdown(headings: Sequence[str], rows: Rows) -> str:
-    """The table as it stands in a page."""
+def write(page: Path, name: str, headings: Sequence[str], rows: Rows) -> None:
+    """Put the table into a page, between ``<!-- name:begin -->`` and ``<!-- name:end -->``."""
+    before, after = parts(page, name)
     lines = (headings, ("---",) * len(headings), *rows)
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    page.write_text(f"{before}{text}{after}")
 
 
-def parts(page: Path, mark: str) -> tuple[str, str]:
-    """The page up to and from where the table of that mark stands; ends the program if it has no such place."""
-    marks = f"<!-- {mark}:begin -->", f"<!-- {mark}:end -->"
+def parts(page: Path, name: str) -> tuple[str, str]:
+    """The page up to and from where the table stands; ends the program if there is no such page or place."""
+    marks = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     try:
         before, begin, rest = page.read_text().partition(marks[0])
     except OSError as error:
-        raise SystemExit(
-            f"{page} cannot be read ({error.strerror}): give a page that has {' and '.join(marks)}"
-        ) from None
+        raise SystemExit(f"{page} cannot be read ({error.strerror}): give a page with {' and '.join(marks)}") from None
     _, end, after = rest.partition(marks[1])
     if not (begin and end):
         raise SystemExit(f"{page} has no lines {' and '.join(marks)} to put the table between")
     return f"{before}{begin}\n", f"{end}{after}"
-
-
-def write(page: Path, mark: str, text: str) -> None:
-    """Put the text between the marks of the page."""
-    before, after = parts(page, mark)
-    page.write_text(f"{before}{text}{after}")
