@@ -46,6 +46,8 @@ class HttpSignIn:
     server_url: str | None
     client: AuthClient | None
     timeouts: Timeouts
+    sign_out_timeout: float
+    """Seconds: a sign-out that nobody waits for any longer is not to go on."""
 
     @classmethod
     def of(
@@ -66,7 +68,7 @@ class HttpSignIn:
         timeouts = _timeouts(config)
         if server_url is not None:
             AuthClient(server_url, timeouts=timeouts)  # raises for a URL that cannot work, before anything is begun
-        return cls(credentials, server_url, client, timeouts)
+        return cls(credentials, server_url, client, timeouts, config.sign_out_timeout)
 
     def on(self, hub: Hub) -> HttpAuthenticator:
         """The same, ready for use on a hub."""
@@ -74,7 +76,7 @@ class HttpSignIn:
         if client is None:
             assert self.server_url is not None
             client = AuthClient(self.server_url, timeouts=self.timeouts, transport=hub.shared(Transport))
-        return HttpAuthenticator(self.credentials, client)
+        return HttpAuthenticator(self.credentials, client, self.sign_out_timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class HttpAuthenticator:
 
     credentials: Credentials
     client: AuthClient
+    sign_out_timeout: float
 
     def sign_in(self, abandonment: Abandonment) -> Session:
         """Obtain a session; raises SignInError."""
@@ -90,7 +93,7 @@ class HttpAuthenticator:
 
     def sign_out(self, session: Session) -> None:
         """End a session; raises SignInError."""
-        self.client.sign_out(self.credentials.agent_id, session)
+        self.client.sign_out(self.credentials.agent_id, session, timeout=self.sign_out_timeout)
 
     def query_online_state(self, session: Session, agents: Sequence[str], abandonment: Abandonment) -> list[Any]:
         """Ask which of `agents` are online; raises SignInError."""
@@ -193,7 +196,7 @@ class DiscoveringAuthenticator:
         """End a session, at the server that it is from; raises SignInError."""
         with self._lock:
             client = self._clients.pop(session)
-        client.sign_out(self._credentials.agent_id, session)
+        client.sign_out(self._credentials.agent_id, session, timeout=self._config.sign_out_timeout)
 
     def query_online_state(self, session: Session, agents: Sequence[str], abandonment: Abandonment) -> list[Any]:
         """Ask which of `agents` are online; raises SignInError."""

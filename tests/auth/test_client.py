@@ -352,6 +352,12 @@ class TestTime:
 
         self.assert_times_out(respond, HURRIED)
 
+    def test_a_sign_out_has_a_time_of_its_own(self, client: AuthClient, server: Server) -> None:
+        server.respond = hanging()
+        started = time.monotonic()
+        assert failure_of(lambda: client.sign_out(AGENT, SESSION, timeout=0.2)).kind is FailureKind.TIMEOUT
+        assert time.monotonic() - started < 5
+
     def test_a_status_whose_body_drips_is_still_the_status(self) -> None:
         drip = dripping(b"HTTP/1.1 503 X\r\nContent-Length: 10000\r\n\r\n", b" ")
         assert sign_in_failure(drip, HURRIED).status == 503

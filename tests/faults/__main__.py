@@ -9,17 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-from rich.table import Table
 
 from tests.faults.bench import Outcome, run
 from tests.faults.catalogue import CASES
+from tests.faults.page import parts, show, write
 from tests.server_process import ServerProcess
 
 HEADINGS = (
-    "what happens", "must be", "within", "measured", "lost", "unanswered", "sign-ins", "processor", "stop", "left",
+    "what happens", "must be", "within", "measured", "lost", "unanswered", "sign-ins", "processor", "memory",
+    "stop", "left",
 )  # fmt: skip
-BEGIN, END = "<!-- faults:begin -->", "<!-- faults:end -->"
 
 
 def row_of(outcome: Outcome) -> tuple[str, ...]:
@@ -34,6 +33,7 @@ def row_of(outcome: Outcome) -> tuple[str, ...]:
         f"{outcome.unanswered}",
         f"{outcome.sign_ins} of {case.sign_ins}",
         f"{outcome.processor * 1000:.0f} of {case.processor * 1000:.0f} ms",
+        "" if left is None else f"{outcome.memory:.1f} MB",
         _seconds(outcome.stopping),
         "" if left is None else f"{left.threads} / {left.descriptors} / {left.sockets}",
     )
@@ -41,20 +41,6 @@ def row_of(outcome: Outcome) -> tuple[str, ...]:
 
 def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.3f} s"
-
-
-def as_markdown(rows: list[tuple[str, ...]]) -> str:
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def write(page: Path, text: str) -> None:
-    """Put the text between the marks of the page."""
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"{page} has no lines {BEGIN} and {END} to put the table between")
-    page.write_text(f"{before}{begin}\n{text}{end}{after}")
 
 
 def main() -> None:
@@ -70,6 +56,8 @@ def main() -> None:
     ]
     if not chosen:
         parser.error(f"no case has {' or '.join(map(repr, options.name))} in its name")
+    if options.write:
+        parts(options.write, "faults")  # before anything takes minutes
     outcomes = []
     with ServerProcess() as server:
         for number, case in enumerate(chosen, 1):
@@ -79,12 +67,9 @@ def main() -> None:
             except pytest.skip.Exception as skipped:
                 print(f"left out: {skipped}", file=sys.stderr)
     rows = [row_of(outcome) for outcome in outcomes]
+    show(HEADINGS, rows)
     if options.write:
-        write(options.write, as_markdown(rows))
-    table = Table(*HEADINGS)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+        write(options.write, "faults", HEADINGS, rows)
     broken = [outcome for outcome in outcomes if outcome.broken]
     for outcome in broken:
         print(f"{outcome.case.name}:", *outcome.broken, sep="\n  ")

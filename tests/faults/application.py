@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from agentcp_fsm import Config, Connection, Credentials, Invitation, ReportTransition, State
 from agentcp_fsm.runtime.hub import new_event_loop
 from tests.server_process import PATIENCE
-from tests.waiting import until
+from tests.waiting import pause, until
 
 ALICE = "alice.agentid.pub"
+STARTING = ("start", "signed_out")
+"""What begins a connection's life, at once or after the end of the one before."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -46,6 +50,9 @@ class Resources:
         )
 
 
+NOTHING = Resources(0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How an application is at one moment.  All clocks are those of `time.monotonic`, which processes share."""
@@ -55,6 +62,8 @@ class Reading:
     """Seconds of processor time so far."""
     memory: int
     """Bytes of it that are in memory."""
+    memory_peak: int
+    """The most that ever were."""
     held: Resources
     state: State
     reason: str
@@ -67,6 +76,15 @@ class Reading:
     receive_failures: int
     malformed: int
     invitations: int
+    haste: float
+    """The least time between two sign-ins, in seconds, those that follow a start excepted; infinite for none."""
+
+
+def _memory_peak() -> int:
+    """Of this program: what `resource` says would include the process that it was forked from."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    kilobytes = next(line.split()[1] for line in status if line.startswith("VmHWM:"))
+    return int(kilobytes) * 1024
 
 
 class Application:
@@ -88,17 +106,16 @@ class Application:
         self.changed = threading.Condition()
         """Notified of each transition."""
         self.connection = self.connect()
+        self.connection.on_transition(self._note)
+        self.connection.on_error(self.errors.append)
+        self.connection.on_invite(self.invitations.append)
         new_event_loop().close()  # the process's first uvloop opens a pipe that is kept for all later ones
         self.before = Resources.held()
         """What the process holds while no connection is started."""
 
     def connect(self) -> Connection:
-        """Another connection like the first, not started."""
-        connection = Connection(self.agent_id, self.url, credentials=self.credentials, config=self.config)
-        connection.on_transition(self._note)
-        connection.on_error(self.errors.append)
-        connection.on_invite(self.invitations.append)
-        return connection
+        """A connection, not started, without handlers."""
+        return Connection(self.agent_id, self.url, credentials=self.credentials, config=self.config)
 
     def start(self) -> None:
         """Start the connection."""
@@ -117,7 +134,7 @@ class Application:
             if health.last_answer is not None and (answered := time.monotonic() - health.last_answer) >= since:
                 return answered
             assert time.monotonic() < deadline, health
-            time.sleep(0.01)  # while ONLINE nothing but an answer changes, and that tells nobody
+            pause()  # while ONLINE nothing but an answer changes, and that tells nobody
 
     def answered(self, number: int) -> None:
         """Wait until as many heartbeats were answered, since the process began."""
@@ -132,8 +149,11 @@ class Application:
         self._until_transition(lambda: self.connection.health().statistics.losses >= number)
 
     def _until_transition(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
         with self.changed:
-            assert self.changed.wait_for(condition, PATIENCE), self.connection.health()
+            while not condition():
+                assert time.monotonic() < deadline, self.connection.health()
+                self.changed.wait(0.1)  # handlers may be in no state to tell
 
     def _note(self, transition: ReportTransition) -> None:
         with self.changed:
@@ -154,6 +174,7 @@ class Application:
             at=time.monotonic(),
             processor=time.process_time(),
             memory=int(Path("/proc/self/statm").read_text().split()[1]) * PAGE,
+            memory_peak=_memory_peak(),
             held=Resources.held(),
             state=health.state,
             reason=health.reason,
@@ -166,13 +187,32 @@ class Application:
             receive_failures=counted.receive_failures,
             malformed=counted.malformed,
             invitations=len(self.invitations),
+            haste=self._haste(),
         )
 
-    def left(self) -> Resources:
-        """What is held beyond what was held before the start, once that no longer shrinks."""
-        until_nothing_left = time.monotonic() + 5.0
-        while (left := Resources.held() - self.before) != Resources(0, 0, 0) and time.monotonic() < until_nothing_left:
-            time.sleep(0.005)
+    def entered_after(self, at: float, state: State) -> float:
+        """Wait until `state` is entered after `at`; returns when that was."""
+
+        def found() -> float | None:
+            return next((one.at for one in self.transitions if one.at > at and one.dest == state), None)
+
+        self._until_transition(lambda: found() is not None)
+        entered = found()
+        assert entered is not None
+        return entered
+
+    def _haste(self) -> float:
+        begun = [one for one in self.transitions if one.dest in (State.SIGNING_IN, State.RECONNECTING)]
+        return min(
+            (after.at - before.at for before, after in pairwise(begun) if after.trigger not in STARTING),
+            default=math.inf,
+        )
+
+    def left(self, expected: Resources = NOTHING) -> Resources:
+        """What is held beyond what was held before the start, once it is what is expected, or after 5 s."""
+        deadline = time.monotonic() + 5.0
+        while (left := Resources.held() - self.before) != expected and time.monotonic() < deadline:
+            pause()
         return left
 
     def told(self) -> list[str]:

@@ -29,6 +29,7 @@ The lists of cases stand in `tests.faults.catalogue`; ``python -m tests.faults``
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -37,18 +38,20 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from agentcp_fsm import Config, State
 from agentcp_fsm.auth.identity import make_identity
-from tests.faults.application import ALICE, Application, Reading, Resources
+from tests.faults.application import ALICE, NOTHING, Application, Reading, Resources
 from tests.faults.process import Ended, Process
 from tests.faults.relay import Relay
 from tests.server_process import ServerProcess
-from tests.timings import SCALED
+from tests.timings import CALM
 
 DEFAULT_BEAT = 0.1
 """Seconds between heartbeats that the server asks for, unless a case says otherwise."""
+LOG = "log"
 STOP_MARGIN = 3.0
 """Seconds beyond the configured sign-out time within which stop returns, whatever happens."""
 
@@ -76,10 +79,14 @@ class Case:
     """Sign-ins that may be begun, from the beginning of the fault to the end of the case."""
     losses: int | None = 0
     """Times that the proven connection is lost, exactly; None: as may be."""
-    processor: float = 0.3
+    processor: float = 0.5
     """Seconds of the application's processor time, at most, from the beginning of the fault until all is well."""
+    memory: float = 32.0
+    """Megabytes, at most, by which the application grows beyond what it took when the fault began."""
+    left: Resources = NOTHING
+    """What is left after stop, exactly: nothing, but for what the application itself holds on to."""
     ends: Ends = Ends.RECOVERED
-    config: Config = SCALED
+    config: Config = CALM
     online: bool = True
     """Whether the connection is brought online before the fault begins."""
     relayed: bool = False
@@ -88,8 +95,9 @@ class Case:
     """Seconds between heartbeats that the server asks for."""
     own_server: bool = False
     """Whether the fault does more to the server than its console can, so that no other case may use the same."""
-    launcher: Callable[[], Sequence[str]] | None = None
-    """Gives the command that starts the application's process; it may skip the test (`tests.needs`)."""
+    launcher: Callable[[Path], Sequence[str]] | None = None
+    """Gives the command that starts the application's process, for a folder of the case's own; it may skip the test
+    (`tests.needs`)."""
     slow: bool = False
     """Whether it takes too long for every run of the tests."""
     note: str = ""
@@ -109,6 +117,10 @@ class Outcome:
     """Heartbeats that were sent and not answered, from the beginning of the fault until all is well."""
     processor: float = 0.0
     """Seconds of processor time, from the beginning of the fault until all is well."""
+    memory: float = 0.0
+    """Megabytes by which the application grew beyond what it took when the fault began, at the most."""
+    haste: float = math.inf
+    """The least time between two sign-ins, those that follow a start excepted."""
     stopping: float | None = None
     """Seconds that stop took."""
     left: Resources | None = None
@@ -124,8 +136,8 @@ class Bench:
     case: Case
     server: ServerProcess
     agent: Process[Application]
-    log: Path
-    """What the application logged."""
+    folder: Path
+    """For files of the case's own; the application's log is among them."""
     stack: ExitStack
     """Ends what a fault leaves behind."""
     relay: Relay | None = None
@@ -135,6 +147,8 @@ class Bench:
     """When the fault ended, on the clock of `time.monotonic`; a fault that goes on to do other things may set it."""
     exit: Ended | None = None
     """How the application's process ended, if it has."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What a fault measured besides."""
     stopping: list[float] = field(default_factory=list)
     """Seconds that each stop took that the fault made."""
 
@@ -213,14 +227,13 @@ def entered(*states: State) -> Waiting:
 
 @cache
 def _folder() -> tempfile.TemporaryDirectory[str]:
-    """The identity that every application wears, made once."""
-    folder = tempfile.TemporaryDirectory()
-    make_identity(folder.name, ALICE)
-    return folder
+    return tempfile.TemporaryDirectory()
 
 
-def identity() -> Path:
-    """The folder of the identity of `ALICE`."""
+@cache
+def identity(agent_id: str = ALICE) -> Path:
+    """The folder of an agent's identity, made once."""
+    make_identity(_folder().name, agent_id)
     return Path(_folder().name)
 
 
@@ -244,13 +257,13 @@ def bench_of(case: Case, shared: ServerProcess | None = None) -> Iterator[Bench]
             server("restart")  # forget earlier cases' sessions
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         relay = stack.enter_context(Relay(address_of(server.url))) if case.relayed else None
-        arguments = (relay.url if relay else server.url, identity(), case.config, folder / "log")
+        arguments = (relay.url if relay else server.url, identity(), case.config, folder / LOG)
         if case.launcher is None:
             agent = Process(Application, *arguments)
         else:
-            agent = Process.launched(case.launcher(), Application, *arguments)
+            agent = Process.launched(case.launcher(folder), Application, *arguments)
         stack.enter_context(agent)
-        yield Bench(case, server, agent, folder / "log", stack, relay)
+        yield Bench(case, server, agent, folder, stack, relay)
 
 
 def run(case: Case, shared: ServerProcess | None = None) -> Outcome:
@@ -266,8 +279,8 @@ def run(case: Case, shared: ServerProcess | None = None) -> Outcome:
                 bench.ended = time.monotonic()
             outcome = _FINISH[case.ends](bench, bench.begun, bench.ended)
         except AssertionError as error:
-            log = "".join(bench.log.read_text().splitlines(keepends=True)[-40:]) if bench.log.exists() else ""
-            return Outcome(case=case, broken=(f"{error}\nThe application's log ends:\n{log}",))
+            log = (bench.folder / LOG).read_text().splitlines(keepends=True)
+            return Outcome(case=case, broken=(f"{error}\nThe application's log ends:\n{''.join(log[-40:])}",))
     return outcome
 
 
@@ -293,7 +306,7 @@ _FINISH = {Ends.RECOVERED: _recovered, Ends.STOPPED: _stopped, Ends.EXITED: _exi
 
 
 def _outcome(bench: Bench, begun: Reading, after: Reading, seconds: float, stopping: float | None) -> Outcome:
-    left = bench.agent.call(Application.left)
+    left = bench.agent.call(Application.left, bench.case.left)
     bench.exit = bench.agent.end()
     return _judged(
         Outcome(
@@ -303,6 +316,8 @@ def _outcome(bench: Bench, begun: Reading, after: Reading, seconds: float, stopp
             losses=after.losses - begun.losses,
             unanswered=max((after.heartbeats - begun.heartbeats) - (after.answers - begun.answers), 0),
             processor=after.processor - begun.processor,
+            memory=max(after.memory_peak - begun.memory, 0) / 1e6,
+            haste=after.haste,
             stopping=stopping,
             left=left,
         ),
@@ -324,9 +339,12 @@ def _judged(outcome: Outcome, bench: Bench) -> Outcome:
             (case.losses in (None, outcome.losses), f"lost {outcome.losses} times, not {case.losses}"),
             (outcome.processor <= case.processor or case.ends is Ends.EXITED,
              f"{outcome.processor:.3f} s of processor time, at most {case.processor:g} s are due"),
+            (outcome.memory <= case.memory, f"it grew by {outcome.memory:.0f} MB, at most {case.memory:g} MB are due"),
+            (outcome.haste >= case.config.sign_in_interval_min,
+             f"two sign-ins are {outcome.haste} s apart, at least {case.config.sign_in_interval_min:g} s are due"),
             (outcome.stopping is None or outcome.stopping <= stop_bound,
              f"stop took {outcome.stopping} s, at most {stop_bound:g} s are due"),
-            (outcome.left in (None, Resources(0, 0, 0)), f"left over: {outcome.left}"),
+            (outcome.left in (None, case.left), f"left over: {outcome.left}"),
             (ended.status == 0, f"the process ended with status {ended.status}"),
             (not ended.errors, f"the process wrote errors:\n{ended.errors}"),
         )

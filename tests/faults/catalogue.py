@@ -1,6 +1,6 @@
 """All cases of the bench."""
 
-from tests.faults import application_cases, server_cases, sign_in_cases, system_cases
+from tests.faults import application_cases, hostile_cases, server_cases, sign_in_cases, system_cases
 from tests.faults.bench import Case
 
 CASES: tuple[Case, ...] = (
@@ -8,4 +8,5 @@ CASES: tuple[Case, ...] = (
     *sign_in_cases.CASES,
     *system_cases.CASES,
     *application_cases.CASES,
+    *hostile_cases.CASES,
 )

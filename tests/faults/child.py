@@ -33,6 +33,8 @@ def serve(channel: Connection) -> None:
         function, arguments, keywords = call
         try:
             result = function(*subject, *arguments, **keywords)
+        except SystemExit:  # the child of a fork that a call made
+            raise
         except BaseException:  # noqa: BLE001 - whatever it is, the parent raises it
             answer = ("raised", traceback.format_exc())
         else:
@@ -57,7 +59,7 @@ def serve_as_template(control: Connection) -> Connection | None:
             return None
         if task != "fork":
             pid, status, usage = os.wait4(task, os.WNOHANG)
-            result = (os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+            result = (os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime)
             control.send(result if pid else None)
             continue
         channel, errors = recv_handle(control), recv_handle(control)
