@@ -488,6 +488,7 @@ _held: WeakSet[Connection] = WeakSet()
 
 
 def _forget_in_child() -> None:
+    _jitter.seed()  # or the processes forked from one would all draw the same, and come back at the same moment
     for connection in list(_held):
         connection._forget_in_child()
     _held.clear()
