@@ -19,7 +19,7 @@ from tests.server_process import ServerProcess
 HEADINGS = (
     "what happens", "must be", "within", "measured", "lost", "unanswered", "sign-ins", "processor", "stop", "left",
 )  # fmt: skip
-BEGIN, END = "<!-- faults:begin -->", "<!-- faults:end -->"
+MARK = "faults"
 
 
 def row_of(outcome: Outcome) -> tuple[str, ...]:
@@ -43,17 +43,18 @@ def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.3f} s"
 
 
-def as_markdown(rows: list[tuple[str, ...]]) -> str:
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *rows]
+def as_markdown(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [headings, ("---",) * len(headings), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def write(page: Path, text: str) -> None:
+def write(page: Path, mark: str, text: str) -> None:
     """Put the text between the marks of the page."""
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    marks = f"<!-- {mark}:begin -->", f"<!-- {mark}:end -->"
+    before, begin, rest = page.read_text().partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not (begin and end):
-        raise SystemExit(f"{page} has no lines {BEGIN} and {END} to put the table between")
+        raise SystemExit(f"{page} has no lines {' and '.join(marks)} to put the table between")
     page.write_text(f"{before}{begin}\n{text}{end}{after}")
 
 
@@ -80,7 +81,7 @@ def main() -> None:
                 print(f"left out: {skipped}", file=sys.stderr)
     rows = [row_of(outcome) for outcome in outcomes]
     if options.write:
-        write(options.write, as_markdown(rows))
+        write(options.write, MARK, as_markdown(HEADINGS, rows))
     table = Table(*HEADINGS)
     for row in rows:
         table.add_row(*row)

@@ -10,8 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from agentcp_fsm import Config, Connection, Credentials, Invitation, ReportTransition, State
+from agentcp_fsm.auth import AuthClient, Timeouts
+from agentcp_fsm.auth.transport import is_loopback
 from agentcp_fsm.runtime.hub import new_event_loop
 from tests.server_process import PATIENCE
 from tests.waiting import until
@@ -80,6 +83,7 @@ class Application:
         self.url = url
         self.config = config
         self.agent_id = agent_id
+        self.client = None if is_loopback(urlsplit(url).hostname) else _insecure_client(url, config)
         self.transitions: list[ReportTransition] = []
         self.errors: list[str] = []
         self.invitations: list[Invitation] = []
@@ -94,7 +98,13 @@ class Application:
 
     def connect(self) -> Connection:
         """Another connection like the first, not started."""
-        connection = Connection(self.agent_id, self.url, credentials=self.credentials, config=self.config)
+        connection = Connection(
+            self.agent_id,
+            None if self.client else self.url,
+            client=self.client,
+            credentials=self.credentials,
+            config=self.config,
+        )
         connection.on_transition(self._note)
         connection.on_error(self.errors.append)
         connection.on_invite(self.invitations.append)
@@ -170,6 +180,8 @@ class Application:
 
     def left(self) -> Resources:
         """What is held beyond what was held before the start, once that no longer shrinks."""
+        if self.client is not None:
+            self.client.close()  # it is the application's own
         until_nothing_left = time.monotonic() + 5.0
         while (left := Resources.held() - self.before) != Resources(0, 0, 0) and time.monotonic() < until_nothing_left:
             time.sleep(0.005)
@@ -182,3 +194,9 @@ class Application:
     def threads(self) -> list[str]:
         """The names of this process's Python threads."""
         return sorted(thread.name for thread in threading.enumerate())
+
+
+def _insecure_client(url: str, config: Config) -> AuthClient:
+    """A client for plain http that is not this machine's own."""
+    timeouts = Timeouts(config.connect_timeout, config.read_timeout, config.sign_in_timeout)
+    return AuthClient(url, timeouts=timeouts, allow_insecure_http=True)

@@ -11,20 +11,27 @@ A namespace is that of a process which ends with its standard input, and named n
 the lab ends, however it ends, all of this is gone.  Nothing touches the machine's own network.
 """
 
+import atexit
+import ctypes
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from tests.faults import wire
 from tests.faults.wire import Impairment
 from tests.needs import needs, needs_program, needs_root
+from tests.server_process import ServerProcess
+
+T = TypeVar("T")
 
 SERVER = "203.0.113.1"
 SERVER_IPV6 = "2001:db8:f::1"
@@ -260,6 +267,50 @@ class Lab:
     def _name_is_known(self, known: bool) -> None:
         self._hosts_file.write_text(f"127.0.0.1 localhost\n{SERVER} {SERVER_NAME}\n" if known else "")
         self._resolver_file.write_text("nameserver 192.0.2.53\noptions timeout:1 attempts:1\n")
+
+
+class Site:
+    """A lab with servers in it, for tests that use it one after the other."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._servers: dict[tuple[str, float], ServerProcess] = {}
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
+        self.lab = self._stack.enter_context(Lab(Path(folder)))
+
+    def server(self, address: str, next_beat: float) -> ServerProcess:
+        """The server at an address, or name, that asks for a heartbeat every `next_beat` seconds."""
+        address = SERVER if address == SERVER_NAME else address
+        if (address, next_beat) not in self._servers:
+            started = ServerProcess("--host", address, next_beat=next_beat, launcher=self.lab.server.command())
+            self._servers[address, next_beat] = self._stack.enter_context(started)
+        return self._servers[address, next_beat]
+
+    def close(self) -> None:
+        """Take it away."""
+        self._stack.close()
+
+
+@cache
+def site() -> Site:
+    """This process's site, made when first asked for; skips the running test, as `needs`, where it cannot be."""
+    needs_network()
+    made = Site()
+    atexit.register(made.close)
+    return made
+
+
+def within(host: int, make: Callable[..., T], *arguments: object) -> T:
+    """Take this process, which must have no thread but one, to a host, and return what `make` makes there.
+
+    `host` is `Host.pid`.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)  # os.setns came with Python 3.12
+    for kind in ("net", "mnt"):
+        with open(f"/proc/{host}/ns/{kind}") as namespace:
+            if libc.setns(namespace.fileno(), 0) != 0:
+                raise OSError(ctypes.get_errno(), f"no way into {namespace.name}")
+    return make(*arguments)
 
 
 _CHAINS = """
