@@ -1,5 +1,6 @@
 """Waiting for a condition, with a bound: the only way in which a test lets time pass."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -9,4 +10,9 @@ def until(condition: Callable[[], object], timeout: float = 10.0, what: str = "i
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, what
-        time.sleep(0.005)
+        pause()
+
+
+def pause() -> None:
+    """Let some milliseconds pass, before asking for a condition once more."""
+    threading.Event().wait(0.005)  # time.sleep would fail in a process whose wall clock libfaketime steps

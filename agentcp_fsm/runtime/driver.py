@@ -157,7 +157,7 @@ class Driver:
         """Take an event, in the loop's thread."""
         if self.closed:
             if isinstance(event, SignedIn):
-                self.hub.pool.submit(partial(self._sign_out_blocking, event.attempt, event.session))
+                self._submit(partial(self._sign_out_blocking, event.attempt, event.session))
             return
         lifecycle = self.lifecycle
         now = monotonic()
@@ -175,11 +175,21 @@ class Driver:
         """Take an event, from any thread; False if the loop is closed."""
         return self.hub.post(partial(self.feed, event))
 
+    def _submit(self, job: Callable[[], None]) -> str:
+        """Have the pool run `job`; says why it will not, or nothing."""
+        try:
+            self.hub.pool.submit(job)
+        except RuntimeError as error:
+            logger.warning("%s: the system has no thread for a call that blocks: %s", self.agent_id, error)
+            return str(error)
+        return ""
+
     # Signing in and out -----------------------------------------------------------------------------------------------
 
-    def _sign_in(self, effect: SignIn) -> None:
+    def _sign_in(self, effect: SignIn) -> Event | None:
         abandonment = self._abandonment = Abandonment()
-        self.hub.pool.submit(partial(self._sign_in_blocking, effect.attempt, abandonment))
+        failure = self._submit(partial(self._sign_in_blocking, effect.attempt, abandonment))
+        return SignInFailed(effect.attempt, failure) if failure else None
 
     def _abandon_sign_in(self, effect: AbandonSignIn) -> None:
         if self._abandonment is not None:
@@ -206,8 +216,9 @@ class Driver:
             return
         self.post(event)
 
-    def _sign_out(self, effect: SignOut) -> None:
-        self.hub.pool.submit(partial(self._sign_out_blocking, effect.attempt, effect.session))
+    def _sign_out(self, effect: SignOut) -> Event | None:
+        failure = self._submit(partial(self._sign_out_blocking, effect.attempt, effect.session))
+        return SignedOut(effect.attempt, failure) if failure else None
 
     def _sign_out_blocking(self, attempt: int, session: Session) -> None:
         reason = ""
@@ -228,8 +239,8 @@ class Driver:
         try:
             ipaddress.ip_address(effect.session.host)
         except ValueError:
-            self.hub.pool.submit(partial(self._resolve_blocking, effect))
-            return None
+            failure = self._submit(partial(self._resolve_blocking, effect))
+            return SocketFailed(effect.attempt, failure) if failure else None
         return self._connect(effect)
 
     def _resolve_blocking(self, effect: OpenSocket) -> None:

@@ -188,7 +188,11 @@ class Background(Hub):
     def __init__(self) -> None:
         super().__init__(new_event_loop())
         self.thread = threading.Thread(target=self._run, name="agentcp-loop", daemon=True)
-        self.thread.start()
+        try:
+            self.thread.start()
+        except RuntimeError:  # the system has no thread for it
+            self.loop.close()
+            raise
 
     def _run(self) -> None:
         try:

@@ -32,7 +32,10 @@ class WorkerPool:
         self._closed = False
 
     def submit(self, job: Job) -> None:
-        """Run `job` soon.  What it raises is logged; a closed pool drops it."""
+        """Run `job` soon.  What it raises is logged; a closed pool drops it.
+
+        Raises RuntimeError if the system has no thread for it, and none of the pool's is there to take it later.
+        """
         with self._condition:
             if self._closed:
                 return
@@ -41,8 +44,14 @@ class WorkerPool:
                 self._condition.notify()
             elif len(self._threads) < self._limit:
                 thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                try:
+                    thread.start()  # it waits for the condition, which is held here
+                except RuntimeError:
+                    if self._threads:
+                        return
+                    self._jobs.pop()
+                    raise
                 self._threads.add(thread)
-                thread.start()
 
     def close(self) -> None:
         """Drop the jobs that wait; threads end with the job they are at."""
@@ -88,7 +97,10 @@ class HandlerQueue:
         self.dropped = 0
 
     def submit(self, job: Job) -> None:
-        """Run `job` after all earlier ones.  What it raises is logged."""
+        """Run `job` after all earlier ones.  What it raises is logged.
+
+        If the system has no thread for it, it waits for the next call to try again.
+        """
         with self._lock:
             if self._jobs is None:
                 self._jobs = deque()
@@ -101,8 +113,13 @@ class HandlerQueue:
                 return
             self._jobs.append(job)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="agentcp-handlers", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name="agentcp-handlers", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    logger.warning("%d calls of handlers wait for a thread: %s", len(self._jobs), error)
+                else:
+                    self._thread = thread
 
     def join(self, timeout: float) -> None:
         """Wait up to `timeout` seconds until nothing runs; not at all inside a handler."""

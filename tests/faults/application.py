@@ -17,7 +17,7 @@ from agentcp_fsm.auth import AuthClient, Timeouts
 from agentcp_fsm.auth.transport import is_loopback
 from agentcp_fsm.runtime.hub import new_event_loop
 from tests.server_process import PATIENCE
-from tests.waiting import until
+from tests.waiting import pause, until
 
 ALICE = "alice.agentid.pub"
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -127,7 +127,7 @@ class Application:
             if health.last_answer is not None and (answered := time.monotonic() - health.last_answer) >= since:
                 return answered
             assert time.monotonic() < deadline, health
-            time.sleep(0.01)  # while ONLINE nothing but an answer changes, and that tells nobody
+            pause()  # while ONLINE nothing but an answer changes, and that tells nobody
 
     def answered(self, number: int) -> None:
         """Wait until as many heartbeats were answered, since the process began."""
@@ -184,7 +184,7 @@ class Application:
             self.client.close()  # it is the application's own
         until_nothing_left = time.monotonic() + 5.0
         while (left := Resources.held() - self.before) != Resources(0, 0, 0) and time.monotonic() < until_nothing_left:
-            time.sleep(0.005)
+            pause()
         return left
 
     def told(self) -> list[str]:

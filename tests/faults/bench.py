@@ -51,6 +51,7 @@ from tests.timings import SCALED
 
 DEFAULT_BEAT = 0.1
 """Seconds between heartbeats that the server asks for, unless a case says otherwise."""
+LOG = "log"
 STOP_MARGIN = 3.0
 """Seconds beyond the configured sign-out time within which stop returns, whatever happens."""
 
@@ -90,8 +91,9 @@ class Case:
     """Seconds between heartbeats that the server asks for."""
     own_server: bool = False
     """Whether the fault does more to the server than its console can, so that no other case may use the same."""
-    launcher: Callable[[], Sequence[str]] | None = None
-    """Gives the command that starts the application's process; it may skip the test (`tests.needs`)."""
+    launcher: Callable[[Path], Sequence[str]] | None = None
+    """Gives the command that starts the application's process, for a folder of the case's own; it may skip the test
+    (`tests.needs`)."""
     across: str = ""
     """The address or name by which the application reaches a server in a network of their own (`tests.faults.network`),
     which is `Bench.lab`; without one, both are on this machine's loopback."""
@@ -129,8 +131,8 @@ class Bench:
     case: Case
     server: ServerProcess
     agent: Process[Application]
-    log: Path
-    """What the application logged."""
+    folder: Path
+    """For files of the case's own; the application's log is among them."""
     stack: ExitStack
     """Ends what a fault leaves behind."""
     relay: Relay | None = None
@@ -256,15 +258,15 @@ def bench_of(case: Case, shared: ServerProcess | None = None) -> Iterator[Bench]
         url = server.url if relay is None else relay.url
         if lab is not None:
             url = url.replace(SERVER, case.across)
-        arguments: tuple[Any, ...] = (url, identity(), case.config, folder / "log")
+        arguments: tuple[Any, ...] = (url, identity(), case.config, folder / LOG)
         if lab is not None:
             agent = Process(within, lab.client.pid, Application, *arguments)
         elif case.launcher is None:
             agent = Process(Application, *arguments)
         else:
-            agent = Process.launched(case.launcher(), Application, *arguments)
+            agent = Process.launched(case.launcher(folder), Application, *arguments)
         stack.enter_context(agent)
-        yield Bench(case, server, agent, folder / "log", stack, relay, lab)
+        yield Bench(case, server, agent, folder, stack, relay, lab)
 
 
 def run(case: Case, shared: ServerProcess | None = None) -> Outcome:
@@ -280,8 +282,8 @@ def run(case: Case, shared: ServerProcess | None = None) -> Outcome:
                 bench.ended = time.monotonic()
             outcome = _FINISH[case.ends](bench, bench.begun, bench.ended)
         except AssertionError as error:
-            log = "".join(bench.log.read_text().splitlines(keepends=True)[-40:]) if bench.log.exists() else ""
-            return Outcome(case=case, broken=(f"{error}\nThe application's log ends:\n{log}",))
+            log = (bench.folder / LOG).read_text().splitlines(keepends=True)
+            return Outcome(case=case, broken=(f"{error}\nThe application's log ends:\n{''.join(log[-40:])}",))
     return outcome
 
 

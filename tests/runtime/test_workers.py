@@ -1,7 +1,11 @@
 """The threads that run what may block."""
 
 import logging
+import resource
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +124,62 @@ def test_a_queue_does_not_wait_for_itself() -> None:
 
     queue.submit(join_from_inside)
     assert done.wait(5)
+
+
+@contextmanager
+def no_more_threads() -> Iterator[None]:
+    """As the system has it when a process or a user has too many: here, for lack of address space for a stack."""
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    threading.stack_size(256 * 1024**2)
+    resource.setrlimit(resource.RLIMIT_AS, (used + 64 * 1024**2, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+        threading.stack_size(0)
+
+
+def test_a_pool_without_a_thread_says_so_and_works_again_later() -> None:
+    pool = WorkerPool(1, "test-pool")
+    done = threading.Semaphore(0)
+    with no_more_threads():
+        for _ in range(3):
+            with pytest.raises(RuntimeError):
+                pool.submit(done.release)
+    pool.submit(done.release)
+    assert done.acquire(timeout=10)
+    assert not done.acquire(blocking=False)  # what was refused is not done later
+    pool.close()
+    pool.join(10)
+    assert not [thread for thread in threading.enumerate() if thread.name == "test-pool"]
+
+
+def test_a_pool_that_cannot_grow_makes_do_with_the_threads_it_has() -> None:
+    pool = WorkerPool(2, "test-pool")
+    started, release, done = threading.Event(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        started.set()
+        release.wait(10)
+
+    pool.submit(hold)
+    assert started.wait(10)
+    with no_more_threads():
+        pool.submit(done.set)
+    release.set()
+    assert done.wait(10)
+    pool.close()
+    pool.join(10)
+
+
+def test_handlers_without_a_thread_wait_for_the_next_call(caplog: pytest.LogCaptureFixture) -> None:
+    queue = HandlerQueue(10)
+    seen: list[int] = []
+    with no_more_threads(), caplog.at_level(logging.WARNING):
+        queue.submit(lambda: seen.append(1))
+        queue.join(10)
+    assert "1 calls of handlers wait for a thread" in caplog.text
+    queue.submit(lambda: seen.append(2))
+    queue.join(10)
+    assert seen == [1, 2]
