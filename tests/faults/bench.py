@@ -137,6 +137,7 @@ class Bench:
     """Ends what a fault leaves behind."""
     relay: Relay | None = None
     lab: Lab | None = None
+    """The network between server and application, if the case has one."""
     begun: Reading | None = None
     """The application when the fault began."""
     ended: float | None = None

@@ -111,3 +111,23 @@ def fail_to_start(application: Application) -> None:
 def clocks(application: Application) -> tuple[float, float]:
     """The wall clock and the monotonic clock."""
     return time.time(), time.monotonic()
+
+
+# Long lives -----------------------------------------------------------------------------------------------------------
+
+
+def forget_what_was_told(application: Application) -> None:
+    """The bench's own notes, which grow, are no leak of the library's."""
+    for notes in (application.transitions, application.errors, application.invitations):
+        notes.clear()
+
+
+def stop_and_start(application: Application) -> None:
+    """One life ends, another begins at once."""
+    application.stop()
+    application.start()
+
+
+def reconnect(application: Application) -> None:
+    """As an application does that knows better."""
+    application.connection.reconnect()
