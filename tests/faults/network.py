@@ -136,7 +136,8 @@ class Lab:
             self.client.ip(*(line for link in NETWORKS for line in _addressed(link, FIRST_HOST)), *_routes(LAN))
             self.server.run("nft", "-f", "-", given=_CHAINS)
             self.client.run("nft", "-f", "-", given=_CHAINS)
-            self._name_is_known(True)
+            self._know(SERVER)
+            self._resolver_file.write_text("nameserver 192.0.2.53\noptions timeout:1 attempts:1\n")
             for file in (self._hosts_file, self._resolver_file):
                 self.client.run("mount", "--bind", str(file), f"/etc/{file.name}")
             self._stack = self._stack.pop_all()
@@ -258,15 +259,24 @@ class Lab:
     @contextmanager
     def name_unknown(self) -> Iterator[None]:
         """`SERVER_NAME` cannot be resolved: the host's table lacks it, and no name server answers."""
-        self._name_is_known(False)
+        self._know()
         try:
             yield
         finally:
-            self._name_is_known(True)
+            self._know(SERVER)
 
-    def _name_is_known(self, known: bool) -> None:
-        self._hosts_file.write_text(f"127.0.0.1 localhost\n{SERVER} {SERVER_NAME}\n" if known else "")
-        self._resolver_file.write_text("nameserver 192.0.2.53\noptions timeout:1 attempts:1\n")
+    @contextmanager
+    def ipv6_broken(self) -> Iterator[None]:
+        """`SERVER_NAME` has an IPv6 address too, which comes first, and nothing that is sent there arrives."""
+        with _rule(self.server, "arriving", f"ip6 daddr {SERVER_IPV6} drop"):
+            self._know(SERVER_IPV6, SERVER)
+            try:
+                yield
+            finally:
+                self._know(SERVER)
+
+    def _know(self, *addresses: str) -> None:
+        self._hosts_file.write_text("".join(f"{address} {SERVER_NAME}\n" for address in addresses))
 
 
 class Site:

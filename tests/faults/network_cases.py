@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
-from agentcp_fsm import Config
+from agentcp_fsm import Config, State
 from tests.faults.application import ALICE, Application
 from tests.faults.bench import Bench, Case, Ends, Waiting, failed, lost
 from tests.faults.network import SERVER, SERVER_IPV6, SERVER_NAME, Direction, Lab
@@ -17,7 +17,7 @@ from tests.faults.wire import Impairment
 from tests.timings import SCALED
 from tests.waiting import until
 
-NETWORKED = replace(SCALED, interval_max=1.0, retry_after_max=0.5, connect_timeout=0.7, read_timeout=0.7)
+NETWORKED = replace(SCALED, interval_max=1.0, retry_after_max=0.5, connect_timeout=0.5, read_timeout=0.5)
 """With the longest interval and Retry-After near what the server asks for, the bounds of `Config` mean something."""
 TCP_PATIENCE = replace(NETWORKED, connect_timeout=3.0, read_timeout=5.0, sign_in_timeout=10.0)
 """TCP's first retransmission comes after a second, and nothing scales that."""
@@ -111,6 +111,16 @@ def address_changed(bench: Bench) -> None:
     bench.lose(1)
 
 
+def at_the_start_for_good(breaking: Breaking) -> Waiting:
+    """The fault is there before the connection is, and stays."""
+
+    def fault(bench: Bench) -> None:
+        bench.stack.enter_context(breaking(lab_of(bench)))
+        bench.start()
+
+    return fault
+
+
 def lasting(seconds: float) -> Waiting:
     """For so long, in real time."""
     return lambda bench: time.sleep(seconds)
@@ -160,6 +170,15 @@ def at_the_start(breaking: Breaking) -> Waiting:
 def stopped_in_an_outage(bench: Bench) -> None:
     with lab_of(bench).outage():
         bench.lose(1)
+        bench.stopping.append(bench.agent.call(Application.stop))
+
+
+def stopped_while_a_name_is_looked_up(bench: Bench) -> None:
+    """No name server answers, and nothing can interrupt the system's resolver."""
+    with lab_of(bench).name_unknown():
+        bench.start()
+        bench.wait_for(State.SIGNING_IN)
+        time.sleep(0.05)  # let it wait, not only begin
         bench.stopping.append(bench.agent.call(Application.stop))
 
 
@@ -216,6 +235,8 @@ CASES = (
          across=SERVER_NAME, sign_ins=4, online=False),
     case("network: name of the server unknown, server restarts", restarted_behind(Lab.name_unknown),
          across=SERVER_NAME, sign_ins=4, losses=1),
+    case("network: name of the server has an IPv6 address where nothing arrives",
+         at_the_start_for_good(Lab.ipv6_broken), across=SERVER_NAME, sign_ins=1, online=False),
     # In the field's own size
     case("network: outage of 40 s, real timings", during(outage(), lasting(40.0)),
          **REAL, sign_ins=11, losses=1, processor=0.2),
@@ -224,6 +245,8 @@ CASES = (
     case("network: 30 % of packets lost for 2 minutes, real timings", during(impaired(loss=0.3), lasting(120.0)),
          **REAL, sign_ins=12, losses=None),
     # Leaving
+    case("network: stop while the server's name is looked up", stopped_while_a_name_is_looked_up, across=SERVER_NAME,
+         within=NETWORKED.stop_bound + 1, sign_ins=1, online=False, ends=Ends.STOPPED),
     case("network: stop in an outage", stopped_in_an_outage, within=NETWORKED.stop_bound + 1, sign_ins=1, losses=1,
          ends=Ends.STOPPED),
 )  # fmt: skip
