@@ -48,14 +48,25 @@ def as_markdown(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def write(page: Path, mark: str, text: str) -> None:
-    """Put the text between the marks of the page."""
+def parts(page: Path, mark: str) -> tuple[str, str]:
+    """The page up to and from where the table of that mark stands; ends the program if it has no such place."""
     marks = f"<!-- {mark}:begin -->", f"<!-- {mark}:end -->"
-    before, begin, rest = page.read_text().partition(marks[0])
+    try:
+        before, begin, rest = page.read_text().partition(marks[0])
+    except OSError as error:
+        raise SystemExit(
+            f"{page} cannot be read ({error.strerror}): give a page that has {' and '.join(marks)}"
+        ) from None
     _, end, after = rest.partition(marks[1])
     if not (begin and end):
         raise SystemExit(f"{page} has no lines {' and '.join(marks)} to put the table between")
-    page.write_text(f"{before}{begin}\n{text}{end}{after}")
+    return f"{before}{begin}\n", f"{end}{after}"
+
+
+def write(page: Path, mark: str, text: str) -> None:
+    """Put the text between the marks of the page."""
+    before, after = parts(page, mark)
+    page.write_text(f"{before}{text}{after}")
 
 
 def main() -> None:
@@ -71,6 +82,8 @@ def main() -> None:
     ]
     if not chosen:
         parser.error(f"no case has {' or '.join(map(repr, options.name))} in its name")
+    if options.write:
+        parts(options.write, MARK)  # before anything takes minutes
     outcomes = []
     with ServerProcess() as server:
         for number, case in enumerate(chosen, 1):

@@ -1,9 +1,9 @@
 """``python -m tests.faults.side_by_side``: the same faults for this library and for the SDK, in one table.
 
 Each fault meets each client in a process of its own, with a reference server of its own in another, and at the timings
-that they come with: so it takes about six minutes.  What is judged is what any client of the protocol has to do, and is
-seen from the server: a heartbeat of a valid session.  Names given as arguments choose the faults that have them as part
-of theirs; ``--write FILE`` puts the table into a page of Markdown, between the marks that stand there.
+that they come with: so it takes about eight minutes.  What is judged is what any client of the protocol has to do, and
+is seen from the server: a heartbeat of a valid session.  Names given as arguments choose the faults that have them as
+part of theirs; ``--write FILE`` puts the table into a page of Markdown, between the marks that stand there.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from rich.table import Table
 
 from agentcp_fsm.auth.identity import make_identity
 from agentcp_fsm.wire import UNAUTHORIZED, HeartbeatResponse, codec_named
-from tests.faults.__main__ import as_markdown, write
+from tests.faults.__main__ import as_markdown, parts, write
 from tests.faults.application import ALICE, Resources
 from tests.faults.clients import CANDIDATES, PASSWORD, Candidate
 from tests.faults.process import Process
@@ -301,6 +301,8 @@ def main() -> None:
     rows = [row for row in ROWS if not options.name or any(part in row.name for part in options.name)]
     if not rows:
         parser.error(f"no fault has {' or '.join(map(repr, options.name))} in its name")
+    if options.write:
+        parts(options.write, MARK)  # before anything takes minutes
     table = Table(*HEADINGS)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(TRIALS_AT_ONCE) as pool:
         make_identity(folder, ALICE, PASSWORD)

@@ -24,8 +24,7 @@ from tests.faults.network import SERVER, Direction, Lab, needs_network
 from tests.faults.network_cases import NETWORKED, lab_of
 from tests.faults.wire import Impairment
 
-SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
-SEED = int(os.environ.get("SOAK_SEED") or random.randrange(2**32))
+SECONDS = 600
 WARMING_UP = 0.2
 """The share of the time after which memory is at home: caches are full, all code has run once."""
 GROWTH = 3 * 2**20
@@ -149,8 +148,17 @@ def at_rest(bench: Bench) -> Reading:
     return bench.reading()
 
 
+def setting(name: str, otherwise: int) -> int:
+    """A whole number from the environment."""
+    given = os.environ.get(name, str(otherwise))
+    if not given.isdecimal():
+        pytest.fail(f"{name}={given!r}: give a whole number", pytrace=False)
+    return int(given)
+
+
 @pytest.mark.soak
-def test_every_fault_is_recovered_from_and_nothing_grows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_fault_is_recovered_from_and_nothing_grows() -> None:
+    duration, seed = setting("SOAK_SECONDS", SECONDS), setting("SOAK_SEED", random.randrange(2**32))
     kinds = [APPLICATION_FAULTS, SERVER_FAULTS]
     try:
         needs_network()
@@ -160,8 +168,8 @@ def test_every_fault_is_recovered_from_and_nothing_grows(capsys: pytest.CaptureF
     else:
         across = SERVER
         kinds.append(NETWORK_FAULTS)
-    print(f"SOAK_SEED={SEED} SOAK_SECONDS={SECONDS:g}")
-    chance = random.Random(SEED)
+    print(f"SOAK_SEED={seed} SOAK_SECONDS={duration}", flush=True)
+    chance = random.Random(seed)
     case = Case(name="soak", fault=lambda bench: None, within=NETWORKED.recovery_bound, sign_ins=0, across=across,
                 config=NETWORKED)  # fmt: skip
     recoveries: dict[str, list[float]] = defaultdict(list)
@@ -170,8 +178,8 @@ def test_every_fault_is_recovered_from_and_nothing_grows(capsys: pytest.CaptureF
         bench.online()
         began = time.monotonic()
         warm: Reading | None = None
-        while (past := time.monotonic() - began) < SECONDS:
-            if warm is None and past > WARMING_UP * SECONDS:
+        while (past := time.monotonic() - began) < duration:
+            if warm is None and past > WARMING_UP * duration:
                 warm = at_rest(bench)
             # At most one fault of a kind, the application's first: it needs a socket to break.
             chosen = sorted(chance.sample(range(len(kinds)), chance.choice((1, 1, 2))))
@@ -181,7 +189,7 @@ def test_every_fault_is_recovered_from_and_nothing_grows(capsys: pytest.CaptureF
                     stack.enter_context(kinds[kind][name](bench))
                 time.sleep(chance.uniform(0.0, LONGEST))
             ended = time.monotonic()
-            what = f"{' and '.join(names)}, {past:.1f} s after the beginning, SOAK_SEED={SEED}"
+            what = f"{' and '.join(names)}, {past:.1f} s after the beginning, SOAK_SEED={seed}"
             try:
                 seconds = bench.agent.call(Application.recovered, ended) - ended
                 invited = bench.server(f"invite {ALICE}")
@@ -191,7 +199,7 @@ def test_every_fault_is_recovered_from_and_nothing_grows(capsys: pytest.CaptureF
             assert invited == f"{ALICE} answered", f"{invited} after {what}"
             for name in names:
                 recoveries[name].append(seconds)
-        assert warm is not None, f"SOAK_SECONDS={SECONDS:g} is too short for a single fault"
+        assert warm is not None, f"SOAK_SECONDS={duration} is too short for a single fault"
         end = at_rest(bench)
         stopping = bench.agent.call(Application.stop)
         left = bench.agent.call(Application.left)
