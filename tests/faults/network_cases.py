@@ -227,6 +227,8 @@ CASES = (
          for_good(impaired(delay=0.8, jitter=0.4), signed_in_anew), **REAL, sign_ins=2, losses=1),
     case("network: 30 % of packets lost for 2 minutes, real timings", during(impaired(loss=0.3), lasting(120.0)),
          **REAL, sign_ins=12, losses=None),
+    case("network: address changed soon after the sign-in, real timings", address_changed,
+         **REAL | {"within": 10.0}, sign_ins=1, losses=1),
     # Leaving
     case("network: stop while the server's name is looked up", stopped_while_a_name_is_looked_up, across=SERVER_NAME,
          within=NETWORKED.stop_bound + 1, sign_ins=1, online=False, ends=Ends.STOPPED),
