@@ -25,9 +25,12 @@ from tests.faults.network_cases import NETWORKED, lab_of
 from tests.faults.wire import Impairment
 
 SECONDS = 600
-WARMING_UP = 0.2
-"""The share of the time after which memory is at home: caches are full, all code has run once."""
-GROWTH = 3 * 2**20
+READINGS = 10
+"""How often the application is measured."""
+WARM = 5
+"""After one of so many parts of the time memory is at home: caches are full, all code has run once."""
+MB = 2**20
+GROWTH = 2 * MB
 """Bytes of memory that are the allocator's own affair."""
 LONGEST = 3.0
 """Seconds that a fault lasts at most."""
@@ -142,12 +145,6 @@ APPLICATION_FAULTS: dict[str, Fault] = {
 }
 
 
-def at_rest(bench: Bench) -> Reading:
-    """How the application is when it is online, with the bench's own notes forgotten."""
-    bench.agent.call(deeds.forget_what_was_told)
-    return bench.reading()
-
-
 def setting(name: str, otherwise: int) -> int:
     """A whole number from the environment."""
     given = os.environ.get(name, str(otherwise))
@@ -177,10 +174,10 @@ def test_every_fault_is_recovered_from_and_nothing_grows() -> None:
         bench.start()
         bench.online()
         began = time.monotonic()
-        warm: Reading | None = None
+        readings = [bench.reading()]
         while (past := time.monotonic() - began) < duration:
-            if warm is None and past > WARMING_UP * duration:
-                warm = at_rest(bench)
+            if past > len(readings) * duration / READINGS:
+                readings.append(bench.reading())
             # At most one fault of a kind, the application's first: it needs a socket to break.
             chosen = sorted(chance.sample(range(len(kinds)), chance.choice((1, 1, 2))))
             names = [chance.choice(list(kinds[kind])) for kind in chosen]
@@ -199,26 +196,31 @@ def test_every_fault_is_recovered_from_and_nothing_grows() -> None:
             assert invited == f"{ALICE} answered", f"{invited} after {what}"
             for name in names:
                 recoveries[name].append(seconds)
-        assert warm is not None, f"SOAK_SECONDS={duration} is too short for a single fault"
-        end = at_rest(bench)
+            bench.agent.call(deeds.forget_what_was_told)
+        readings.append(bench.reading())
         stopping = bench.agent.call(Application.stop)
         left = bench.agent.call(Application.left)
         ended_process = bench.agent.end()
-    report(recoveries, warm, end, stopping)
+    report(recoveries, readings, stopping)
     assert left == Resources(0, 0, 0)
     assert (ended_process.status, ended_process.errors) == (0, "")
-    assert end.memory - warm.memory <= GROWTH, f"memory grew by {(end.memory - warm.memory) / 2**20:.1f} MB"
+    grown = readings[-1].memory - readings[len(readings) // WARM].memory
+    assert grown <= GROWTH, f"memory grew by {grown / MB:.1f} MB"
 
 
-def report(recoveries: dict[str, list[float]], warm: Reading, end: Reading, stopping: float) -> None:
+def report(recoveries: dict[str, list[float]], readings: list[Reading], stopping: float) -> None:
     """Print what was measured."""
     print(f"{'fault':<50}{'times':>6}{'mean':>8}{'worst':>8}")
     for name, seconds in sorted(recoveries.items()):
         print(f"{name:<50}{len(seconds):>6}{sum(seconds) / len(seconds):>8.2f}{max(seconds):>8.2f}")
-    mb = 2**20
+    end = readings[-1]
     print(
         f"faults {sum(map(len, recoveries.values()))}, losses {end.losses}, sign-ins {end.attempts},"
-        f" heartbeats {end.heartbeats}, invitations answered, stop {stopping:.3f} s, processor {end.processor:.1f} s"
+        f" heartbeats {end.heartbeats}, processor {end.processor:.1f} s, stop {stopping:.3f} s"
     )
-    for name, reading in (("warm", warm), ("end", end)):
-        print(f"{name}: {reading.memory / mb:.1f} MB, {reading.held}")  # fmt: skip
+    for reading in readings:
+        held = reading.held
+        print(
+            f"{reading.at - readings[0].at:>6.0f} s: {reading.memory / MB:.1f} MB, threads {held.threads},"
+            f" descriptors {held.descriptors}, sockets {held.sockets}"
+        )
