@@ -112,11 +112,21 @@ class AuthClient:
         )
         return session
 
-    def sign_out(self, agent_id: str, session: Session, abandonment: Abandonment | None = None) -> None:
-        """End the session; raises `SignInError` if the server did not confirm it."""
-        self._post(
-            "sign_out", {"agent_id": agent_id, "signature": session.token}, Call.begin(self._timeouts, abandonment)
-        )
+    def sign_out(
+        self,
+        agent_id: str,
+        session: Session,
+        abandonment: Abandonment | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """End the session, in at most `timeout` seconds if that is less than the total timeout.
+
+        Raises `SignInError` if the server did not confirm it.
+        """
+        timeouts = self._timeouts
+        if timeout is not None and timeout < timeouts.total:
+            timeouts = replace(timeouts, total=timeout)
+        self._post("sign_out", {"agent_id": agent_id, "signature": session.token}, Call.begin(timeouts, abandonment))
         logger.debug("%s signed out at %s", agent_id, self._server_url)
 
     def query_online_state(

@@ -13,7 +13,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -133,7 +133,8 @@ class _Face(ABC):
         self._queue: HandlerQueue | None = None
         self._driver: Driver | None = None
         self._starting = 0
-        self._waiters: list[tuple[frozenset[State | None], Callable[[], None]]] = []
+        self._waiters: dict[object, tuple[frozenset[State | None], Callable[[], None]]] = {}
+        """Without a lock, each use of it being one step: a signal's handler may call `stop` at any moment."""
 
     # What an application asks -----------------------------------------------------------------------------------------
 
@@ -196,13 +197,12 @@ class _Face(ABC):
     def start(self) -> None:
         """Become reachable, and stay so until `stop`; returns at once, and does nothing if started already."""
         with self._lock:
-            if self._driver is None:
-                hub = self._hold_hub()
-                self._driver = Driver(
-                    self.agent_id, self._lifecycle, self._authenticator_on(hub), self._codec, hub, self
-                )
             driver = self._driver
+            if driver is None:
+                hub = self._hold_hub()
+                driver = Driver(self.agent_id, self._lifecycle, self._authenticator_on(hub), self._codec, hub, self)
             self._starting += 1
+            self._driver = driver  # last: a signal's handler that calls `stop` before finds nothing to stop
         driver.hub.post(self._begin)
 
     def _begin(self) -> None:
@@ -290,20 +290,15 @@ class _Face(ABC):
     @contextmanager
     def _waiter(self, states: frozenset[State | None], notify: Callable[[], None]) -> Iterator[None]:
         """Have `notify` called in the loop whenever one of `states` is entered; None stands for "all let go"."""
-        waiter = (states, notify)
-        with self._lock:
-            self._waiters.append(waiter)
+        key = object()
+        self._waiters[key] = (states, notify)
         try:
             yield
         finally:
-            with self._lock:
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
+            self._waiters.pop(key, None)  # a fork has none left
 
     def _notify(self, state: State | None) -> None:
-        with self._lock:
-            waiters = tuple(self._waiters)
-        for states, notify in waiters:
+        for states, notify in tuple(self._waiters.values()):
             if state in states:
                 notify()
 
@@ -316,6 +311,27 @@ class _Face(ABC):
     @abstractmethod
     def _job(self, handler: Callable[[Any], Any], argument: object) -> Callable[[], None]:
         """What runs `handler`, on the connection's own worker."""
+
+
+class _Latch:
+    """What one thread waits for, once.
+
+    Unlike with a `threading.Event`, which has a lock of its own, every step is one step of a lock: the handler of a
+    signal never finds it half waited for, and may itself wait for the loop meanwhile.
+    """
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def open(self) -> None:
+        with suppress(RuntimeError):  # it is open already
+            self._lock.release()
+
+    def wait(self, timeout: float | None) -> bool:
+        return self._lock.acquire(timeout=-1 if timeout is None else max(timeout, 0))
 
 
 class Connection(_Face):
@@ -335,8 +351,8 @@ class Connection(_Face):
         True at once if the connection is in one of them.  Raises ConfigError for something that is no state.
         """
         wanted = _states(states)
-        entered = threading.Event()
-        with self._waiter(wanted, entered.set):
+        entered = _Latch()
+        with self._waiter(wanted, entered.open):
             return self.state in wanted or entered.wait(timeout)
 
     def query_online_state(self, agents: Sequence[str]) -> list[Any]:
@@ -354,8 +370,8 @@ class Connection(_Face):
         True if the connection is at rest: no socket, no sign-in, nothing scheduled.  A handler that does not return is
         not waited for.
         """
-        at_rest = threading.Event()
-        with self._waiter(frozenset({None}), at_rest.set):
+        at_rest = _Latch()
+        with self._waiter(frozenset({None}), at_rest.open):
             driver = self._driver
             if driver is not None:
                 hub = driver.hub

@@ -77,7 +77,7 @@ class Authenticator(Protocol):
         """
 
     def sign_out(self, session: Session) -> None:
-        """End a session, or raise."""
+        """End a session, or raise; nobody waits for it longer than the configured sign-out time."""
 
 
 class Listener(Protocol):
@@ -206,7 +206,7 @@ class Driver:
             event = SignInFailed(
                 attempt, str(error), getattr(error, "retry_after", None), getattr(error, "permanent", False)
             )
-        except Exception as error:  # whatever it is, the machine must hear of it
+        except BaseException as error:  # whatever it is, the machine must hear of it
             logger.exception("%s: the sign-in failed in an unexpected way", self.agent_id)
             event = SignInFailed(attempt, f"{type(error).__name__}: {error}")
         else:
@@ -227,7 +227,7 @@ class Driver:
         except AgentCPError as error:
             reason = str(error)
             logger.warning("%s: the sign-out failed: %s", self.agent_id, reason)
-        except Exception as error:  # whatever it is, the machine must hear of it
+        except BaseException as error:  # whatever it is, the machine must hear of it
             reason = f"{type(error).__name__}: {error}"
             logger.exception("%s: the sign-out failed in an unexpected way", self.agent_id)
         self.post(SignedOut(attempt, reason))

@@ -24,6 +24,8 @@ class HttpSignIn:
     server_url: str | None
     client: AuthClient | None
     timeouts: Timeouts
+    sign_out_timeout: float
+    """Seconds: a sign-out that nobody waits for any longer is not to go on."""
 
     @classmethod
     def of(
@@ -46,7 +48,7 @@ class HttpSignIn:
         timeouts = Timeouts(config.connect_timeout, config.read_timeout, config.sign_in_timeout)
         if server_url is not None:
             AuthClient(server_url, timeouts=timeouts)  # raises for a URL that cannot work, before anything is begun
-        return cls(credentials, server_url, client, timeouts)
+        return cls(credentials, server_url, client, timeouts, config.sign_out_timeout)
 
     def on(self, hub: Hub) -> HttpAuthenticator:
         """The same, ready for use on a hub."""
@@ -54,7 +56,7 @@ class HttpSignIn:
         if client is None:
             assert self.server_url is not None
             client = AuthClient(self.server_url, timeouts=self.timeouts, transport=hub.shared(Transport))
-        return HttpAuthenticator(self.credentials, client)
+        return HttpAuthenticator(self.credentials, client, self.sign_out_timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class HttpAuthenticator:
 
     credentials: Credentials
     client: AuthClient
+    sign_out_timeout: float
 
     def sign_in(self, abandonment: Abandonment) -> Session:
         """Obtain a session; raises SignInError."""
@@ -70,7 +73,7 @@ class HttpAuthenticator:
 
     def sign_out(self, session: Session) -> None:
         """End a session; raises SignInError."""
-        self.client.sign_out(self.credentials.agent_id, session)
+        self.client.sign_out(self.credentials.agent_id, session, timeout=self.sign_out_timeout)
 
     def query_online_state(self, session: Session, agents: Sequence[str], abandonment: Abandonment) -> list[Any]:
         """Ask which of `agents` are online; raises SignInError."""

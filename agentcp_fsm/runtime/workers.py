@@ -123,8 +123,7 @@ class HandlerQueue:
 
     def join(self, timeout: float) -> None:
         """Wait up to `timeout` seconds until nothing runs; not at all inside a handler."""
-        with self._lock:
-            thread = self._thread
+        thread = self._thread  # without the lock, which a signal's handler may find held by what it interrupted
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 
@@ -144,5 +143,5 @@ class HandlerQueue:
 def _run(job: Job) -> None:
     try:
         job()
-    except Exception:  # a handler is the application's, and may raise anything
+    except BaseException:  # a handler is the application's, and may raise anything; the thread is not its to end
         logger.exception("%r raised", job)

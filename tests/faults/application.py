@@ -49,6 +49,9 @@ class Resources:
         )
 
 
+NOTHING = Resources(0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How an application is at one moment.  All clocks are those of `time.monotonic`, which processes share."""
@@ -178,12 +181,12 @@ class Application:
             invitations=len(self.invitations),
         )
 
-    def left(self) -> Resources:
-        """What is held beyond what was held before the start, once that no longer shrinks."""
+    def left(self, expected: Resources = NOTHING) -> Resources:
+        """What is held beyond what was held before the start, once it is what is expected, or after 5 s."""
         if self.client is not None:
             self.client.close()  # it is the application's own
-        until_nothing_left = time.monotonic() + 5.0
-        while (left := Resources.held() - self.before) != Resources(0, 0, 0) and time.monotonic() < until_nothing_left:
+        deadline = time.monotonic() + 5.0
+        while (left := Resources.held() - self.before) != expected and time.monotonic() < deadline:
             pause()
         return left
 

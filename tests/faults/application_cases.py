@@ -1,3 +1,206 @@
-from tests.faults.bench import Case
+"""What a careless application does: to its handlers, in any state, from any thread."""
 
-CASES: tuple[Case, ...] = ()
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from agentcp_fsm import State
+from tests.faults import deeds
+from tests.faults.application import ALICE, NOTHING, Application, Resources
+from tests.faults.bench import Bench, Case, Ends
+from tests.timings import SCALED
+from tests.waiting import until
+
+PATIENT = replace(
+    SCALED,
+    silence_limit=300,
+    probe_limit=300,
+    sign_in_timeout=30.0,
+    connect_timeout=30.0,
+    read_timeout=30.0,
+    sign_out_timeout=0.3,
+)
+"""Stays in any state for as long as a test wants."""
+
+CROWDED = replace(
+    SCALED, interval_min=1.0, sign_in_timeout=30.0, connect_timeout=3.0, read_timeout=10.0, unauthorized_spread=2.0
+)
+"""The field's bounds for sign-ins, for many at once."""
+
+# Handlers -------------------------------------------------------------------------------------------------------------
+
+
+def handlers_do(deed: Callable[[Application], None], bench: Bench) -> None:
+    """Every handler does so from now on, and is called; heartbeats go on, and invitations are answered."""
+    bench.agent.call(deed)
+    for _ in range(3):
+        assert bench.server(f"invite {ALICE}") == f"{ALICE} answered"
+    bench.agent.call(Application.answered, bench.reading().answers + 3)
+    bench.server("restart")
+    bench.lose(1)
+
+
+def handlers_raise(deed: Callable[[Application], None], bench: Bench) -> None:
+    """Whatever they raise, they are called the next time."""
+    handlers_do(deed, bench)
+    bench.online()
+    bench.agent.call(deeds.called, 5)
+
+
+def handler_stops(bench: Bench) -> None:
+    bench.agent.call(deeds.stop_when_invited)
+    bench.server(f"invite {ALICE}")
+    bench.stopping.append(bench.agent.call(deeds.stopped_by_itself))
+
+
+# States ---------------------------------------------------------------------------------------------------------------
+
+
+def at_rest(bench: Bench) -> None:
+    """OFFLINE."""
+
+
+def signing_in(bench: Bench) -> None:
+    """SIGNING_IN, and the sign-in hangs."""
+    bench.server("fault sign_in hang")
+    begun = bench.server.count("calls")
+    bench.start()
+    until(lambda: bench.server.count("calls") > begun)
+
+
+def signing_in_unanswered(bench: Bench) -> None:
+    """SIGNING_IN, with a session whose server is silent."""
+    bench.server("fault silent on")
+    begun = bench.server.count("heartbeats")
+    bench.start()
+    until(lambda: bench.server.count("heartbeats") > begun)
+
+
+def online(bench: Bench) -> None:
+    """ONLINE."""
+    bench.start()
+    bench.wait_for(State.ONLINE)
+
+
+def degraded(bench: Bench) -> None:
+    """DEGRADED: unanswered."""
+    online(bench)
+    bench.server("fault silent on")
+    bench.wait_for(State.DEGRADED)
+
+
+def reconnecting(bench: Bench) -> None:
+    """RECONNECTING, and the sign-in hangs."""
+    online(bench)
+    bench.server("fault sign_in hang")
+    begun = bench.server.count("calls")
+    bench.server("restart")
+    until(lambda: bench.server.count("calls") > begun)
+
+
+def backing_off(bench: Bench) -> None:
+    """BACKOFF, for a minute."""
+    bench.server("fault sign_in status status 503 retry_after 60")
+    bench.start()
+    bench.wait_for(State.BACKOFF)
+
+
+def stopping(bench: Bench) -> None:
+    """STOPPING, and the sign-out hangs."""
+    online(bench)
+    bench.server("fault sign_out hang")
+    bench.agent.call(deeds.begin_to_stop)
+
+
+STATES = (at_rest, signing_in, signing_in_unanswered, online, degraded, reconnecting, backing_off, stopping)
+
+
+def stop_in_every_state(stop: Callable[[Application], float], bench: Bench) -> None:
+    """One after the other, with nothing left after each."""
+    for enter in STATES:
+        enter(bench)
+        bench.stopping.append(bench.agent.call(stop))
+        left = bench.agent.call(Application.left)
+        assert left == NOTHING, f"after {enter.__name__}: {left}"
+        bench.server("ok")
+
+
+def fork_in_every_state(bench: Bench) -> None:
+    for enter in STATES:
+        enter(bench)
+        bench.server("ok")
+        bench.agent.call(deeds.fork_and_run)
+        bench.agent.call(deeds.fork_and_exit)
+        if bench.reading().state is State.BACKOFF:
+            bench.agent.call(Application.stop)  # it would wait for a minute
+        bench.agent.call(deeds.hurry)
+        bench.online()
+        bench.stopping.append(bench.agent.call(Application.stop))
+        left = bench.agent.call(Application.left)
+        assert left == NOTHING, f"after {enter.__name__}: {left}"
+
+
+def exit_in(enter: Callable[[Bench], None], bench: Bench) -> None:
+    enter(bench)
+    bench.exits()
+
+
+def exit_while_a_handler_blocks(bench: Bench) -> None:
+    bench.agent.call(deeds.handlers_never_return)
+    bench.server(f"invite {ALICE}")
+    bench.exits()
+
+
+def start_and_stop(times: int, bench: Bench) -> None:
+    """In every way: without waiting, and (each twentieth time) once online."""
+    bench.stopping.append(bench.agent.call(deeds.start_and_stop, times))
+
+
+def stop_by_signals(bench: Bench) -> None:
+    """Whose handler runs in the main thread, whatever that is at: starting, waiting, stopping."""
+    bench.stopping.append(bench.agent.call(deeds.stop_by_signals, 200))
+
+
+# Crowds ---------------------------------------------------------------------------------------------------------------
+
+
+def crowd_hit_by_401(number: int, bench: Bench) -> None:
+    """Everybody online, then every session is forgotten."""
+    bench.agent.call(deeds.gather_crowd, number)
+    bench.server("restart")
+    bench.kept["crowd"] = bench.agent.call(deeds.crowd_back)
+    bench.agent.call(deeds.disperse_crowd)
+
+
+CASES = (
+    Case(name="handlers block", fault=partial(handlers_do, deeds.handlers_block), within=1, sign_ins=1, losses=1),
+    Case(name="handlers never return", fault=partial(handlers_do, deeds.handlers_never_return),
+         within=1, sign_ins=1, losses=1, left=Resources(1, 0, 0)),
+    Case(name="handlers raise", fault=partial(handlers_raise, deeds.handlers_raise), within=1, sign_ins=1, losses=1),
+    Case(name="handlers call sys.exit", fault=partial(handlers_raise, deeds.handlers_exit),
+         within=1, sign_ins=1, losses=1),
+    Case(name="handlers call start", fault=partial(handlers_raise, deeds.handlers_start),
+         within=1, sign_ins=1, losses=1),
+    Case(name="a handler calls stop", fault=handler_stops, ends=Ends.STOPPED, within=0.5, sign_ins=0),
+    *(
+        Case(name=f"stop in every state, from {where}", fault=partial(stop_in_every_state, stop), online=False,
+             ends=Ends.STOPPED, config=PATIENT, within=0.5, sign_ins=8, losses=1)
+        for where, stop in deeds.STOPS.items()
+    ),
+    Case(name="stop by 200 signals, at any moment", fault=stop_by_signals, online=False, ends=Ends.STOPPED,
+         within=0.5, sign_ins=2000, losses=None, processor=5),
+    Case(name="start and stop 1,000 times", fault=partial(start_and_stop, 1000), online=False, ends=Ends.STOPPED,
+         within=0.5, sign_ins=1000, processor=20),
+    Case(name="fork in every state", fault=fork_in_every_state, online=False, ends=Ends.STOPPED, config=PATIENT,
+         within=0.5, sign_ins=16, losses=4, processor=2),
+    Case(name="100 connections hit by one 401", fault=partial(crowd_hit_by_401, 100), within=1, sign_ins=1, losses=1,
+         processor=5),
+    Case(name="2,000 connections hit by one 401", fault=partial(crowd_hit_by_401, 2000), own_server=True,
+         config=CROWDED, slow=True, within=1, sign_ins=1, losses=1, processor=60),
+    *(
+        Case(name=f"exit: {enter.__doc__}", fault=partial(exit_in, enter), online=False, ends=Ends.EXITED,
+             config=PATIENT, within=1, sign_ins=0)
+        for enter in STATES
+    ),
+    Case(name="exit while a handler blocks", fault=exit_while_a_handler_blocks, ends=Ends.EXITED, within=1, sign_ins=0),
+)  # fmt: skip

@@ -42,7 +42,7 @@ from urllib.parse import urlsplit
 
 from agentcp_fsm import Config, State
 from agentcp_fsm.auth.identity import make_identity
-from tests.faults.application import ALICE, Application, Reading, Resources
+from tests.faults.application import ALICE, NOTHING, Application, Reading, Resources
 from tests.faults.network import SERVER, Lab, site, within
 from tests.faults.process import Ended, Process
 from tests.faults.relay import Relay
@@ -81,6 +81,8 @@ class Case:
     """Times that the proven connection is lost, exactly; None: as may be."""
     processor: float = 0.3
     """Seconds of the application's processor time, at most, from the beginning of the fault until all is well."""
+    left: Resources = NOTHING
+    """What is left after stop, exactly: nothing, but for what the application itself holds on to."""
     ends: Ends = Ends.RECOVERED
     config: Config = SCALED
     online: bool = True
@@ -144,6 +146,8 @@ class Bench:
     """When the fault ended, on the clock of `time.monotonic`; a fault that goes on to do other things may set it."""
     exit: Ended | None = None
     """How the application's process ended, if it has."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What a fault measured besides."""
     stopping: list[float] = field(default_factory=list)
     """Seconds that each stop took that the fault made."""
 
@@ -310,7 +314,7 @@ _FINISH = {Ends.RECOVERED: _recovered, Ends.STOPPED: _stopped, Ends.EXITED: _exi
 
 
 def _outcome(bench: Bench, begun: Reading, after: Reading, seconds: float, stopping: float | None) -> Outcome:
-    left = bench.agent.call(Application.left)
+    left = bench.agent.call(Application.left, bench.case.left)
     bench.exit = bench.agent.end()
     return _judged(
         Outcome(
@@ -343,7 +347,7 @@ def _judged(outcome: Outcome, bench: Bench) -> Outcome:
              f"{outcome.processor:.3f} s of processor time, at most {case.processor:g} s are due"),
             (outcome.stopping is None or outcome.stopping <= stop_bound,
              f"stop took {outcome.stopping} s, at most {stop_bound:g} s are due"),
-            (outcome.left in (None, Resources(0, 0, 0)), f"left over: {outcome.left}"),
+            (outcome.left in (None, case.left), f"left over: {outcome.left}"),
             (ended.status == 0, f"the process ended with status {ended.status}"),
             (not ended.errors, f"the process wrote errors:\n{ended.errors}"),
         )

@@ -33,6 +33,8 @@ def serve(channel: Connection) -> None:
         function, arguments, keywords = call
         try:
             result = function(*subject, *arguments, **keywords)
+        except SystemExit:  # the child of a fork that a call made
+            raise
         except BaseException:  # noqa: BLE001 - whatever it is, the parent raises it
             answer = ("raised", traceback.format_exc())
         else:

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from tests.faults.application import ALICE, Resources
+from tests.faults.application import ALICE, NOTHING, Resources
 
 SETTLING = 5.0
 """Seconds after stop in which what is held may still shrink."""
@@ -68,9 +68,8 @@ class Candidate(ABC):
 
     def left(self) -> Resources:
         """What is held beyond what was held before the start, once that has had time to shrink."""
-        nothing = Resources(0, 0, 0)
         deadline = time.monotonic() + SETTLING
-        while (left := Resources.held() - self.before) != nothing and time.monotonic() < deadline:
+        while (left := Resources.held() - self.before) != NOTHING and time.monotonic() < deadline:
             time.sleep(0.01)
         return left
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
+import signal
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from random import Random
 
-from agentcp_fsm import State
+from agentcp_fsm import Connection, Credentials, ReportTransition, State
+from tests.auth.certificates import make_identity
 from tests.faults.application import PAGE, Application
 from tests.server_process import PATIENCE
 from tests.waiting import until
@@ -111,6 +119,276 @@ def fail_to_start(application: Application) -> None:
 def clocks(application: Application) -> tuple[float, float]:
     """The wall clock and the monotonic clock."""
     return time.time(), time.monotonic()
+
+
+# Handlers -------------------------------------------------------------------------------------------------------------
+
+
+def _with_handlers(application: Application, handler: Callable[[object], object]) -> None:
+    """Have `handler` told everything there is to tell, after the application's own handlers."""
+    application.connection.on_transition(handler)
+    application.connection.on_invite(handler)
+    application.connection.on_error(handler)
+
+
+def handlers_block(application: Application) -> None:
+    """Each for a second."""
+    _with_handlers(application, lambda told: time.sleep(1.0))
+
+
+def handlers_never_return(application: Application) -> None:
+    _with_handlers(application, lambda told: threading.Event().wait())
+
+
+def handlers_raise(application: Application) -> None:
+    _with_handlers(application, partial(_raise, application, ZeroDivisionError))
+
+
+def handlers_exit(application: Application) -> None:
+    """By sys.exit, which is no `Exception`."""
+    _with_handlers(application, partial(_raise, application, SystemExit))
+
+
+def _raise(application: Application, kind: type[BaseException], told: object) -> None:
+    _note_call(application)
+    raise kind
+
+
+def _note_call(application: Application) -> None:
+    application.kept["called"] = application.kept.get("called", 0) + 1
+
+
+def handlers_start(application: Application) -> None:
+    """Though it is started; not when told that it stops, for then it would mean to start again afterwards."""
+
+    def start(told: object) -> None:
+        _note_call(application)
+        if not (isinstance(told, ReportTransition) and told.dest in (State.STOPPING, State.OFFLINE)):
+            application.connection.start()
+
+    _with_handlers(application, start)
+
+
+def called(application: Application, number: int) -> None:
+    """Wait until such handlers were called as often."""
+    until(lambda: application.kept.get("called", 0) >= number, PATIENCE)
+
+
+def stop_when_invited(application: Application) -> None:
+    """A handler calls stop."""
+    application.connection.on_invite(lambda invitation: application.kept.update(stopped=application.stop()))
+
+
+def stopped_by_itself(application: Application) -> float:
+    """Wait until it has; returns the seconds that stop took."""
+    until(lambda: "stopped" in application.kept, PATIENCE)
+    took: float = application.kept.pop("stopped")
+    return took
+
+
+# Stopping -------------------------------------------------------------------------------------------------------------
+
+
+def begin_to_stop(application: Application) -> None:
+    """Without waiting until it has stopped."""
+    application.connection.stop(timeout=0)
+
+
+def _in_a_thread(application: Application) -> float:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(application.stop).result(PATIENCE)
+
+
+def _in_a_handler(application: Application) -> float:
+    """Which is called when the connection reports an error."""
+    connection = application.connection
+    driver = connection._driver
+    connection.on_error(lambda reason: application.kept.setdefault("stopped", application.stop()))
+    report = partial(connection.failed, "a test wants a handler to be called")
+    if driver is None:
+        report()
+    else:
+        driver.hub.post(report)
+    return stopped_by_itself(application)
+
+
+def _in_a_coroutine(application: Application) -> float:
+    async def stop() -> float:
+        return application.stop()
+
+    return asyncio.run(stop())
+
+
+def _in_a_signal_handler(application: Application) -> float:
+    signal.signal(signal.SIGUSR2, lambda *_: application.kept.update(stopped=application.stop()))
+    signal.raise_signal(signal.SIGUSR2)
+    return stopped_by_itself(application)
+
+
+def _in_the_loop(application: Application) -> float:
+    """Which cannot wait for itself: stop says so, and it stops all the same."""
+    driver = application.connection._driver
+    began = time.monotonic()
+    if driver is None:
+        return application.stop()
+    driver.hub.post(lambda: application.kept.update(waited=application.connection.stop()))
+    until(lambda: application.connection._driver is None, PATIENCE)
+    assert application.kept.pop("waited") is False
+    return time.monotonic() - began
+
+
+STOPS: dict[str, Callable[[Application], float]] = {
+    "the main thread": Application.stop,
+    "another thread": _in_a_thread,
+    "a handler": _in_a_handler,
+    "a coroutine": _in_a_coroutine,
+    "a signal handler": _in_a_signal_handler,
+    "the loop's own thread": _in_the_loop,
+}
+"""Where stop is called."""
+
+
+def start_and_stop(application: Application, times: int) -> float:
+    """Again and again, each twentieth time once it is online; returns the longest that stop took, in seconds."""
+    longest = 0.0
+    for number in range(times):
+        application.start()
+        if number % 20 == 0:
+            application.wait_for(State.ONLINE)
+        longest = max(longest, application.stop())
+    return longest
+
+
+def stop_by_signals(application: Application, times: int) -> float:
+    """Start and wait, again and again, with signals in between whose handler calls stop; returns the longest stop."""
+    took: list[float] = []
+
+    def stop(*_: object) -> None:
+        took.append(application.stop())
+
+    signal.signal(signal.SIGALRM, stop)
+    random = Random(0)
+    for _ in range(times):
+        stops = len(took)
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00001, 0.005))
+        application.start()
+        while len(took) == stops:
+            application.connection.wait_for(State.DEGRADED, timeout=0.0005)
+        application.stop()
+    return max(took)
+
+
+# Forking --------------------------------------------------------------------------------------------------------------
+
+
+def fork_and_run(application: Application) -> None:
+    """The child has a clean slate, comes online, stops, and ends without the interpreter's exit."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            connection = application.connection
+            assert connection.state is State.OFFLINE
+            assert not [thread for thread in threading.enumerate() if thread.name.startswith("agentcp")]
+            connection.start()
+            assert connection.wait_for(State.ONLINE, timeout=PATIENCE)
+            assert connection.stop()
+            status = 0
+        finally:
+            os._exit(status)
+    _await_child(child)
+
+
+def fork_and_exit(application: Application) -> None:
+    """The child ends in the interpreter's ordinary way, taking apart whatever it has a copy of."""
+    child = os.fork()
+    if child == 0:
+        raise SystemExit(0)
+    _await_child(child)
+
+
+def _await_child(child: int) -> None:
+    ended: list[int] = []
+
+    def has_ended() -> bool:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            ended.append(os.waitstatus_to_exitcode(status))
+        return bool(pid)
+
+    until(has_ended, PATIENCE)
+    assert ended == [0]
+
+
+def hurry(application: Application) -> None:
+    """Have a new session, whatever the connection is at."""
+    if application.connection.state in (State.OFFLINE, State.STOPPING):
+        application.start()
+    else:
+        application.connection.reconnect()
+
+
+# Crowds ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """How a crowd came back from a 401.  Times are seconds after the first was hit."""
+
+    first: float
+    """The first sign-in."""
+    median: float
+    """The sign-in that half of the others preceded."""
+    last: float
+    """The last sign-in."""
+    back: float
+    """The last that was online again."""
+    attempts: int
+    """Sign-ins in all."""
+
+
+def gather_crowd(application: Application, number: int) -> None:
+    """As many agents, each with a session of its own, online."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    crowd: list[Connection] = []
+    application.kept["crowd"] = crowd
+    told: list[ReportTransition] = []
+    application.kept["told"] = told
+    for index in range(number):
+        agent_id = f"agent{index}.agentid.pub"
+        identity = make_identity(agent_id)
+        credentials = Credentials.from_pem(agent_id, identity.key_pem, identity.certificate_pem)
+        connection = Connection(agent_id, application.url, credentials=credentials, config=application.config)
+        connection.on_transition(told.append)
+        crowd.append(connection)
+        connection.start()
+    for connection in crowd:
+        assert connection.wait_for(State.ONLINE, timeout=PATIENCE * 4), connection.health()
+    told.clear()
+
+
+def crowd_back(application: Application) -> Return:
+    """Wait until everybody was lost, and is online again."""
+    crowd: list[Connection] = application.kept["crowd"]
+    for connection in crowd:
+        until(lambda connection=connection: connection.health().statistics.losses, PATIENCE * 4)  # type: ignore[misc]
+        assert connection.wait_for(State.ONLINE, timeout=PATIENCE * 4), connection.health()
+    told: list[ReportTransition] = list(application.kept["told"])
+    hit = min(one.at for one in told if one.trigger == "unauthorized")
+    signed_in = sorted(one.at - hit for one in told if one.dest == State.RECONNECTING)
+    back = max(one.at - hit for one in told if one.dest == State.ONLINE)
+    assert all(connection.health().statistics.losses == 1 for connection in crowd)
+    return Return(signed_in[0], signed_in[len(signed_in) // 2], signed_in[-1], back, len(signed_in))
+
+
+def disperse_crowd(application: Application) -> None:
+    """Everybody leaves, all at once."""
+    crowd: list[Connection] = application.kept.pop("crowd")
+    for connection in crowd:
+        connection.stop(timeout=0)
+    for connection in crowd:
+        assert connection.stop(timeout=PATIENCE), connection.health()
 
 
 # Long lives -----------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from rich.table import Table
 from agentcp_fsm.auth.identity import make_identity
 from agentcp_fsm.wire import UNAUTHORIZED, HeartbeatResponse, codec_named
 from tests.faults.__main__ import as_markdown, parts, write
-from tests.faults.application import ALICE, Resources
+from tests.faults.application import ALICE, NOTHING, Resources
 from tests.faults.clients import CANDIDATES, PASSWORD, Candidate
 from tests.faults.process import Process
 from tests.server_process import ServerProcess
@@ -161,7 +161,7 @@ def stop_while_a_sign_in_hangs(trial: Trial) -> Result:
     trial.server("restart")
     _seconds_until(lambda: trial.server.count("calls") > calls)
     seconds = trial.stop()
-    return Result(trial.client.call(Candidate.left) == Resources(0, 0, 0), seconds)
+    return Result(trial.client.call(Candidate.left) == NOTHING, seconds)
 
 
 def forged_401s(trial: Trial) -> Result:
@@ -205,7 +205,7 @@ def start_and_stop(trial: Trial) -> Result:
         trial.start()
         trial.stop()
     seconds = (time.monotonic() - began) / STARTS
-    return Result(trial.client.call(Candidate.left) == Resources(0, 0, 0), seconds)
+    return Result(trial.client.call(Candidate.left) == NOTHING, seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import pytest
 
 from agentcp_fsm.wire import UNAUTHORIZED, HeartbeatResponse, codec_named
 from tests.faults import deeds
-from tests.faults.application import ALICE, Application, Reading, Resources
+from tests.faults.application import ALICE, NOTHING, Application, Reading
 from tests.faults.bench import Bench, Case, Waiting, bench_of
 from tests.faults.network import SERVER, Direction, Lab, needs_network
 from tests.faults.network_cases import NETWORKED, lab_of
@@ -202,7 +202,7 @@ def test_every_fault_is_recovered_from_and_nothing_grows() -> None:
         left = bench.agent.call(Application.left)
         ended_process = bench.agent.end()
     report(recoveries, readings, stopping)
-    assert left == Resources(0, 0, 0)
+    assert left == NOTHING
     assert (ended_process.status, ended_process.errors) == (0, "")
     grown = readings[-1].memory - readings[len(readings) // WARM].memory
     assert grown <= GROWTH, f"memory grew by {grown / MB:.1f} MB"

@@ -2,6 +2,7 @@
 
 import logging
 import resource
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -112,6 +113,17 @@ def test_a_handler_that_blocks_costs_bounded_memory(caplog: pytest.LogCaptureFix
     release.set()
     queue.join(10)
     assert seen == list(range(10))
+
+
+def test_a_handler_that_calls_exit_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    queue = HandlerQueue(10)
+    seen: list[int] = []
+    with caplog.at_level(logging.ERROR):
+        queue.submit(sys.exit)
+        queue.submit(lambda: seen.append(1))
+        queue.join(10)
+    assert seen == [1]
+    assert "SystemExit" in caplog.text
 
 
 def test_a_queue_does_not_wait_for_itself() -> None:
