@@ -127,7 +127,7 @@ def link_flaps(bench: Bench) -> None:
 def invited_twice_over(bench: Bench) -> None:
     """Packets are doubled; ten invitations are to be delivered once each."""
     with lab_of(bench).impaired(Impairment(duplication=0.5)):
-        answered(20)(bench)
+        answered(8)(bench)
         for _ in range(10):
             assert bench.server(f"invite {ALICE}") == f"{ALICE} answered"
         until(lambda: bench.reading().invitations >= 10)
@@ -183,7 +183,7 @@ CASES = (
          during(outage(Direction.ANSWERS, udp_only=True), failed(2)), sign_ins=4, losses=1),
     case("network: outage over IPv6 until an attempt has failed", during(outage(), failed()), across=SERVER_IPV6,
          sign_ins=3, losses=1),
-    case("network: 30 % of packets lost, for 20 answers", during(impaired(loss=0.3), answered(20)),
+    case("network: 30 % of packets lost, for 15 answers", during(impaired(loss=0.3), answered(15)),
          config=TCP_PATIENCE, sign_ins=12, losses=None, processor=0.6),
     case("network: own firewall refuses one heartbeat", leisurely(during(Lab.firewall, refused_sends(1))), sign_ins=0),
     case("network: own firewall refuses everything until an attempt has failed", during(Lab.firewall, failed()),
@@ -212,7 +212,7 @@ CASES = (
          losses=1),
     case("network: half of all packets doubled, 10 invitations", invited_twice_over, sign_ins=0),
     case("network: half of all packets overtake others by 150 ms",
-         leisurely(during(impaired(delay=0.15, reordering=0.5), answered(10)), 200), sign_ins=0),
+         leisurely(during(impaired(delay=0.15, reordering=0.5), answered(7)), 200), sign_ins=0),
     # Names
     case("network: name of the server unknown at the start", during(Lab.name_unknown, started_in_vain),
          across=SERVER_NAME, sign_ins=4, online=False),
