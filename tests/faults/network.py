@@ -173,6 +173,12 @@ class Lab:
             yield
 
     @contextmanager
+    def refusal(self) -> Iterator[None]:
+        """Somebody on the way refuses all packets, and says so (ICMP, administratively prohibited)."""
+        with _rule(self.server, "arriving", "reject with icmpx admin-prohibited"):
+            yield
+
+    @contextmanager
     def impaired(self, impairment: Impairment) -> Iterator[None]:
         """The way leads over a wire as bad as told."""
         with self.rerouted():

@@ -123,6 +123,7 @@ NETWORK_FAULTS: dict[str, Fault] = {
     "outage of answers": network(lambda lab: lab.outage(Direction.ANSWERS)),
     "outage of heartbeats": network(lambda lab: lab.outage(udp_only=True)),
     "own firewall": network(Lab.firewall),
+    "refusal by a router": network(Lab.refusal),
     "link down": network(Lab.link_down),
     "other end's link down": network(Lab.carrier_lost),
     "route removed": network(Lab.route_removed),
