@@ -26,7 +26,7 @@ is in `agentcp_fsm.lifecycle`, under the same names, and none of them decides an
 
 from enum import StrEnum
 
-from agentcp_fsm.engine import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.engine import EVERY, SAME, Chart, ChartState, Role, Row
 
 
 class State(StrEnum):
@@ -44,15 +44,18 @@ class State(StrEnum):
 OFFLINE, SIGNING_IN, ONLINE, DEGRADED, RECONNECTING, BACKOFF, STOPPING = State
 
 STATES = (
-    ChartState(OFFLINE, "At rest; the first and the last state.", owns="nothing"),
-    ChartState(SIGNING_IN, "The first session is being obtained.", owns="one sign-in, then one socket; a deadline"),
-    ChartState(ONLINE, "The last heartbeat was answered in time.", owns="session, socket; a deadline"),
+    ChartState(OFFLINE, "At rest; the first and the last state.", owns="nothing", role=Role.REST),
+    ChartState(SIGNING_IN, "The first session is being obtained.", owns="one sign-in, then one socket; a deadline",
+               role=Role.WORKING),
+    ChartState(ONLINE, "The last heartbeat was answered in time.", owns="session, socket; a deadline",
+               role=Role.HEALTHY),
     ChartState(DEGRADED, "The session stands, but something failed since the last answer.",
-               owns="session, socket; a deadline"),
+               owns="session, socket; a deadline", role=Role.IMPAIRED),
     ChartState(RECONNECTING, "Session or socket were lost and are being replaced.",
-               owns="one sign-in, then one socket; a deadline"),
-    ChartState(BACKOFF, "Waiting to try again; nothing is in flight.", owns="a deadline"),
-    ChartState(STOPPING, "The application wants out; the sign-out is under way.", owns="one sign-out; a deadline"),
+               owns="one sign-in, then one socket; a deadline", role=Role.WORKING),
+    ChartState(BACKOFF, "Waiting to try again; nothing is in flight.", owns="a deadline", role=Role.WAITING),
+    ChartState(STOPPING, "The application wants out; the sign-out is under way.", owns="one sign-out; a deadline",
+               role=Role.LEAVING),
 )  # fmt: skip
 
 CONNECTING = (SIGNING_IN, RECONNECTING)

@@ -28,7 +28,7 @@ import linecache
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,17 @@ def _names(value: str | Iterable[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+class Role(StrEnum):
+    """What a state is in the eyes of whoever waits for its owner; pictures colour states by it."""
+
+    REST = "rest"
+    WORKING = "working"
+    HEALTHY = "healthy"
+    IMPAIRED = "impaired"
+    WAITING = "waiting"
+    LEAVING = "leaving"
+
+
 @dataclass(frozen=True, slots=True)
 class ChartState:
     """A state of a chart: its name, what it means, and the callbacks of its entry and exit."""
@@ -67,6 +78,7 @@ class ChartState:
     on_exit: tuple[str, ...] = ()
     final: bool = False
     """Whether the state is meant to have no exit."""
+    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True, init=False)

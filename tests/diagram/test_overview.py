@@ -7,27 +7,16 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from agentcp_fsm.chart import CHART, State
-from agentcp_fsm.diagram import BEGIN, COLOURS, END, ROLES, mermaid, section, table, updated
-from agentcp_fsm.engine import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.diagram.__main__ import BEGIN, END, section, updated
+from agentcp_fsm.diagram.colours import COLOURS
+from agentcp_fsm.diagram.mermaid import mermaid
+from agentcp_fsm.diagram.table import table
+from agentcp_fsm.engine import SAME, Chart, Role
+from tests.diagram.strategies import charts
 
-README = Path(__file__).parents[1] / "README.md"
-
-NAMES = st.one_of(st.sampled_from(["end", "A", "B", "a b", "ÄÖ", 'qu"ote', "<i>", "class"]), st.text(min_size=1))
-
-
-@st.composite
-def charts(draw: st.DrawFn) -> Chart:
-    """Any rows at all: a chart need not pass its check to be drawn."""
-    states = draw(st.lists(NAMES.filter(lambda name: name not in (EVERY, SAME)), min_size=1, max_size=5, unique=True))
-    triggers = st.sampled_from(["go", "stop", "fail", "tick", "late"])
-    sources = st.one_of(st.just((EVERY,)), st.lists(st.sampled_from(states), min_size=1, unique=True))
-    dests = st.one_of(st.none(), st.just(SAME), st.sampled_from(states))
-    guards = st.lists(st.sampled_from(["sure", "ready"]), unique=True)
-    rows = st.lists(st.builds(Row, triggers, sources, dests, conditions=guards, unless=guards), max_size=12)
-    return Chart("any", states[0], tuple(map(ChartState, states)), tuple(draw(rows)))
+README = Path(__file__).parents[2] / "README.md"
 
 
 def drawn(text: str) -> set[tuple[str, str]]:
@@ -94,11 +83,11 @@ def test_every_trigger_that_changes_the_state_is_named() -> None:
 
 
 def test_every_state_of_a_connection_has_a_role_and_its_colour() -> None:
-    text = mermaid(CHART, ROLES)
-    assert set(ROLES) == set(State)
-    assert set(ROLES.values()) == set(COLOURS)
-    for state, role in ROLES.items():
-        assert re.search(rf"^  class (\w+,)*{state}(,\w+)* {role}$", text, re.MULTILINE)
+    text = mermaid(CHART)
+    assert [state.name for state in CHART.states] == list(State)
+    assert {state.role for state in CHART.states} == set(COLOURS)
+    for state in CHART.states:
+        assert re.search(rf"^  class (\w+,)*{state.name}(,\w+)* {state.role}$", text, re.MULTILINE)
 
 
 def luminance(colour: str) -> float:
@@ -108,17 +97,17 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("role", COLOURS)
-def test_colours_have_contrast(role: str) -> None:
+def test_colours_have_contrast(role: Role) -> None:
     """The text on its fill as WCAG asks of text (4.5); border or fill against a white and a dark page (3)."""
-    fill, border, text = re.findall(r"#\w{6}", COLOURS[role])
+    colours = COLOURS[role]
 
     def contrast(one: str, other: str) -> float:
         dark, light = sorted((luminance(one), luminance(other)))
         return (light + 0.05) / (dark + 0.05)
 
-    assert contrast(fill, text) >= 4.5
+    assert contrast(colours.fill, colours.text) >= 4.5
     for page in ("#ffffff", "#0d1117"):
-        assert max(contrast(fill, page), contrast(border, page)) >= 3
+        assert max(contrast(colours.fill, page), contrast(colours.stroke, page)) >= 3
 
 
 @given(charts())
@@ -157,9 +146,9 @@ def test_the_command_writes_and_checks(tmp_path: Path) -> None:
     assert stale.returncode == 1
     assert "--write" in stale.stderr
     assert run("--write", str(file)).returncode == 0
-    assert file.read_text(encoding="utf-8") == f"before\n{section(CHART, ROLES)}\nafter\n"
+    assert file.read_text(encoding="utf-8") == f"before\n{section(CHART)}\nafter\n"
     assert run("--check", str(file)).returncode == 0
-    assert run().stdout == mermaid(CHART, ROLES)
+    assert run().stdout == mermaid(CHART)
 
 
 def test_a_file_without_markers_is_one_clear_error_and_stays_as_it_is(tmp_path: Path) -> None:

@@ -1,0 +1,23 @@
+"""Charts of any kind, for what is made from charts."""
+
+from hypothesis import strategies as st
+
+from agentcp_fsm.engine import EVERY, SAME, Chart, ChartState, Role, Row
+
+SPECIAL_NAMES = st.sampled_from(
+    ["end", "A", "B", "a b", "ÄÖ", 'qu"ote', "<i>", "class", "|", "a.b", "*x*", "[*]", "--", "-->", "__proto__", "`"]
+)
+NAMES = st.one_of(SPECIAL_NAMES, st.text(min_size=1))
+
+
+@st.composite
+def charts(draw: st.DrawFn) -> Chart:
+    """Any rows at all: a chart need not pass its check to be drawn."""
+    names = draw(st.lists(NAMES.filter(lambda name: name not in (EVERY, SAME)), min_size=1, max_size=5, unique=True))
+    triggers = st.sampled_from(["go", "stop", "fail", "tick", "late"])
+    sources = st.one_of(st.just((EVERY,)), st.lists(st.sampled_from(names), min_size=1, unique=True))
+    dests = st.one_of(st.none(), st.just(SAME), st.sampled_from(names))
+    guards = st.lists(st.sampled_from(["sure", "ready"]), unique=True)
+    rows = draw(st.lists(st.builds(Row, triggers, sources, dests, conditions=guards, unless=guards), max_size=12))
+    states = [ChartState(name, role=draw(st.none() | st.sampled_from(Role))) for name in names]
+    return Chart("any", names[0], tuple(states), tuple(rows))
