@@ -355,7 +355,7 @@ class TestTime:
         self.assert_times_out(respond, HURRIED)
 
     def test_a_sign_out_has_a_time_of_its_own(self, client: AuthClient, server: Server) -> None:
-        server.respond = self.hanging()
+        server.respond = hanging()
         started = time.monotonic()
         assert failure_of(lambda: client.sign_out(AGENT, SESSION, timeout=0.2)).kind is FailureKind.TIMEOUT
         assert time.monotonic() - started < 5
