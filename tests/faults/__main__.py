@@ -17,7 +17,8 @@ from tests.faults.catalogue import CASES
 from tests.server_process import ServerProcess
 
 HEADINGS = (
-    "what happens", "must be", "within", "measured", "lost", "unanswered", "sign-ins", "processor", "stop", "left",
+    "what happens", "must be", "within", "measured", "lost", "unanswered", "sign-ins", "processor", "memory",
+    "stop", "left",
 )  # fmt: skip
 MARK = "faults"
 
@@ -34,6 +35,7 @@ def row_of(outcome: Outcome) -> tuple[str, ...]:
         f"{outcome.unanswered}",
         f"{outcome.sign_ins} of {case.sign_ins}",
         f"{outcome.processor * 1000:.0f} of {case.processor * 1000:.0f} ms",
+        "" if left is None else f"{outcome.memory:.1f} MB",
         _seconds(outcome.stopping),
         "" if left is None else f"{left.threads} / {left.descriptors} / {left.sockets}",
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +22,8 @@ from tests.server_process import PATIENCE
 from tests.waiting import pause, until
 
 ALICE = "alice.agentid.pub"
+STARTING = ("start", "signed_out")
+"""What begins a connection's life, at once or after the end of the one before."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -73,6 +77,8 @@ class Reading:
     receive_failures: int
     malformed: int
     invitations: int
+    haste: float
+    """The least time between two sign-ins, in seconds, those that follow a start excepted; infinite for none."""
 
 
 class Application:
@@ -179,6 +185,25 @@ class Application:
             receive_failures=counted.receive_failures,
             malformed=counted.malformed,
             invitations=len(self.invitations),
+            haste=self._haste(),
+        )
+
+    def entered_after(self, at: float, state: State) -> float:
+        """Wait until `state` is entered after `at`; returns when that was."""
+
+        def found() -> float | None:
+            return next((one.at for one in self.transitions if one.at > at and one.dest == state), None)
+
+        self._until_transition(lambda: found() is not None)
+        entered = found()
+        assert entered is not None
+        return entered
+
+    def _haste(self) -> float:
+        begun = [one for one in self.transitions if one.dest in (State.SIGNING_IN, State.RECONNECTING)]
+        return min(
+            (after.at - before.at for before, after in pairwise(begun) if after.trigger not in STARTING),
+            default=math.inf,
         )
 
     def left(self, expected: Resources = NOTHING) -> Resources:

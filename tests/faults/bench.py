@@ -29,6 +29,7 @@ The lists of cases stand in `tests.faults.catalogue`; ``python -m tests.faults``
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -81,6 +82,8 @@ class Case:
     """Times that the proven connection is lost, exactly; None: as may be."""
     processor: float = 0.3
     """Seconds of the application's processor time, at most, from the beginning of the fault until all is well."""
+    memory: float = 32.0
+    """Megabytes, at most, by which the application grows beyond what it took when the fault began."""
     left: Resources = NOTHING
     """What is left after stop, exactly: nothing, but for what the application itself holds on to."""
     ends: Ends = Ends.RECOVERED
@@ -118,6 +121,10 @@ class Outcome:
     """Heartbeats that were sent and not answered, from the beginning of the fault until all is well."""
     processor: float = 0.0
     """Seconds of processor time, from the beginning of the fault until all is well."""
+    memory: float = 0.0
+    """Megabytes by which the application grew beyond what it took when the fault began, at the most."""
+    haste: float = math.inf
+    """The least time between two sign-ins, those that follow a start excepted."""
     stopping: float | None = None
     """Seconds that stop took."""
     left: Resources | None = None
@@ -226,14 +233,13 @@ def entered(*states: State) -> Waiting:
 
 @cache
 def _folder() -> tempfile.TemporaryDirectory[str]:
-    """The identity that every application wears, made once."""
-    folder = tempfile.TemporaryDirectory()
-    make_identity(folder.name, ALICE)
-    return folder
+    return tempfile.TemporaryDirectory()
 
 
-def identity() -> Path:
-    """The folder of the identity of `ALICE`."""
+@cache
+def identity(agent_id: str = ALICE) -> Path:
+    """The folder of an agent's identity, made once."""
+    make_identity(_folder().name, agent_id)
     return Path(_folder().name)
 
 
@@ -324,6 +330,8 @@ def _outcome(bench: Bench, begun: Reading, after: Reading, seconds: float, stopp
             losses=after.losses - begun.losses,
             unanswered=max((after.heartbeats - begun.heartbeats) - (after.answers - begun.answers), 0),
             processor=after.processor - begun.processor,
+            memory=max(bench.exit.memory - begun.memory, 0) / 1e6,
+            haste=after.haste,
             stopping=stopping,
             left=left,
         ),
@@ -345,6 +353,9 @@ def _judged(outcome: Outcome, bench: Bench) -> Outcome:
             (case.losses in (None, outcome.losses), f"lost {outcome.losses} times, not {case.losses}"),
             (outcome.processor <= case.processor or case.ends is Ends.EXITED,
              f"{outcome.processor:.3f} s of processor time, at most {case.processor:g} s are due"),
+            (outcome.memory <= case.memory, f"it grew by {outcome.memory:.0f} MB, at most {case.memory:g} MB are due"),
+            (outcome.haste >= case.config.sign_in_interval_min,
+             f"two sign-ins are {outcome.haste} s apart, at least {case.config.sign_in_interval_min:g} s are due"),
             (outcome.stopping is None or outcome.stopping <= stop_bound,
              f"stop took {outcome.stopping} s, at most {stop_bound:g} s are due"),
             (outcome.left in (None, case.left), f"left over: {outcome.left}"),

@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -389,6 +390,54 @@ def disperse_crowd(application: Application) -> None:
         connection.stop(timeout=0)
     for connection in crowd:
         assert connection.stop(timeout=PATIENCE), connection.health()
+
+
+# The socket's address -------------------------------------------------------------------------------------------------
+
+
+def nothing(application: Application) -> None:
+    """Be there: a call that returns."""
+
+
+def has_socket(application: Application) -> bool:
+    return application.connection.fileno() is not None
+
+
+def udp_addresses(application: Application) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Where the application receives, and its server's address."""
+    with socket.socket(fileno=os.dup(_descriptor(application))) as opened:
+        return opened.getsockname(), opened.getpeername()
+
+
+def calls_dropped(application: Application) -> int:
+    """Calls of handlers that were dropped because too many waited."""
+    return application.connection.health().dropped
+
+
+def handlers_wait(application: Application) -> None:
+    """Until they are told to go on."""
+    go_on = application.kept["go on"] = threading.Event()
+    application.connection.on_invite(lambda invitation: go_on.wait(PATIENCE))
+
+
+def handlers_go_on(application: Application) -> None:
+    application.kept["go on"].set()
+
+
+# The way back from a loss ---------------------------------------------------------------------------------------------
+
+
+def seconds_online(application: Application) -> float:
+    """How long it has been ONLINE."""
+    health = application.connection.health()
+    return health.since if health.state is State.ONLINE and health.since is not None else 0.0
+
+
+def seconds_to_return(application: Application) -> float:
+    """Wait until a heartbeat is answered again; how long that is after the last loss."""
+    loss = application.connection.health().statistics.last_loss
+    assert loss is not None
+    return application.entered_after(loss.at, State.ONLINE) - loss.at
 
 
 # Long lives -----------------------------------------------------------------------------------------------------------

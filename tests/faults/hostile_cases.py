@@ -1,0 +1,183 @@
+"""What anybody on the network can send, and what the server itself can: it costs neither memory, sign-ins nor stop."""
+
+import random
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from functools import partial
+
+from agentcp_fsm import Invitation
+from agentcp_fsm.wire import UNAUTHORIZED, AgentCPCodec, HeartbeatResponse, InviteRequest
+from tests.faults import deeds
+from tests.faults.application import Application
+from tests.faults.bench import Bench, Case, Ends, Waiting, by_server
+from tests.needs import needs_root
+from tests.timings import SCALED
+from tests.waiting import until
+
+Send = Callable[[bytes], object]
+CODEC = AgentCPCodec()
+FORGED_401 = CODEC.encode(HeartbeatResponse(1, UNAUTHORIZED))
+MANY = 100_000
+"""Datagrams of a flood."""
+AT_ONCE = 500
+"""Datagrams sent before the receiver gets a chance, so that not all of them are lost on the way."""
+
+
+@contextmanager
+def stranger(bench: Bench) -> Iterator[Send]:
+    """Sends to the application from a port that is not its server's."""
+    address, _ = bench.agent.call(deeds.udp_addresses)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        yield lambda data: opened.sendto(data, address)
+
+
+@contextmanager
+def forger(bench: Bench) -> Iterator[Send]:
+    """Sends to the application in its server's name: raw packets, whose source nobody checks."""
+    needs_root()
+    until(lambda: bench.agent.call(deeds.has_socket))
+    (host, port), (server_host, server_port) = bench.agent.call(deeds.udp_addresses)
+    addresses = socket.inet_aton(server_host) + socket.inet_aton(host)
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as opened:
+
+        def send(data: bytes) -> None:
+            header = struct.pack("!BBHHHBBH", 0x45, 0, 28 + len(data), 0, 0, 64, socket.IPPROTO_UDP, 0) + addresses
+            opened.sendto(header + struct.pack("!HHHH", server_port, port, 8 + len(data), 0) + data, (host, 0))
+
+        yield send
+
+
+def noise() -> Iterator[bytes]:
+    """Random datagrams of all sizes."""
+    source = random.Random(0)
+    pool = source.randbytes(100_000)
+    while True:
+        start = source.randrange(90_000)
+        yield pool[start : start + source.randrange(2000)]
+
+
+def invitations() -> Iterator[bytes]:
+    """Each another one."""
+    number = 0
+    while True:
+        number += 1
+        invitation = Invitation("mallory.agentid.pub", f"code {number}", 0, f"session {number}", "wss://m.example")
+        yield CODEC.encode(InviteRequest(number, invitation))
+
+
+def forged_401s() -> Iterator[bytes]:
+    while True:
+        yield FORGED_401
+
+
+def flood(
+    sender: Callable[[Bench], AbstractContextManager[Send]],
+    datagrams: Callable[[], Iterator[bytes]],
+    number: int,
+    bench: Bench,
+) -> None:
+    """As many of them, as fast as the application reads."""
+    with sender(bench) as send:
+        source = datagrams()
+        for sent in range(number):
+            send(next(source))
+            if sent % AT_ONCE == 0:
+                bench.agent.call(deeds.nothing)
+    bench.online()
+
+
+def flood_in_the_servers_name(bench: Bench) -> None:
+    flood(forger, noise, MANY, bench)
+    begun, now = bench.since_begun()
+    assert now.malformed - begun.malformed > MANY / 100, "hardly anything arrived"
+
+
+def flood_of_401s(bench: Bench) -> None:
+    """In the server's name, to each new socket, until the connection was lost three times."""
+    for losses in range(1, 4):
+        bench.online()
+        with forger(bench) as send:
+            for _ in range(100):
+                send(FORGED_401)
+        bench.lose(losses)
+
+
+def flood_of_invitations(bench: Bench) -> None:
+    """In the server's name, while the application's handler blocks."""
+    bench.agent.call(deeds.handlers_wait)
+    flood(forger, invitations, 20_000, bench)
+    assert bench.agent.call(deeds.calls_dropped) > 0, "the handlers' queue was never full"
+    bench.agent.call(deeds.handlers_go_on)
+
+
+def stop_in_a_flood(bench: Bench) -> None:
+    """In the server's name, of all that there is."""
+    ended = threading.Event()
+    with forger(bench) as send:
+
+        def pour() -> None:
+            sources = (noise(), invitations())
+            while not ended.is_set():
+                for source in sources:
+                    send(next(source))
+
+        pouring = threading.Thread(target=pour)
+        pouring.start()
+        try:
+            until(lambda: bench.reading().malformed > 1000)
+            bench.stopping.append(bench.agent.call(Application.stop))
+        finally:
+            ended.set()
+            pouring.join()
+
+
+def stop_while_signing_in(*faults: str) -> Waiting:
+    """Stop while the sign-in goes wrong in each of these ways, one after the other."""
+
+    def fault(bench: Bench) -> None:
+        for each in faults:
+            bench.server(f"fault sign_in {each}")
+            begun = bench.server.count("calls")
+            bench.start()
+            until(lambda begun=begun: bench.server.count("calls") > begun)  # type: ignore[misc]
+            bench.stopping.append(bench.agent.call(Application.stop))
+            left = bench.agent.call(Application.left)
+            assert left == bench.case.left, f"{each}: {left}"
+
+    return fault
+
+
+FIELD = replace(SCALED, connect_timeout=3.0, read_timeout=10.0, sign_in_timeout=30.0)
+"""The field's own bounds of a sign-in."""
+
+CASES = (
+    Case(name="1,000 forged 401s from strangers", fault=partial(flood, stranger, forged_401s, 1000),
+         within=0.5, sign_ins=0),
+    Case(name="1,000 forged invitations from strangers", fault=partial(flood, stranger, invitations, 1000),
+         within=0.5, sign_ins=0),
+    Case(name="100,000 random datagrams from strangers", fault=partial(flood, stranger, noise, MANY),
+         within=0.5, sign_ins=0),
+    Case(name="100,000 random datagrams from the server's address", fault=flood_in_the_servers_name,
+         within=1, sign_ins=1, losses=None, processor=15),
+    Case(name="20,000 forged invitations from the server's address, and the handler blocks",
+         fault=flood_of_invitations, within=1, sign_ins=1, losses=None, processor=15),
+    Case(name="forged 401s from the server's address to every socket", fault=flood_of_401s,
+         within=1.5, sign_ins=6, losses=None, processor=1),
+    Case(name="stop in a flood from the server's address", fault=stop_in_a_flood, ends=Ends.STOPPED,
+         within=0.5, sign_ins=2, losses=None, processor=2),
+    Case(name="stop while a sign-in hangs, drips or floods", online=False, ends=Ends.STOPPED, config=FIELD,
+         fault=stop_while_signing_in("hang", "hang-after-headers", "slow slow_seconds 200", "huge"),
+         within=0.5, sign_ins=4),
+    *(
+        Case(name=f"next beat asked for in {what}", online=False, config=replace(SCALED, interval_max=0.3),
+             fault=by_server(f"fault next_beat {asked} encoding {encoding}", until=Bench.online, then="faults"),
+             within=1, sign_ins=1)
+        for what, asked, encoding in (
+            ("2**62 ms", 2**62, "u64"), ("0 ms", 0, "u64"), ("2**49 ms, as a varint", 2**49 - 1, "varint"),
+        )
+    ),
+)  # fmt: skip
