@@ -49,7 +49,10 @@ def needs_network() -> None:
     needs_program("ip", "iproute2")
     needs_program("nft", "nftables")
     needs_program("nsenter", "util-linux")
+    allowed = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True).returncode == 0
+    needs(allowed, "leave to make network namespaces", "use a virtual machine, or a privileged container")
     needs(Path("/dev/net/tun").exists(), "/dev/net/tun", "modprobe tun, or give the container the device")
+    needs(Path("/proc/net/if_inet6").exists(), "IPv6", "boot without ipv6.disable")
 
 
 class Direction(StrEnum):
