@@ -272,6 +272,14 @@ def measure(row: Row, candidate: type[Candidate], folder: Path) -> Figures:
         return Figures(result, sign_ins, processor, client.call(Candidate.left))
 
 
+def _measure_or_tell(row: Row, candidate: type[Candidate], folder: Path) -> Figures:
+    try:
+        return measure(row, candidate, folder)
+    except Exception as error:
+        error.add_note(f"This was {candidate.name}: {row.name}")
+        raise
+
+
 MARK = "side-by-side"
 HEADINGS = ("what happens", "seconds", "client", "well", "seconds", "sign-ins", "processor", "threads left",
             "descriptors left")  # fmt: skip
@@ -307,7 +315,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(TRIALS_AT_ONCE) as pool:
         make_identity(folder, ALICE, PASSWORD)
         trials = [(row, candidate) for row in rows for candidate in CANDIDATES]
-        figures = pool.map(lambda trial: measure(trial[0], trial[1], Path(folder)), trials)
+        figures = pool.map(lambda trial: _measure_or_tell(trial[0], trial[1], Path(folder)), trials)
         lines = [cells(row, candidate, found) for (row, candidate), found in zip(trials, figures, strict=True)]
     if options.write:
         write(options.write, MARK, as_markdown(HEADINGS, lines))
