@@ -30,8 +30,8 @@ READINGS = 10
 WARM = 5
 """After one of so many parts of the time memory is at home: caches are full, all code has run once."""
 MB = 2**20
-GROWTH = 2 * MB
-"""Bytes of memory that are the allocator's own affair."""
+GROWTH = 4 * MB
+"""Bytes of memory that are the allocator's own affair: less than 10 kB for each fault in ten minutes."""
 LONGEST = 3.0
 """Seconds that a fault lasts at most."""
 
