@@ -1,5 +1,7 @@
 """The specification's timings, scaled down for tests that wait in real time."""
 
+from dataclasses import replace
+
 from agentcp_fsm import Config
 
 SCALED = Config(
@@ -18,3 +20,6 @@ SCALED = Config(
     read_timeout=1.0,
 )
 """The specification's timings, about thirty times as fast."""
+
+CALM = replace(SCALED, silence_limit=10, probe_limit=10)
+"""The same, but patient with a server that answers late, as it does on a machine that is busy with something else."""

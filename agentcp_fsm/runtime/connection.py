@@ -230,12 +230,15 @@ class _Face(ABC):
     def start(self) -> None:
         """Become reachable, and stay so until `stop`; returns at once, and does nothing if started already."""
         with self._lock:
-            driver = self._driver
-            if driver is None:
+            if self._driver is None:
                 hub = self._hold_hub()
                 driver = Driver(self.agent_id, self._lifecycle, self._authenticator_on(hub), self._codec, hub, self)
+                self._starting += 1
+                hub.post(self._begin)
+                self._driver = driver  # last: who calls `stop` finds nothing yet, or what has begun
+                return
             self._starting += 1
-            self._driver = driver  # last: a signal's handler that calls `stop` before finds nothing to stop
+            driver = self._driver
         driver.hub.post(self._begin)
 
     def _begin(self) -> None:

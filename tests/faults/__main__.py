@@ -9,18 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-from rich.table import Table
 
 from tests.faults.bench import Outcome, run
 from tests.faults.catalogue import CASES
+from tests.faults.page import parts, show, write
 from tests.server_process import ServerProcess
 
 HEADINGS = (
     "what happens", "must be", "within", "measured", "lost", "unanswered", "sign-ins", "processor", "memory",
     "stop", "left",
 )  # fmt: skip
-MARK = "faults"
 
 
 def row_of(outcome: Outcome) -> tuple[str, ...]:
@@ -45,32 +43,6 @@ def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.3f} s"
 
 
-def as_markdown(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [headings, ("---",) * len(headings), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def parts(page: Path, mark: str) -> tuple[str, str]:
-    """The page up to and from where the table of that mark stands; ends the program if it has no such place."""
-    marks = f"<!-- {mark}:begin -->", f"<!-- {mark}:end -->"
-    try:
-        before, begin, rest = page.read_text().partition(marks[0])
-    except OSError as error:
-        raise SystemExit(
-            f"{page} cannot be read ({error.strerror}): give a page that has {' and '.join(marks)}"
-        ) from None
-    _, end, after = rest.partition(marks[1])
-    if not (begin and end):
-        raise SystemExit(f"{page} has no lines {' and '.join(marks)} to put the table between")
-    return f"{before}{begin}\n", f"{end}{after}"
-
-
-def write(page: Path, mark: str, text: str) -> None:
-    """Put the text between the marks of the page."""
-    before, after = parts(page, mark)
-    page.write_text(f"{before}{text}{after}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("name", nargs="*", help="part of the names of the cases to carry out")
@@ -85,7 +57,7 @@ def main() -> None:
     if not chosen:
         parser.error(f"no case has {' or '.join(map(repr, options.name))} in its name")
     if options.write:
-        parts(options.write, MARK)  # before anything takes minutes
+        parts(options.write, "faults")  # before anything takes minutes
     outcomes = []
     with ServerProcess() as server:
         for number, case in enumerate(chosen, 1):
@@ -95,12 +67,9 @@ def main() -> None:
             except pytest.skip.Exception as skipped:
                 print(f"left out: {skipped}", file=sys.stderr)
     rows = [row_of(outcome) for outcome in outcomes]
+    show(HEADINGS, rows)
     if options.write:
-        write(options.write, MARK, as_markdown(HEADINGS, rows))
-    table = Table(*HEADINGS)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+        write(options.write, "faults", HEADINGS, rows)
     broken = [outcome for outcome in outcomes if outcome.broken]
     for outcome in broken:
         print(f"{outcome.case.name}:", *outcome.broken, sep="\n  ")

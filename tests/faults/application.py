@@ -101,23 +101,22 @@ class Application:
         self.changed = threading.Condition()
         """Notified of each transition."""
         self.connection = self.connect()
+        self.connection.on_transition(self._note)
+        self.connection.on_error(self.errors.append)
+        self.connection.on_invite(self.invitations.append)
         new_event_loop().close()  # the process's first uvloop opens a pipe that is kept for all later ones
         self.before = Resources.held()
         """What the process holds while no connection is started."""
 
     def connect(self) -> Connection:
-        """Another connection like the first, not started."""
-        connection = Connection(
+        """A connection, not started, without handlers."""
+        return Connection(
             self.agent_id,
             None if self.client else self.url,
             client=self.client,
             credentials=self.credentials,
             config=self.config,
         )
-        connection.on_transition(self._note)
-        connection.on_error(self.errors.append)
-        connection.on_invite(self.invitations.append)
-        return connection
 
     def start(self) -> None:
         """Start the connection."""
@@ -151,8 +150,11 @@ class Application:
         self._until_transition(lambda: self.connection.health().statistics.losses >= number)
 
     def _until_transition(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
         with self.changed:
-            assert self.changed.wait_for(condition, PATIENCE), self.connection.health()
+            while not condition():
+                assert time.monotonic() < deadline, self.connection.health()
+                self.changed.wait(0.1)  # handlers may be in no state to tell
 
     def _note(self, transition: ReportTransition) -> None:
         with self.changed:

@@ -8,11 +8,11 @@ from agentcp_fsm import State
 from tests.faults import deeds
 from tests.faults.application import ALICE, NOTHING, Application, Resources
 from tests.faults.bench import Bench, Case, Ends
-from tests.timings import SCALED
+from tests.timings import CALM
 from tests.waiting import until
 
 PATIENT = replace(
-    SCALED,
+    CALM,
     silence_limit=300,
     probe_limit=300,
     sign_in_timeout=30.0,
@@ -23,7 +23,7 @@ PATIENT = replace(
 """Stays in any state for as long as a test wants."""
 
 CROWDED = replace(
-    SCALED, interval_min=1.0, sign_in_timeout=30.0, connect_timeout=3.0, read_timeout=10.0, unauthorized_spread=2.0
+    CALM, interval_min=1.0, sign_in_timeout=30.0, connect_timeout=3.0, read_timeout=10.0, unauthorized_spread=2.0
 )
 """The field's bounds for sign-ins, for many at once."""
 
@@ -173,34 +173,36 @@ def crowd_hit_by_401(number: int, bench: Bench) -> None:
 
 
 CASES = (
-    Case(name="handlers block", fault=partial(handlers_do, deeds.handlers_block), within=1, sign_ins=1, losses=1),
+    Case(name="handlers block", fault=partial(handlers_do, deeds.handlers_block), within=2, sign_ins=1, losses=1),
     Case(name="handlers never return", fault=partial(handlers_do, deeds.handlers_never_return),
-         within=1, sign_ins=1, losses=1, left=Resources(1, 0, 0)),
-    Case(name="handlers raise", fault=partial(handlers_raise, deeds.handlers_raise), within=1, sign_ins=1, losses=1),
+         within=2, sign_ins=1, losses=1, left=Resources(1, 0, 0)),
+    Case(name="handlers raise", fault=partial(handlers_raise, deeds.handlers_raise), within=2, sign_ins=1, losses=1),
     Case(name="handlers call sys.exit", fault=partial(handlers_raise, deeds.handlers_exit),
-         within=1, sign_ins=1, losses=1),
+         within=2, sign_ins=1, losses=1),
     Case(name="handlers call start", fault=partial(handlers_raise, deeds.handlers_start),
-         within=1, sign_ins=1, losses=1),
-    Case(name="a handler calls stop", fault=handler_stops, ends=Ends.STOPPED, within=0.5, sign_ins=0),
+         within=2, sign_ins=1, losses=1),
+    Case(name="a handler calls stop", fault=handler_stops, ends=Ends.STOPPED, within=1, sign_ins=0),
     *(
         Case(name=f"stop in every state, from {where}", fault=partial(stop_in_every_state, stop), online=False,
-             ends=Ends.STOPPED, config=PATIENT, within=0.5, sign_ins=8, losses=1)
+             ends=Ends.STOPPED, config=PATIENT, within=1, sign_ins=8, losses=1)
         for where, stop in deeds.STOPS.items()
     ),
     Case(name="stop by 200 signals, at any moment", fault=stop_by_signals, online=False, ends=Ends.STOPPED,
-         within=0.5, sign_ins=2000, losses=None, processor=5),
+         within=1, sign_ins=2000, losses=None, processor=5),
+    Case(name="start and stop 200 times", fault=partial(start_and_stop, 200), online=False, ends=Ends.STOPPED,
+         within=1, sign_ins=200, processor=4),
     Case(name="start and stop 1,000 times", fault=partial(start_and_stop, 1000), online=False, ends=Ends.STOPPED,
-         within=0.5, sign_ins=1000, processor=20),
+         slow=True, within=1, sign_ins=1000, processor=20),
     Case(name="fork in every state", fault=fork_in_every_state, online=False, ends=Ends.STOPPED, config=PATIENT,
-         within=0.5, sign_ins=16, losses=4, processor=2),
-    Case(name="100 connections hit by one 401", fault=partial(crowd_hit_by_401, 100), within=1, sign_ins=1, losses=1,
+         within=1, sign_ins=16, losses=4, processor=2),
+    Case(name="100 connections hit by one 401", fault=partial(crowd_hit_by_401, 100), within=2, sign_ins=1, losses=1,
          processor=5),
     Case(name="2,000 connections hit by one 401", fault=partial(crowd_hit_by_401, 2000), own_server=True,
-         config=CROWDED, slow=True, within=1, sign_ins=1, losses=1, processor=60),
+         config=CROWDED, slow=True, within=2, sign_ins=1, losses=1, processor=60),
     *(
         Case(name=f"exit: {enter.__doc__}", fault=partial(exit_in, enter), online=False, ends=Ends.EXITED,
-             config=PATIENT, within=1, sign_ins=0)
+             config=PATIENT, within=2, sign_ins=0)
         for enter in STATES
     ),
-    Case(name="exit while a handler blocks", fault=exit_while_a_handler_blocks, ends=Ends.EXITED, within=1, sign_ins=0),
+    Case(name="exit while a handler blocks", fault=exit_while_a_handler_blocks, ends=Ends.EXITED, within=2, sign_ins=0),
 )  # fmt: skip

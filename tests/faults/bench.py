@@ -48,7 +48,7 @@ from tests.faults.network import SERVER, Lab, site, within
 from tests.faults.process import Ended, Process
 from tests.faults.relay import Relay
 from tests.server_process import ServerProcess
-from tests.timings import SCALED
+from tests.timings import CALM
 
 DEFAULT_BEAT = 0.1
 """Seconds between heartbeats that the server asks for, unless a case says otherwise."""
@@ -80,14 +80,14 @@ class Case:
     """Sign-ins that may be begun, from the beginning of the fault to the end of the case."""
     losses: int | None = 0
     """Times that the proven connection is lost, exactly; None: as may be."""
-    processor: float = 0.3
+    processor: float = 0.5
     """Seconds of the application's processor time, at most, from the beginning of the fault until all is well."""
     memory: float = 32.0
     """Megabytes, at most, by which the application grows beyond what it took when the fault began."""
     left: Resources = NOTHING
     """What is left after stop, exactly: nothing, but for what the application itself holds on to."""
     ends: Ends = Ends.RECOVERED
-    config: Config = SCALED
+    config: Config = CALM
     online: bool = True
     """Whether the connection is brought online before the fault begins."""
     relayed: bool = False

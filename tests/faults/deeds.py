@@ -133,8 +133,8 @@ def _with_handlers(application: Application, handler: Callable[[object], object]
 
 
 def handlers_block(application: Application) -> None:
-    """Each for a second."""
-    _with_handlers(application, lambda told: time.sleep(1.0))
+    """Each for a while."""
+    _with_handlers(application, lambda told: time.sleep(0.3))
 
 
 def handlers_never_return(application: Application) -> None:

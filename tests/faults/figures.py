@@ -1,7 +1,7 @@
 """``python -m tests.faults.figures``: how fast the connection is back, and at what cost, with the field's own timings.
 
 Each figure stands beside its target.  What takes long is measured on many connections at once, each in a process of its
-own: about two minutes in all.
+own: about four minutes in all.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from agentcp_fsm import Config, Session
 from agentcp_fsm.events import (
     BeatAnswered,
@@ -35,10 +32,12 @@ from agentcp_fsm.lifecycle import Lifecycle
 from tests.faults import deeds
 from tests.faults.application import NOTHING, Application
 from tests.faults.bench import identity
+from tests.faults.page import parts, show, write
 from tests.faults.process import Process
 from tests.server_process import ServerProcess
 from tests.waiting import until
 
+HEADINGS = ("figure", "measured", "at most", "")
 RUNS = 20
 OUTAGE = 40.0
 """Seconds."""
@@ -124,7 +123,7 @@ def after_an_outage(
         returned = [at - ended for at in agents.each(Application.recovered, ended, timeout=120)]
     attempts = [after.attempts - before.attempts for before, after in zip(begun, over, strict=True)]
     processor = [after.processor - before.processor for before, after in zip(begun, over, strict=True)]
-    what = f"sign-in {fault.split()[0]} for {outage:g} s, {runs} runs"
+    what = f"sign-in {fault.removeprefix('status ')} for {outage:g} s, {runs} runs"
     return [
         Figure(f"{what}: back after it ended, on the average", mean(returned), back),
         Figure(f"{what}: back after it ended, at the most", max(returned), config.recovery_bound),
@@ -134,7 +133,7 @@ def after_an_outage(
 
 
 def by_the_machine_alone(runs: int, outage: float, config: Config, back: float) -> list[Figure]:
-    """The same outage, met by the machine in no time: what is drawn at random makes little difference in so many runs."""
+    """The same outage, met by the machine in no time: so many runs that chance makes no difference."""
     returned = []
     random = Random(0)
     for _ in range(runs):
@@ -205,8 +204,10 @@ def crowd(number: int, config: Config) -> list[Figure]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.figures", description=__doc__)
-    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into this page")
     options = parser.parse_args()
+    if options.write:
+        parts(options.write, "figures")  # before anything takes minutes
     field = Config()
     measurements: list[Callable[[], list[Figure]]] = [
         lambda: after_401(RUNS, 0.0),
@@ -227,20 +228,15 @@ def main() -> None:
     rows = [
         (
             each.what,
-            f"{each.measured:.3g} {each.unit}",
-            f"{each.target:.3g} {each.unit}",
+            f"{each.measured:.4g} {each.unit}",
+            f"{each.target:.4g} {each.unit}",
             "" if each.reached else "MISSED",
         )
         for each in figures
     ]
-    if options.markdown:
-        for row in (("figure", "measured", "at most", ""), ("---",) * 4, *rows):
-            print(f"| {' | '.join(row)} |")
-    else:
-        table = Table("figure", "measured", "at most", "")
-        for row in rows:
-            table.add_row(*row)
-        Console(width=None if sys.stdout.isatty() else 140).print(table)
+    show(HEADINGS, rows)
+    if options.write:
+        write(options.write, "figures", HEADINGS, rows)
     raise SystemExit(0 if all(each.reached for each in figures) else 1)
 
 

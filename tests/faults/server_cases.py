@@ -4,11 +4,12 @@ import signal
 
 from tests.faults.application import ALICE, Application
 from tests.faults.bench import Bench, Case, address_of, by_server, failed, lost
+from tests.timings import SCALED
 from tests.waiting import until
 
 
 def steady(bench: Bench) -> None:
-    bench.agent.call(Application.answered, bench.reading().answers + 20)
+    bench.agent.call(Application.answered, bench.reading().answers + 10)
 
 
 def process_killed(bench: Bench) -> None:
@@ -61,33 +62,34 @@ def one_dropped(bench: Bench) -> None:
 
 
 CASES = (
-    Case(name="steady state, 20 heartbeats", fault=steady, within=0.5, sign_ins=0),
-    Case(name="20 invitations", fault=invited, within=0.5, sign_ins=0),
+    Case(name="steady state, 10 heartbeats", fault=steady, within=1, sign_ins=0),
+    Case(name="20 invitations", fault=invited, within=1, sign_ins=0),
     Case(name="server forgets all sessions: 401", fault=by_server("restart", until=lost()),
-         within=1, sign_ins=1, losses=1),
+         within=2, sign_ins=1, losses=1),
     Case(name="server forgets and moves: 401 at the old port", fault=by_server("move 401", "restart", until=lost()),
-         within=1, sign_ins=1, losses=1),
-    Case(name="server moves without a word", fault=by_server("move", until=lost()), within=1, sign_ins=1, losses=1),
+         within=2, sign_ins=1, losses=1),
+    Case(name="server moves without a word", fault=by_server("move", until=lost()),
+         config=SCALED, within=2, sign_ins=1, losses=1),
     Case(name="server process killed, back on the same port", fault=process_killed, own_server=True,
-         within=1.5, sign_ins=2, losses=1),
+         within=3, sign_ins=10, losses=1),
     Case(name="server process killed, back on another port", fault=process_killed_and_back_elsewhere, own_server=True,
-         within=1.5, sign_ins=2, losses=1),
+         within=3, sign_ins=10, losses=1),
     Case(name="server process killed, back on IPv6", fault=process_killed_and_back_on_ipv6, own_server=True,
-         relayed=True, within=1.5, sign_ins=2, losses=1),
+         relayed=True, within=3, sign_ins=10, losses=1),
     Case(name="server process gone until 3 attempts have failed", fault=process_gone_for_a_while, own_server=True,
-         within=1.5, sign_ins=5, losses=1),
-    Case(name="server process suspended", fault=process_suspended, own_server=True,
+         within=3, sign_ins=12, losses=1),
+    Case(name="server process suspended", fault=process_suspended, own_server=True, config=SCALED,
          within=3, sign_ins=4, losses=1),
     Case(name="server silent for one heartbeat", fault=by_server("fault silent on", until=one_dropped),
-         within=0.5, sign_ins=0),
+         within=1, sign_ins=0),
     Case(name="server silent until the connection is lost", fault=by_server("fault silent on", until=lost()),
-         within=1.5, sign_ins=2, losses=1),
+         config=SCALED, within=3, sign_ins=3, losses=1),
     Case(name="server silent until 3 attempts have failed", fault=by_server("fault silent on", until=failed(3)),
-         within=1.5, sign_ins=5, losses=1),
+         config=SCALED, within=3, sign_ins=5, losses=1),
     Case(name="server answers from another port", fault=by_server("fault stranger on", until=failed()),
-         within=1.5, sign_ins=3, losses=1),
+         config=SCALED, within=3, sign_ins=3, losses=1),
     Case(name="server answers from another address", fault=by_server("fault stranger address", until=failed()),
-         within=1.5, sign_ins=3, losses=1),
+         config=SCALED, within=3, sign_ins=3, losses=1),
     Case(name="server answers 401 to every heartbeat", fault=by_server("fault unauthorized on", until=failed(3)),
-         within=1.5, sign_ins=5, losses=1),
+         within=3, sign_ins=5, losses=1),
 )  # fmt: skip

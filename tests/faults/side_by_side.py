@@ -8,7 +8,6 @@ part of theirs; ``--write FILE`` puts the table into a page of Markdown, between
 
 import argparse
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,14 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from agentcp_fsm.auth.identity import make_identity
 from agentcp_fsm.wire import UNAUTHORIZED, HeartbeatResponse, codec_named
-from tests.faults.__main__ import as_markdown, parts, write
 from tests.faults.application import ALICE, NOTHING, Resources
 from tests.faults.clients import CANDIDATES, PASSWORD, Candidate
+from tests.faults.page import parts, show, write
 from tests.faults.process import Process
 from tests.server_process import ServerProcess
 
@@ -311,17 +307,14 @@ def main() -> None:
         parser.error(f"no fault has {' or '.join(map(repr, options.name))} in its name")
     if options.write:
         parts(options.write, MARK)  # before anything takes minutes
-    table = Table(*HEADINGS)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(TRIALS_AT_ONCE) as pool:
         make_identity(folder, ALICE, PASSWORD)
         trials = [(row, candidate) for row in rows for candidate in CANDIDATES]
         figures = pool.map(lambda trial: _measure_or_tell(trial[0], trial[1], Path(folder)), trials)
         lines = [cells(row, candidate, found) for (row, candidate), found in zip(trials, figures, strict=True)]
+    show(HEADINGS, lines)
     if options.write:
-        write(options.write, MARK, as_markdown(HEADINGS, lines))
-    for line in lines:
-        table.add_row(*line)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+        write(options.write, MARK, HEADINGS, lines)
 
 
 if __name__ == "__main__":

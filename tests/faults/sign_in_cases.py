@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from tests.faults.bench import Bench, Case, Waiting, by_server, failed
-from tests.timings import SCALED
+from tests.timings import CALM
 
 QUICK = replace(
-    SCALED, sign_in_interval_min=0.05, backoff_initial=0.02, backoff_max=0.2, read_timeout=0.2, sign_in_timeout=0.4
+    CALM, sign_in_interval_min=0.05, backoff_initial=0.02, backoff_max=0.2, read_timeout=0.2, sign_in_timeout=0.4
 )
 """Sign-ins follow each other at a rate that lets many cases be carried out."""
 
@@ -51,17 +51,17 @@ TRANSIENT = {
 
 CASES = (
     *(
-        Case(name=name, fault=sign_in(fault, 2), config=QUICK, within=1.5, sign_ins=4, losses=1)
+        Case(name=name, fault=sign_in(fault, 2), config=QUICK, within=3, sign_ins=4, losses=1)
         for name, fault in TRANSIENT.items()
     ),
     *(
         Case(name=f"{name}, at the first start", fault=sign_in(TRANSIENT[name], 2), config=QUICK, online=False,
-             within=1.5, sign_ins=4)
+             within=3, sign_ins=4)
         for name in ("sign-in refused: nobody listens", "sign-in hangs", "sign-in answered 500")
     ),
     *(
         Case(name=f"sign-in answered {status}, a rejection", fault=sign_in(f"status status {status}", 1), config=QUICK,
-             within=1.5, sign_ins=2, losses=1)
+             within=3, sign_ins=2, losses=1)
         for status in (400, 403, 404)
     ),
     Case(name="sign-in answered 429, Retry-After: 1", fault=sign_in("status status 429 retry_after 1", 1),
