@@ -33,9 +33,10 @@ from agentcp_fsm.errors import ConfigError
 
 MAX_ANSWER = 64 * 1024
 """Bytes.  The largest answer of the protocol, a challenge with a certificate chain, stays far below."""
-KEEP_ALIVE = 15.0
-"""Seconds that an idle connection is kept: long enough for many agents' sign-ins to share it, short enough that it
-is rarely reused after an outage, when waiting on it would cost a whole read timeout."""
+KEEP_ALIVE = 2.0
+"""Seconds that an idle connection is kept: long enough for the sign-ins that follow a server's restart to share it, and
+shorter than it takes, by default, to notice that the network is another (three failed sends: 3 s), when waiting on it
+would cost a whole read timeout."""
 
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """What requests and urllib3 raise when an exchange fails."""

@@ -29,6 +29,8 @@ from agentcp_fsm.auth import (
     Timeouts,
     Transport,
 )
+from agentcp_fsm.auth.transport import KEEP_ALIVE
+from agentcp_fsm.config import Config
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.session import Session
 from tests.auth.certificates import Identity, make_identity
@@ -455,6 +457,11 @@ class TestTransport:
         monkeypatch.setattr("agentcp_fsm.auth.transport.KEEP_ALIVE", -1.0)
         client.sign_out(AGENT, SESSION)
         assert len({request.peer for request in server.requests}) == 2
+
+    def test_no_connection_is_kept_that_a_change_of_address_has_made_useless(self) -> None:
+        config = Config()
+        noticing = sum(config.send_retry_initial * 2**failure for failure in range(config.send_failure_limit - 1))
+        assert noticing > KEEP_ALIVE
 
     def test_cookies_and_netrc_stay_out(
         self, client: AuthClient, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

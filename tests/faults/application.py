@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from agentcp_fsm import Config, Connection, Credentials, Invitation, ReportTransition, State
+from agentcp_fsm.auth import AuthClient, Timeouts
+from agentcp_fsm.auth.transport import is_loopback
 from agentcp_fsm.runtime.hub import new_event_loop
 from tests.server_process import PATIENCE
 from tests.waiting import pause, until
@@ -98,6 +101,7 @@ class Application:
         self.url = url
         self.config = config
         self.agent_id = agent_id
+        self.client = None if is_loopback(urlsplit(url).hostname) else _insecure_client(url, config)
         self.transitions: list[ReportTransition] = []
         self.errors: list[str] = []
         self.invitations: list[Invitation] = []
@@ -115,7 +119,13 @@ class Application:
 
     def connect(self) -> Connection:
         """A connection, not started, without handlers."""
-        return Connection(self.agent_id, self.url, credentials=self.credentials, config=self.config)
+        return Connection(
+            self.agent_id,
+            None if self.client else self.url,
+            client=self.client,
+            credentials=self.credentials,
+            config=self.config,
+        )
 
     def start(self) -> None:
         """Start the connection."""
@@ -210,6 +220,8 @@ class Application:
 
     def left(self, expected: Resources = NOTHING) -> Resources:
         """What is held beyond what was held before the start, once it is what is expected, or after 5 s."""
+        if self.client is not None:
+            self.client.close()  # it is the application's own
         deadline = time.monotonic() + 5.0
         while (left := Resources.held() - self.before) != expected and time.monotonic() < deadline:
             pause()
@@ -222,3 +234,9 @@ class Application:
     def threads(self) -> list[str]:
         """The names of this process's Python threads."""
         return sorted(thread.name for thread in threading.enumerate())
+
+
+def _insecure_client(url: str, config: Config) -> AuthClient:
+    """A client for plain http that is not this machine's own."""
+    timeouts = Timeouts(config.connect_timeout, config.read_timeout, config.sign_in_timeout)
+    return AuthClient(url, timeouts=timeouts, allow_insecure_http=True)

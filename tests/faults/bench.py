@@ -44,6 +44,7 @@ from urllib.parse import urlsplit
 from agentcp_fsm import Config, State
 from agentcp_fsm.auth.identity import make_identity
 from tests.faults.application import ALICE, NOTHING, Application, Reading, Resources
+from tests.faults.network import SERVER, Lab, site, within
 from tests.faults.process import Ended, Process
 from tests.faults.relay import Relay
 from tests.server_process import ServerProcess
@@ -98,6 +99,9 @@ class Case:
     launcher: Callable[[Path], Sequence[str]] | None = None
     """Gives the command that starts the application's process, for a folder of the case's own; it may skip the test
     (`tests.needs`)."""
+    across: str = ""
+    """The address or name by which the application reaches a server in a network of their own (`tests.faults.network`),
+    which is `Bench.lab`; without one, both are on this machine's loopback."""
     slow: bool = False
     """Whether it takes too long for every run of the tests."""
     note: str = ""
@@ -141,6 +145,8 @@ class Bench:
     stack: ExitStack
     """Ends what a fault leaves behind."""
     relay: Relay | None = None
+    lab: Lab | None = None
+    """The network between server and application, if the case has one."""
     begun: Reading | None = None
     """The application when the fault began."""
     ended: float | None = None
@@ -249,21 +255,29 @@ def address_of(url: str) -> tuple[str, int]:
 def bench_of(case: Case, shared: ServerProcess | None = None) -> Iterator[Bench]:
     """A server and an application for the case; `shared` is a server that cases may use one after the other."""
     with ExitStack() as stack:
-        if shared is None or case.own_server or case.next_beat != DEFAULT_BEAT:
+        lab = None
+        if case.across:
+            lab, server = site().lab, site().server(case.across, case.next_beat)
+        elif shared is None or case.own_server or case.next_beat != DEFAULT_BEAT:
             server = stack.enter_context(ServerProcess(next_beat=case.next_beat))
         else:
             server = shared
-            server("ok")
-            server("restart")  # forget earlier cases' sessions
+        server("ok")
+        server("restart")  # forget earlier cases' sessions
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         relay = stack.enter_context(Relay(address_of(server.url))) if case.relayed else None
-        arguments = (relay.url if relay else server.url, identity(), case.config, folder / LOG)
-        if case.launcher is None:
+        url = server.url if relay is None else relay.url
+        if lab is not None:
+            url = url.replace(SERVER, case.across)
+        arguments: tuple[Any, ...] = (url, identity(), case.config, folder / LOG)
+        if lab is not None:
+            agent = Process(within, lab.client.pid, Application, *arguments)
+        elif case.launcher is None:
             agent = Process(Application, *arguments)
         else:
             agent = Process.launched(case.launcher(folder), Application, *arguments)
         stack.enter_context(agent)
-        yield Bench(case, server, agent, folder, stack, relay)
+        yield Bench(case, server, agent, folder, stack, relay, lab)
 
 
 def run(case: Case, shared: ServerProcess | None = None) -> Outcome:

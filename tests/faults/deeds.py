@@ -438,3 +438,23 @@ def seconds_to_return(application: Application) -> float:
     loss = application.connection.health().statistics.last_loss
     assert loss is not None
     return application.entered_after(loss.at, State.ONLINE) - loss.at
+
+
+# Long lives -----------------------------------------------------------------------------------------------------------
+
+
+def forget_what_was_told(application: Application) -> None:
+    """The bench's own notes, which grow, are no leak of the library's."""
+    for notes in (application.transitions, application.errors, application.invitations):
+        notes.clear()
+
+
+def stop_and_start(application: Application) -> None:
+    """One life ends, another begins at once."""
+    application.stop()
+    application.start()
+
+
+def reconnect(application: Application) -> None:
+    """As an application does that knows better."""
+    application.connection.reconnect()

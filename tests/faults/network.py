@@ -11,20 +11,27 @@ A namespace is that of a process which ends with its standard input, and named n
 the lab ends, however it ends, all of this is gone.  Nothing touches the machine's own network.
 """
 
+import atexit
+import ctypes
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from tests.faults import wire
 from tests.faults.wire import Impairment
 from tests.needs import needs, needs_program, needs_root
+from tests.server_process import ServerProcess
+
+T = TypeVar("T")
 
 SERVER = "203.0.113.1"
 SERVER_IPV6 = "2001:db8:f::1"
@@ -42,7 +49,10 @@ def needs_network() -> None:
     needs_program("ip", "iproute2")
     needs_program("nft", "nftables")
     needs_program("nsenter", "util-linux")
+    allowed = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True).returncode == 0
+    needs(allowed, "leave to make network namespaces", "use a virtual machine, or a privileged container")
     needs(Path("/dev/net/tun").exists(), "/dev/net/tun", "modprobe tun, or give the container the device")
+    needs(Path("/proc/net/if_inet6").exists(), "IPv6", "boot without ipv6.disable")
 
 
 class Direction(StrEnum):
@@ -129,7 +139,8 @@ class Lab:
             self.client.ip(*(line for link in NETWORKS for line in _addressed(link, FIRST_HOST)), *_routes(LAN))
             self.server.run("nft", "-f", "-", given=_CHAINS)
             self.client.run("nft", "-f", "-", given=_CHAINS)
-            self._name_is_known(True)
+            self._know(SERVER)
+            self._resolver_file.write_text("nameserver 192.0.2.53\noptions timeout:1 attempts:1\n")
             for file in (self._hosts_file, self._resolver_file):
                 self.client.run("mount", "--bind", str(file), f"/etc/{file.name}")
             self._stack = self._stack.pop_all()
@@ -162,6 +173,12 @@ class Lab:
     def firewall(self) -> Iterator[None]:
         """The client's own host lets nothing out; who sends is told (EPERM)."""
         with _rule(self.client, "leaving", "drop"):
+            yield
+
+    @contextmanager
+    def refusal(self) -> Iterator[None]:
+        """Somebody on the way refuses all packets, and says so (ICMP, administratively prohibited)."""
+        with _rule(self.server, "arriving", "reject with icmpx admin-prohibited"):
             yield
 
     @contextmanager
@@ -251,15 +268,68 @@ class Lab:
     @contextmanager
     def name_unknown(self) -> Iterator[None]:
         """`SERVER_NAME` cannot be resolved: the host's table lacks it, and no name server answers."""
-        self._name_is_known(False)
+        self._know()
         try:
             yield
         finally:
-            self._name_is_known(True)
+            self._know(SERVER)
 
-    def _name_is_known(self, known: bool) -> None:
-        self._hosts_file.write_text(f"127.0.0.1 localhost\n{SERVER} {SERVER_NAME}\n" if known else "")
-        self._resolver_file.write_text("nameserver 192.0.2.53\noptions timeout:1 attempts:1\n")
+    @contextmanager
+    def ipv6_broken(self) -> Iterator[None]:
+        """`SERVER_NAME` has an IPv6 address too, which comes first, and nothing that is sent there arrives."""
+        with _rule(self.server, "arriving", f"ip6 daddr {SERVER_IPV6} drop"):
+            self._know(SERVER_IPV6, SERVER)
+            try:
+                yield
+            finally:
+                self._know(SERVER)
+
+    def _know(self, *addresses: str) -> None:
+        self._hosts_file.write_text("".join(f"{address} {SERVER_NAME}\n" for address in addresses))
+
+
+class Site:
+    """A lab with servers in it, for tests that use it one after the other."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._servers: dict[tuple[str, float], ServerProcess] = {}
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
+        self.lab = self._stack.enter_context(Lab(Path(folder)))
+
+    def server(self, address: str, next_beat: float) -> ServerProcess:
+        """The server at an address, or name, that asks for a heartbeat every `next_beat` seconds."""
+        address = SERVER if address == SERVER_NAME else address
+        if (address, next_beat) not in self._servers:
+            started = ServerProcess("--host", address, next_beat=next_beat, launcher=self.lab.server.command())
+            self._servers[address, next_beat] = self._stack.enter_context(started)
+        return self._servers[address, next_beat]
+
+    def close(self) -> None:
+        """Take it away."""
+        self._stack.close()
+
+
+@cache
+def site() -> Site:
+    """This process's site, made when first asked for; skips the running test, as `needs`, where it cannot be."""
+    needs_network()
+    made = Site()
+    atexit.register(made.close)
+    return made
+
+
+def within(host: int, make: Callable[..., T], *arguments: object) -> T:
+    """Take this process, which must have no thread but one, to a host, and return what `make` makes there.
+
+    `host` is `Host.pid`.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)  # os.setns came with Python 3.12
+    for kind in ("net", "mnt"):
+        with open(f"/proc/{host}/ns/{kind}") as namespace:
+            if libc.setns(namespace.fileno(), 0) != 0:
+                raise OSError(ctypes.get_errno(), f"no way into {namespace.name}")
+    return make(*arguments)
 
 
 _CHAINS = """
