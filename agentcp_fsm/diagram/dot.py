@@ -60,7 +60,8 @@ class _Graph:
         sideways = self.picture.view.scope in (Scope.STATE, Scope.PATH)
         yield f'digraph "{_text(self.picture.chart.name)}" {{'
         yield f"  graph [rankdir={'LR' if sideways else 'TB'} newrank=true compound=true"
-        yield f'    nodesep=0.3 ranksep=0.35 pad=0.2 bgcolor="{paper.page}" fontname="{FONT}" fontcolor="{paper.ink}" fontsize=10 labelloc=b'
+        yield "    nodesep=0.3 ranksep=0.35 pad=0.2"
+        yield f'    bgcolor="{paper.page}" fontname="{FONT}" fontcolor="{paper.ink}" fontsize=10 labelloc=b'
         yield f"    label=<{_legend(self.picture)}>]"
         yield f'  node [shape=plaintext width=0 height=0 margin="0.05,0.02" fontname="{FONT}" fontcolor="{paper.ink}"]'
         yield f'  edge [color="{paper.line}" arrowsize=0.7]'
