@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -198,3 +199,14 @@ def test_dotted_names_and_themes(door: Path) -> None:
     dark.write(CHART)
     assert not dark.is_stale(CHART)
     assert DiagramFile(door / "x.svg", FORMATS["svg"], "state:ONLINE").is_stale(CHART)
+
+
+def test_the_hooks_before_a_commit_run_what_ci_runs() -> None:
+    ours = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    entries = re.findall(r"^ +entry: agentcp-fsm (.*)$", ours, re.MULTILINE)
+    assert len(entries) == 2
+    for entry in entries:
+        assert f".venv/bin/agentcp-fsm {entry}\n" in steps
+    offered = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
+    assert "entry: agentcp-fsm diagram\n" in offered

@@ -19,7 +19,7 @@ from agentcp_fsm.diagram.dot import dot, edge_id, state_id
 from agentcp_fsm.diagram.formats import FORMATS, Format, Theme
 from agentcp_fsm.diagram.svg import svg
 from agentcp_fsm.diagram.views import happy_path, steps, view_of
-from agentcp_fsm.engine import Chart
+from agentcp_fsm.engine import Chart, ChartState, Row
 from agentcp_fsm.errors import ChartError, RendererError
 from tests.diagram.browser import browser, offline_page
 from tests.diagram.layout import Layout
@@ -242,3 +242,17 @@ def test_every_format_refuses_what_it_does_not_have(format: Format) -> None:
         with pytest.raises(ChartError, match=f"no theme '{theme}'"):
             format.export(CHART, theme=theme)
     assert format.export(CHART)
+
+
+def test_a_final_state_has_two_borders_and_the_legend_tells_only_what_is_used() -> None:
+    bare = Chart("x", "a", (ChartState("a"), ChartState("b", final=True)), (Row("go", "a", "b"),))
+    root = ElementTree.fromstring(svg(bare))
+    (final,) = [group for group in root.iter(f"{SVG}g") if group.get("id") == "state-b"]
+    assert [path.get("class") for path in final.iter(f"{SVG}path")] == ["shape", "shape outline"]
+    (legend,) = [group for group in root.iter(f"{SVG}g") if group.get("class") == "legend"]
+    assert [text.text for text in legend.iter(f"{SVG}text")] == ["two borders: final"]
+    plain = Chart("x", "a", (ChartState("a"), ChartState("b")), (Row("go", "a", "b"),))
+    (legend,) = [
+        group for group in ElementTree.fromstring(svg(plain)).iter(f"{SVG}g") if group.get("class") == "legend"
+    ]
+    assert not list(legend)
