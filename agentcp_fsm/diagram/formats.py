@@ -63,7 +63,7 @@ FORMATS = {
                has_views=True),
         Format("dot", "dot", "dot", "a Graphviz graph", (".dot", ".gv"),
                has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
-        Format("svg", "graphviz", "svg", "a picture, right on light and dark pages", (".svg",),
+        Format("svg", "svg", "svg", "a picture, right on light and dark pages", (".svg",),
                has_views=True, themes=(Theme.AUTO, Theme.LIGHT, Theme.DARK)),
         Format("png", "graphviz", "png", "a picture", (".png",),
                binary=True, has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
