@@ -11,23 +11,34 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from html import escape
+from html import escape, unescape
 from importlib.resources import files
 from string import Template
 
-from agentcp_fsm.diagram.colours import COLOURS
+from agentcp_fsm.diagram.colours import COLOURS, Colours
 from agentcp_fsm.diagram.document import document
+from agentcp_fsm.diagram.dot import edge_id
+from agentcp_fsm.diagram.views import steps
 from agentcp_fsm.engine import Chart
 
 ASSETS = files("agentcp_fsm.diagram") / "assets"
 VIEWS = ("overview", "full")
 """Of the picture, the first to be shown first."""
-SCRIPTS = ("interpreter.js", "snippet.js", "page.js")
+SCRIPTS = (
+    "interpreter.js",
+    "snippet.js",
+    "elements.js",
+    "reading.js",
+    "walking.js",
+    "picture.js",
+    "searching.js",
+    "page.js",
+)
 
 
 def page(chart: Chart, imported_from: str = "agentcp_fsm.chart:CHART") -> str:
     """The page of a chart, as HTML; `imported_from` is where the tests that it writes find the chart."""
-    from agentcp_fsm.diagram.graphviz import svg
+    from agentcp_fsm.diagram.svg import svg
 
     return page_with(chart, {view: svg(chart, view) for view in VIEWS}, imported_from)
 
@@ -35,16 +46,21 @@ def page(chart: Chart, imported_from: str = "agentcp_fsm.chart:CHART") -> str:
 def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str = "agentcp_fsm.chart:CHART") -> str:
     """The page of a chart with these pictures, SVG by the name of the view; `page` makes them itself.
 
-    A state is a ``<g id="state-NAME">`` in there, an arrow a ``<g id="edge-SOURCE-DEST">``.
+    They tell what is a state and what an arrow as `agentcp_fsm.diagram.svg` does.
     """
     drawings = {view: _inline(picture) for view, picture in pictures.items()}
-    content = document(chart) | {"imported_from": imported_from, "views": list(dict.fromkeys(drawings))}
+    content = document(chart) | {
+        "imported_from": imported_from,
+        "views": list(drawings),
+        "arrows": {edge_id(*step): step for step in steps(chart)},
+    }
     style = _asset("page.css") + _role_styles()
     scripts = [_asset(name) for name in SCRIPTS]
+    styles = re.findall(r"<style>(.*?)</style>", "".join(drawings.values()), re.DOTALL)
     first, *others = drawings.values()
     return Template(_asset("page.html")).substitute(
         name=escape(chart.name),
-        policy=_policy(scripts, [style, *re.findall(r"<style[^>]*>(.*?)</style>", first + "".join(others), re.DOTALL)]),
+        policy=_policy(scripts, [style, *map(unescape, styles)]),
         style=style,
         picture=first,
         pictures="".join(others),
@@ -65,10 +81,13 @@ def _inline(picture: str) -> str:
 
 def _role_styles() -> str:
     return "".join(
-        f".{role} {{ --fill: {colours.fill}; --stroke: {colours.stroke}; --text: {colours.text}; "
-        f"--border: {'dashed' if colours.dashed else 'solid'}; }}\n"
+        f".swatch.{role} {{ --fill: {colours.fill}; --stroke: {colours.stroke}; --border: {_border(colours)}; }}\n"
         for role, colours in COLOURS.items()
     )
+
+
+def _border(colours: Colours) -> str:
+    return "2px solid" if colours.border == "bold" else f"1px {colours.border}"
 
 
 def _json(content: object) -> str:
