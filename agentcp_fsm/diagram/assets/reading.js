@@ -118,10 +118,11 @@ function arrow(source, dest, named) {
 function stateArticle({ name, meaning, owns, on_enter, on_exit, final }) {
   const cells = triggers(chart).map((trigger) => ({ trigger, rows: cell(chart, name, trigger) }));
   const list = (/** @type {typeof cells} */ some) =>
-    some.map(({ trigger, rows }) =>
-      make("section", { class: "cell" },
-        make("h4", {}, term("event", trigger)),
-        make("ol", { class: "rows" }, rows.map((row) => rowItem(row, { source: name, trigger })))));
+    make("div", { class: "cells" },
+      some.map(({ trigger, rows }) =>
+        make("section", { class: "cell" },
+          make("h4", {}, term("event", trigger)),
+          make("ol", { class: "rows" }, rows.map((row) => rowItem(row, { source: name, trigger }))))));
   const handled = cells.filter(({ rows }) => rows.some((row) => !row.ignored));
   const ignored = cells.filter(({ rows }) => rows.length > 0 && rows.every((row) => row.ignored));
   const undecided = cells.filter(({ rows }) => rows.length === 0);
@@ -136,10 +137,10 @@ function stateArticle({ name, meaning, owns, on_enter, on_exit, final }) {
       ["Undecided", joined(undecided.map(({ trigger }) => term("event", trigger)))],
     ]),
     handled.length > 0 &&
-      make("div", {}, make("h3", {}, `Handled: ${counted(handled.length, "event")}`), ...list(handled)),
+      make("div", {}, make("h3", {}, `Handled: ${counted(handled.length, "event")}`), list(handled)),
     ignored.length > 0 &&
       make("details", { class: "ignored" },
-        make("summary", {}, `Ignored on purpose: ${counted(ignored.length, "event")}`), ...list(ignored)));
+        make("summary", {}, `Ignored on purpose: ${counted(ignored.length, "event")}`), list(ignored)));
 }
 
 /** @param {Subject} subject */
@@ -218,8 +219,9 @@ function exists({ kind, names }) {
 function contents() {
   return make("div", {},
     make("p", { class: "lead" },
-      "A box is a state, an arrow an event that leads from one to the next; guards stand in brackets. " +
-        "Choose a state or an arrow to see what happens there, and why. Turn to Walk to send events yourself."),
+      "A box is a state, an arrow an event that leads from one to the next; guards stand in brackets.",
+      make("span", { class: "on-screen" },
+        " Choose a state or an arrow to see what happens there, and why. Turn to Walk to send events yourself.")),
     make("ul", { class: "states" },
       chart.states.map(({ name, meaning }) =>
         make("li", {},

@@ -57,13 +57,16 @@ function cancel() {
   focusIn("walk", trigger === undefined ? ".events button" : `[data-trigger="${CSS.escape(trigger)}"]`);
 }
 
+const handledRows = (/** @type {string} */ source, /** @type {string} */ trigger) =>
+  cell(chart, source, trigger).filter((row) => !row.ignored);
+
 /**
  * What an event can come to, in a few words.
- * @param {Row[]} rows
  * @param {string} source
+ * @param {string} trigger
  */
-function prospects(rows, source) {
-  const taken = rows.filter((row) => !row.ignored);
+function prospects(source, trigger) {
+  const taken = handledRows(source, trigger);
   const moves = [...new Set(taken.filter((row) => row.dest !== null).map((row) => destination(row, source)))];
   const words = moves.map((name) => (name === source ? "again" : name));
   if (taken.some((row) => row.dest === null)) words.push("stays");
@@ -77,7 +80,7 @@ function prospects(rows, source) {
  */
 function eventButtons(source, some) {
   const show = (/** @type {string} */ trigger) => () =>
-    mark("possible", cell(chart, source, trigger).map((row) => ({ source, dest: destination(row, source), row })));
+    mark("possible", handledRows(source, trigger).map((row) => ({ source, dest: destination(row, source), row })));
   const hide = () => mark("possible", []);
   return make("div", { class: "events" },
     some.map((trigger) =>
@@ -86,7 +89,7 @@ function eventButtons(source, some) {
           type: "button", "data-trigger": trigger, onclick: () => send({ trigger, answers: [] }),
           onpointerenter: show(trigger), onpointerleave: hide, onfocus: show(trigger), onblur: hide,
         },
-        stateName(trigger), make("span", { class: "leads" }, prospects(cell(chart, source, trigger), source)))));
+        stateName(trigger), make("span", { class: "leads" }, prospects(source, trigger)))));
 }
 
 /** The question that decides the event under way. @param {Step} taken */
