@@ -15,6 +15,7 @@ from html import escape, unescape
 from importlib.resources import files
 from string import Template
 
+from agentcp_fsm.chart import CHART
 from agentcp_fsm.diagram.colours import COLOURS, Colours
 from agentcp_fsm.diagram.document import document
 from agentcp_fsm.diagram.dot import edge_id
@@ -24,6 +25,8 @@ from agentcp_fsm.engine import Chart
 ASSETS = files("agentcp_fsm.diagram") / "assets"
 VIEWS = ("overview", "full")
 """Of the picture, the first to be shown first."""
+OURS = "agentcp_fsm.chart:CHART"
+UNKNOWN = "the_module_of:CHART"
 SCRIPTS = (
     "interpreter.js",
     "snippet.js",
@@ -36,21 +39,25 @@ SCRIPTS = (
 )
 
 
-def page(chart: Chart, imported_from: str = "agentcp_fsm.chart:CHART") -> str:
-    """The page of a chart, as HTML; `imported_from` is where the tests that it writes find the chart."""
+def page(chart: Chart, imported_from: str | None = None) -> str:
+    """The page of a chart, as HTML.
+
+    `imported_from` is where the tests that the page writes find the chart, ``module:name``; without it they say that a
+    reader must fill it in, unless the chart is ours.  Raises RendererError without the extra ``diagram``.
+    """
     from agentcp_fsm.diagram.svg import svg
 
     return page_with(chart, {view: svg(chart, view) for view in VIEWS}, imported_from)
 
 
-def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str = "agentcp_fsm.chart:CHART") -> str:
+def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str | None = None) -> str:
     """The page of a chart with these pictures, SVG by the name of the view; `page` makes them itself.
 
     They tell what is a state and what an arrow as `agentcp_fsm.diagram.svg` does.
     """
     drawings = {view: _inline(picture) for view, picture in pictures.items()}
     content = document(chart) | {
-        "imported_from": imported_from,
+        "imported_from": imported_from or (OURS if chart is CHART else UNKNOWN),
         "views": list(drawings),
         "arrows": {edge_id(*step): step for step in steps(chart)},
     }
@@ -103,4 +110,5 @@ def _policy(scripts: Iterable[str], styles: Iterable[str]) -> str:
         digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
         return " ".join(dict.fromkeys(f"'sha256-{digest}'" for digest in digests))
 
-    return f"default-src 'none'; script-src {hashes(scripts)}; style-src {hashes(styles)}; base-uri 'none'; form-action 'none'"
+    allowed = f"script-src {hashes(scripts)}; style-src {hashes(styles)}"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
