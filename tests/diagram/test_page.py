@@ -16,7 +16,9 @@ from agentcp_fsm.diagram.page import page, page_with
 from agentcp_fsm.engine import Chart
 from tests.diagram.strategies import hostile_charts
 
-PICTURES = {"overview": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><style>.a { fill: red }</style></svg>'}
+PICTURES = {
+    "overview": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><style>.a { fill: red }</style></svg>'
+}
 VOID = {"meta", "input"}
 
 

@@ -33,6 +33,9 @@ function remember() {
   if (next !== (location.hash || "#")) history.pushState(null, "", next);
 }
 
+/** What can be explained. */
+const KINDS = ["state", "event", "guard", "action", "arrow"];
+
 /** Shows what the address says; what it says wrongly is told. */
 function recall() {
   const wrong = [];
@@ -41,9 +44,9 @@ function recall() {
   for (const part of location.hash.slice(1).split("&").filter(Boolean)) {
     const [key, value = ""] = part.split(/=(.*)/s);
     const names = decoded(value.split(","));
-    if (names === null) wrong.push(`“${part}” is not a link of this page`);
+    if (names === null || !["walk", "states", "view", ...KINDS].includes(key)) wrong.push(`“${part}” is nothing that this page knows`);
     else if (key === "walk") {
-      if (!location.hash.match(/[#&](states|state|event|guard|action|arrow)\b/)) shown.tab = "walk";
+      if (!["states", ...KINDS].some((kind) => RegExp(`[#&]${kind}\\b`).test(location.hash))) shown.tab = "walk";
       const events = value.split(",").filter(Boolean).map((word) => {
         const [trigger, answers = ""] = word.split(":");
         return { trigger: decodeURIComponent(trigger), answers: [...answers].map((letter) => letter === "y") };
@@ -65,7 +68,7 @@ function recall() {
     } else if (key !== "states") {
       /** @type {Subject} */
       const subject = { kind: /** @type {Kind} */ (key), names };
-      if (["state", "event", "guard", "action", "arrow"].includes(key) && exists(subject)) shown.subject = subject;
+      if (exists(subject)) shown.subject = subject;
       else wrong.push(`this chart has no ${key} ${names.join(", ")}`);
     }
   }
@@ -134,13 +137,14 @@ function render() {
 }
 
 /**
+ * Puts the focus where the reader goes on: on what is named, if it is in sight, else on the next thing to choose.
  * @param {string} id
  * @param {string} selector
  */
 function focusIn(id, selector) {
-  if (element(id).hidden) return;
-  const target = element(id).querySelector(selector) ?? element(id).querySelector(".events button, .answers button, h2");
-  /** @type {HTMLElement | null} */ (target)?.focus({ preventScroll: true });
+  const targets = [selector, ".answers button", ".events button", "h2"].map((each) => element(id).querySelector(each));
+  const target = targets.find((each) => each?.checkVisibility());
+  /** @type {HTMLElement | undefined} */ (target)?.focus({ preventScroll: true });
 }
 
 /** Tells a reader who does not see it. @param {string} text */

@@ -43,7 +43,8 @@ function preparePictures() {
       })) ring.setAttribute(key, String(value));
       node.append(ring);
       node.setAttribute("role", "button");
-      node.setAttribute("aria-label", meaning ? `${name}: ${meaning}` : name);
+      const text = [...node.querySelectorAll("text")].map((line) => line.textContent).join(" ");
+      node.setAttribute("aria-label", meaning ? `${text}: ${meaning}` : text);
       node.setAttribute("tabindex", name === chart.initial ? "0" : "-1");
       node.addEventListener("click", () => explain({ kind: "state", names: [name] }));
       node.addEventListener("keydown", (event) => moveAmongStates(event, name));

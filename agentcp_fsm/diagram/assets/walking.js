@@ -147,7 +147,7 @@ function stepItem(taken, index) {
       ...because(taken),
       !last &&
         make("button",
-          { type: "button", class: "back quiet", "aria-label": `Go back to step ${index + 1}, ${dest}`, onclick: () => undo(index + 1) },
+          { type: "button", class: "back quiet", "aria-label": `Go back to here, step ${index + 1}, ${dest}`, onclick: () => undo(index + 1) },
           "Go back to here")));
 }
 
