@@ -1,7 +1,7 @@
 """The interactive page: the picture, what each state, event and row means, and a walk through the machine.
 
-One file that needs no network and asks for nothing: the browser is told so (``Content-Security-Policy``).  The page holds
-the chart as `agentcp_fsm.diagram.document` exports it and interprets its rows; it knows no rule of its own.
+One file that needs no network and asks for nothing: the browser is told so (``Content-Security-Policy``).  The page
+holds the chart as `agentcp_fsm.diagram.document` exports it and interprets its rows; it knows no rule of its own.
 """
 
 from __future__ import annotations

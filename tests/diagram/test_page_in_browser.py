@@ -15,7 +15,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from agentcp_fsm.chart import CHART, BACKOFF, DEGRADED, ONLINE, RECONNECTING, SIGNING_IN
+from agentcp_fsm.chart import CHART, DEGRADED, ONLINE, SIGNING_IN
 from agentcp_fsm.diagram.document import document
 from agentcp_fsm.diagram.page import page
 from agentcp_fsm.engine import Chart, Row
@@ -173,6 +173,10 @@ def walked(chart: Chart, triggers: list[str], answers: Callable[[], bool]) -> tu
     return sent, came
 
 
+def mostly(chance: float, source: random.Random) -> Callable[[], bool]:
+    return lambda: source.random() < chance
+
+
 WALKS = """([chart, walks]) => walks.map((events) => walk(chart, events).map((step) => ({
     source: step.source, dest: step.dest, row: chart.rows.indexOf(step.row), actions: step.actions,
     asked: step.asked.map(({guard, answer}) => [guard, answer]),
@@ -182,7 +186,7 @@ WALKS = """([chart, walks]) => walks.map((events) => walk(chart, events).map((st
 def test_the_page_walks_our_chart_as_the_engine_does(interpreter: Page) -> None:
     source = random.Random(7)
     pairs = [
-        walked(CHART, source.choices(CHART.triggers, k=40), lambda: source.random() < chance)
+        walked(CHART, source.choices(CHART.triggers, k=40), mostly(chance, source))
         for chance in [0.2, 0.5, 0.8, 0.95] * 25
     ]
     assert interpreter.evaluate(WALKS, [document(CHART), [sent for sent, _ in pairs]]) == [came for _, came in pairs]
@@ -194,7 +198,7 @@ def test_the_page_walks_our_chart_as_the_engine_does(interpreter: Page) -> None:
 @settings(max_examples=50, phases=[phase for phase in Phase if phase != Phase.explain])
 def test_the_page_walks_any_chart_as_the_engine_does(interpreter: Page, chart: Chart, data: st.DataObject) -> None:
     source = data.draw(st.randoms(use_true_random=False))
-    pairs = [walked(chart, source.choices(chart.triggers, k=12), lambda: source.random() < 0.5) for _ in range(4)]
+    pairs = [walked(chart, source.choices(chart.triggers, k=12), mostly(0.5, source)) for _ in range(4)]
     assert interpreter.evaluate(WALKS, [document(chart), [sent for sent, _ in pairs]]) == [came for _, came in pairs]
     run_as_tests(interpreter, chart, [sent for sent, _ in pairs])
 
