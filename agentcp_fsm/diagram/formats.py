@@ -69,6 +69,7 @@ FORMATS = {
                binary=True, has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
         Format("pdf", "graphviz", "pdf", "a picture", (".pdf",),
                binary=True, has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
+        Format("html", "page", "page", "an interactive page: explains every row, and walks", (".html", ".htm")),
         Format("json", "document", "json", "the whole chart as data", (".json",)),
     )
 }  # fmt: skip
