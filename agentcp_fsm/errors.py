@@ -35,3 +35,7 @@ class ConnectionStateError(AgentCPError, RuntimeError):
 
 class SDKError(AgentCPError):
     """The AgentCP SDK is not installed, or not as it is known; the text names the remedy."""
+
+
+class RendererError(AgentCPError, RuntimeError):
+    """A picture cannot be drawn, because its renderer is not installed or failed; the text names the remedy."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentcp_fsm.chart import CHART
-from agentcp_fsm.diagram.overview import mermaid
+from agentcp_fsm.diagram.mermaid import mermaid
 from agentcp_fsm.engine import Chart
 
 BEGIN = "<!-- diagram:begin -->"

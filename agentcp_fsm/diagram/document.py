@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from json import dumps
 from typing import Any
 
 from agentcp_fsm.engine import Chart, ChartState, Role, Row
@@ -55,6 +56,11 @@ def document(chart: Chart) -> dict[str, Any]:
         "guards": None if chart.guards is None else dict(chart.guards),
         "actions": None if chart.actions is None else dict(chart.actions),
     }
+
+
+def json(chart: Chart) -> str:
+    """The same as JSON."""
+    return dumps(document(chart), indent=2, ensure_ascii=False) + "\n"
 
 
 def chart_of(content: Mapping[str, Any]) -> Chart:

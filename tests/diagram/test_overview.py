@@ -11,7 +11,7 @@ from hypothesis import given
 from agentcp_fsm.chart import CHART, State
 from agentcp_fsm.diagram.__main__ import BEGIN, END, section, updated
 from agentcp_fsm.diagram.colours import COLOURS
-from agentcp_fsm.diagram.overview import mermaid
+from agentcp_fsm.diagram.mermaid import mermaid
 from agentcp_fsm.diagram.table import table
 from agentcp_fsm.engine import SAME, Chart, Role
 from tests.diagram.strategies import charts
