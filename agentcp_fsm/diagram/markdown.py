@@ -20,8 +20,8 @@ _SPECIAL = re.compile(
 def markdown(chart: Chart) -> str:
     """The chart as tables: its states, from which to which it leads, each state's rows in order, and the glossaries.
 
-    Every change of state is told with its trigger, its guards and its reason.  Rows that stay in their state, and events
-    that are ignored, stand with the state.
+    Every change of state is told with its trigger, its guards and its reason.  Rows that stay in their state,
+    and events that are ignored, stand with the state.
     """
     return "\n".join(_lines(chart))
 
@@ -180,7 +180,8 @@ def _glossary(title: str, meanings: Mapping[str, str] | None, used: Iterable[str
 
 
 def _state(name: str) -> str:
-    return f"**{text(name)}**"
+    shown = text(name)
+    return f"**{shown}**" if shown else ""
 
 
 def _meaning(state: ChartState) -> str:
