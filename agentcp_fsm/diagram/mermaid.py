@@ -75,7 +75,7 @@ class _Flowchart:
         return f"  {self.markers[-1]}(( )) --> {node}"
 
     def _state(self, box: Box) -> str:
-        lines = [_text(box.state.name), *(f"<small>{_text(line)}</small>" for line in box.notes)]
+        lines = [label_text(box.state.name), *(f"<small>{label_text(line)}</small>" for line in box.notes)]
         return f'  {self.nodes[box.state.name]}(["{"<br>".join(lines)}"])'
 
     def _forks(self, frame: str | None) -> Iterator[str]:
@@ -104,7 +104,7 @@ def _arrow(lines: Sequence[str]) -> str:
 
 
 def _lines(lines: Iterable[str]) -> str:
-    return "<br>".join(map(_text, lines))
+    return "<br>".join(map(label_text, lines))
 
 
 def _identifier(state: str, index: int) -> str:
@@ -112,7 +112,8 @@ def _identifier(state: str, index: int) -> str:
     return str(state) if re.fullmatch(r"[A-Z][A-Z0-9_]*", state) else f"state{index}"
 
 
-def _text(text: str) -> str:
+def label_text(text: str) -> str:
+    """Any text as it stands in a label."""
     return "".join(
         character if character.isalnum() or character in "_ ,.[]()-" else f"#{ord(character)};" for character in text
     )
