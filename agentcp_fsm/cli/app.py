@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentcp_fsm.diagram.formats import FORMATS, Theme
+from agentcp_fsm.diagram.views import VIEWS
 from agentcp_fsm.errors import AgentCPError, ConfigError, CredentialsError
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ app = typer.Typer(
 )
 identity = typer.Typer(help="Throwaway identities, for use with a local server.")
 app.add_typer(identity, name="identity")
+diagram = typer.Typer(invoke_without_command=True)
+app.add_typer(diagram, name="diagram")
 
 
 class LogLevel(StrEnum):
@@ -55,6 +59,9 @@ PasswordFile = Annotated[
     Path | None, typer.Option(help="A file whose first line is the key's password; else it is asked for if needed.")
 ]
 PasswordEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the key's password.")]
+ChartName = Annotated[
+    str, typer.Option("--from", metavar="MODULE:NAME", help="The chart; modules of the present folder count.")
+]
 Logging = Annotated[LogLevel, typer.Option("--log-level", help="What to log to standard error.")]
 
 
@@ -117,6 +124,47 @@ def chart(
     from agentcp_fsm.cli.chart import show_chart
 
     show_chart(state or [], trigger or [], ignored, json)
+
+
+@diagram.callback()
+def show_diagram(
+    context: typer.Context,
+    format: Annotated[
+        str | None, typer.Option(help="By default what the file's name says, or mermaid.", metavar=" | ".join(FORMATS))
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="By default standard output; in a Markdown page the diagram.")
+    ] = None,
+    check: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Only tell, by the exit status, whether the file is stale (repeatable)."),
+    ] = None,
+    chart: ChartName = "agentcp_fsm.chart:CHART",
+    view: Annotated[str | None, typer.Option(help=VIEWS, metavar="VIEW")] = None,
+    theme: Annotated[Theme | None, typer.Option(help="The pages that a picture is for.")] = None,
+) -> None:
+    """Draw the chart, or write it down for other programs.
+
+    In a Markdown page a diagram is kept between the lines <!-- diagram:begin --> and <!-- diagram:end -->.
+    """
+    from agentcp_fsm.cli.diagram import show_diagram
+
+    if context.invoked_subcommand is None:
+        raise typer.Exit(show_diagram(format, output, check or [], chart, view, theme))
+
+
+@diagram.command("docs")
+def diagram_docs(
+    folder: Annotated[Path, typer.Argument(help="Where they are to be.")] = Path("docs/diagram"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Only tell, by the exit status, whether one is stale.")
+    ] = False,
+    chart: ChartName = "agentcp_fsm.chart:CHART",
+) -> None:
+    """Write the diagrams that documents show: the overview, the full diagram, the table and the page."""
+    from agentcp_fsm.cli.diagram import write_docs
+
+    raise typer.Exit(write_docs(folder, check, chart))
 
 
 @app.command()

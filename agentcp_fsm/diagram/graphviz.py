@@ -31,6 +31,10 @@ _FONTS = """\
   <dir>/usr/local/share/fonts</dir>
   <dir prefix="xdg">fonts</dir>
   <cachedir prefix="xdg">fontconfig</cachedir>
+  <match target="font">
+    <edit name="hinting"><bool>false</bool></edit>
+    <edit name="hintstyle"><const>hintnone</const></edit>
+  </match>
 </fontconfig>
 """
 

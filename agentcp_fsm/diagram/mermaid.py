@@ -34,11 +34,11 @@ class _Flowchart:
         self.labels: list[str] = []
 
     def lines(self) -> Iterator[str]:
-        initial = str(self.picture.chart.initial)
+        initial = self.picture.initial
         yield "%%{init: {'flowchart': {'rankSpacing': 20, 'nodeSpacing': 25}}}%%"
         yield "flowchart LR"
         outer = self.picture.outer
-        if initial in outer:
+        if initial is not None:
             yield self._marker(self.ends[outer[initial]])
         for box in self.picture.boxes:
             if outer[box.state.name] == box.state.name:
