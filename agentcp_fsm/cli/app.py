@@ -210,8 +210,14 @@ def demo(
 @app.command()
 def connect(
     agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
-    server: Annotated[str, typer.Option(help="The heartbeat server's URL.")],
     data: Data,
+    server: Annotated[
+        str | None, typer.Option(help="The heartbeat server's URL; else the agent's access point is asked for it.")
+    ] = None,
+    access_point: Annotated[
+        str | None,
+        typer.Option(help="The access point to ask, a name or a URL; else the agent id's last two labels name it."),
+    ] = None,
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
     ca_file: Annotated[
@@ -231,18 +237,26 @@ def connect(
 
     The first Ctrl-C signs out, the second leaves at once.
     """
-    from agentcp_fsm.auth import AuthClient, ServerProofPolicy
+    from agentcp_fsm.auth import AuthClient, ClientOptions, ServerProofPolicy
     from agentcp_fsm.cli.connect import run_connection
+    from agentcp_fsm.runtime import Connection
 
     _log(log_level)
+    if server is not None and access_point is not None:
+        raise ConfigError("--server and --access-point exclude each other: give one, or neither")
     credentials = _credentials(data, agent_id, password_file, password_env)
-    client = AuthClient(
-        server,
-        verify=True if ca_file is None else ca_file,
-        allow_insecure_http=insecure_allow_http,
-        server_proof=ServerProofPolicy.REQUIRE if require_server_proof else ServerProofPolicy.VERIFY_IF_OFFERED,
-    )
-    raise typer.Exit(run_connection(credentials, client, codec, json))
+    trust: ClientOptions = {
+        "verify": True if ca_file is None else ca_file,
+        "allow_insecure_http": insecure_allow_http,
+        "server_proof": ServerProofPolicy.REQUIRE if require_server_proof else ServerProofPolicy.VERIFY_IF_OFFERED,
+    }
+    if server is None:
+        connection = Connection.discover(
+            agent_id, credentials=credentials, access_point=access_point, codec=codec, **trust
+        )
+    else:
+        connection = Connection(agent_id, credentials=credentials, client=AuthClient(server, **trust), codec=codec)
+    raise typer.Exit(run_connection(connection, json))
 
 
 @app.command()
