@@ -166,7 +166,13 @@ def _legend(shown: Picture) -> str:
         for role in dict.fromkeys(box.state.role for box in shown.boxes)
         if role is not None
     ]
-    cells.append("<td>[guard]: if it holds; [else]: if no other does</td>")
+    lines = [line for fork in shown.forks for lines in (fork.triggers, *fork.ways.values()) for line in lines]
+    if any("[" in line for line in lines):
+        cells.append("<td>[guard]: if it holds; [else]: if no other does</td>")
+    if any(box.state.final for box in shown.boxes):
+        cells.append("<td>two borders: final</td>")
+    if not cells:
+        return ""
     space = '<tr><td height="16"></td></tr>'
     return f'<table border="0" cellspacing="6" cellpadding="4">{space}<tr>{"".join(cells)}</tr></table>'
 

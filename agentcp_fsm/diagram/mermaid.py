@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from agentcp_fsm.diagram.colours import COLOURS
 from agentcp_fsm.diagram.formats import OVERVIEW
 from agentcp_fsm.diagram.picture import MOST_LINES, Box, Fork, Picture, picture
+from agentcp_fsm.diagram.views import Scope
 from agentcp_fsm.engine import Chart, Role
 
 
@@ -35,8 +36,10 @@ class _Flowchart:
 
     def lines(self) -> Iterator[str]:
         initial = self.picture.initial
-        yield "%%{init: {'flowchart': {'rankSpacing': 20, 'nodeSpacing': 25}}}%%"
-        yield "flowchart LR"
+        # One layout, whatever Mermaid's version has for its own; no breaking of lines that are short already.
+        spacing = "'rankSpacing': 30, 'nodeSpacing': 30, 'wrappingWidth': 400"
+        yield f"%%{{init: {{'layout': 'dagre', 'flowchart': {{{spacing}}}}}}}%%"
+        yield f"flowchart {'TB' if self.picture.view.scope == Scope.FULL else 'LR'}"
         outer = self.picture.outer
         if initial is not None:
             yield self._marker(self.ends[outer[initial]])
@@ -75,8 +78,9 @@ class _Flowchart:
         return f"  {self.markers[-1]}(( )) --> {node}"
 
     def _state(self, box: Box) -> str:
-        lines = [label_text(box.state.name), *(f"<small>{label_text(line)}</small>" for line in box.notes)]
-        return f'  {self.nodes[box.state.name]}(["{"<br>".join(lines)}"])'
+        small = [*([] if box.state.role is None else [box.state.role]), *box.notes]
+        lines = [f"<b>{label_text(box.state.name)}</b>", *(f"<small>{label_text(line)}</small>" for line in small)]
+        return f'  {self.nodes[box.state.name]}("{"<br>".join(lines)}")'
 
     def _forks(self, frame: str | None) -> Iterator[str]:
         for fork in self.picture.forks:
@@ -86,13 +90,16 @@ class _Flowchart:
     def _fork(self, fork: Fork) -> Iterator[str]:
         sources = [self.ends[source] for source in fork.sources]
         arrows = [(self.ends[dest], lines) for dest, lines in fork.ways.items()]
-        if fork.everywhere or len(fork.triggers) > MOST_LINES:
+        compact = self.picture.view.scope == Scope.OVERVIEW
+        if fork.everywhere or len(fork.ways) > 1 or len(fork.triggers) > (MOST_LINES if compact else 1):
             label = f"events{len(self.labels)}"
             self.labels.append(label)
             yield f'  {label}["{_lines(fork.triggers)}"]'
-            if not fork.everywhere:
+            if compact and not fork.everywhere and len(fork.triggers) > MOST_LINES:
                 # From label to source, which looks the same: the layout shall take it for a way back, not forward.
                 yield from (f"  {label} --- {source}" for source in sources)
+            elif not fork.everywhere:
+                yield from (f"  {source} --- {label}" for source in sources)
             yield from (f"  {label} {_arrow(lines)} {dest}" for dest, lines in arrows)
         else:
             for source in sources:

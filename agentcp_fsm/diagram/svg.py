@@ -121,7 +121,7 @@ class _Drawing:
         return f"{_number(x - self.left)},{_number(self.top - y)}"
 
     def _shapes(self, group: Element, operations: Iterable[Mapping[str, Any]], name: str = "shape") -> None:
-        """Lines and areas; their colours come from the group's class."""
+        """Lines and areas; their colours come from their classes and the group's."""
         seen: set[str] = set()
         for operation in operations:
             match operation["op"]:
@@ -139,7 +139,8 @@ class _Drawing:
                 case _:
                     continue
             if path not in seen:  # a filled area may be followed by its outline
-                SubElement(group, "path", {"class": name, "d": path})
+                # Of a final state's two borders one is around its area, the other around the first.
+                SubElement(group, "path", {"class": f"{name} outline" if seen else name, "d": path})
                 seen.add(path)
 
     def _texts(self, group: Element, operations: Iterable[Mapping[str, Any]]) -> None:
@@ -179,8 +180,8 @@ class _Drawing:
 
 def _style(theme: Theme) -> str:
     lines = [STYLE % {"fonts": FONTS}]
-    for role, colours in [*COLOURS.items(), ("plain", PLAIN)]:
-        lines.append(_role_style(str(role), colours))
+    lines += [_role_style(str(role), colours) for role, colours in [*COLOURS.items(), ("plain", PLAIN)]]
+    lines.append(".chart .shape.outline { fill: none; }")
     if theme == Theme.AUTO:
         lines.append(_paper_style(PAPERS[Theme.LIGHT]))
         lines.append(f"@media (prefers-color-scheme: dark) {{ {_paper_style(PAPERS[Theme.DARK])} }}")
