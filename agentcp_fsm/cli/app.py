@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentcp_fsm.diagram.formats import FORMATS, Theme
+from agentcp_fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme
 from agentcp_fsm.diagram.views import VIEWS
 from agentcp_fsm.errors import AgentCPError, ConfigError, CredentialsError
 
@@ -165,6 +165,29 @@ def diagram_docs(
     from agentcp_fsm.cli.diagram import write_docs
 
     raise typer.Exit(write_docs(folder, check, chart))
+
+
+@diagram.command("diff")
+def diagram_diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A git revision, or a file that --format json wrote.")],
+    new: Annotated[str | None, typer.Argument(metavar="[NEW]", help="The same; by default the work tree.")] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="By default what the file's name says, or text.", metavar=" | ".join(DIFF_FORMATS)),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default standard output.")] = None,
+    chart: ChartName = "agentcp_fsm.chart:CHART",
+    theme: Annotated[Theme, typer.Option(help="The pages that a picture is for: light or dark.")] = Theme.LIGHT,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs, 0 if not.")] = False,
+) -> None:
+    """Show what differs between two charts: rows, their order, states and words.
+
+    The modules of a revision are imported, which runs its code.
+    """
+    from agentcp_fsm.cli.diagram_diff import show_difference
+
+    raise typer.Exit(show_difference(old, new, "json" if json else format, output, chart, theme, exit_code))
 
 
 @app.command()
