@@ -76,7 +76,7 @@ def draw(graph: str, format: str, **attributes: str) -> bytes:
     if done.returncode < 0:
         raise RendererError(f"Graphviz crashed on it (signal {-done.returncode}): another view may do")
     if done.returncode:
-        lines = done.stderr.decode(errors="replace").splitlines()
-        message = " ".join(line for line in lines if not line.startswith("Fontconfig warning"))
-        raise RendererError(f"Graphviz cannot draw it: {message}")
+        text, _, _ = done.stderr.decode(errors="replace").partition("Traceback")
+        lines = [line for line in text.splitlines() if not line.startswith("Fontconfig warning")]
+        raise RendererError(f"Graphviz cannot draw it: {' '.join(lines)}")
     return done.stdout
