@@ -4,7 +4,9 @@ import base64
 import hashlib
 import json
 import re
+import sys
 from html.parser import HTMLParser
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -60,7 +62,7 @@ def ours() -> str:
 @settings(max_examples=50)
 def test_no_text_of_a_chart_is_more_than_text(chart: Chart) -> None:
     plain = Outline(page_with(Chart("plain", "A", (), ()), PICTURES))
-    found = Outline(page_with(chart, PICTURES))
+    found = Outline(page_with(chart, PICTURES, "any:CHART"))
     assert [tag for tag, _ in found.elements] == [tag for tag, _ in plain.elements]
     assert [attributes.keys() for _, attributes in found.elements] == [
         attributes.keys() for _, attributes in plain.elements
@@ -100,7 +102,12 @@ def test_the_page_is_a_format() -> None:
     assert FORMATS["html"].export(CHART).decode() == page(CHART)
 
 
-def test_tests_of_a_chart_of_unknown_origin_say_so() -> None:
+def test_tests_import_the_chart_from_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     chart = Chart("other", "A", (), ())
     assert '"imported_from":"the_module_of:CHART"' in page_with(chart, PICTURES)
-    assert '"imported_from":"doors:FRONT"' in page_with(chart, PICTURES, "doors:FRONT")
+    doors = ModuleType("doors")
+    doors.__dict__["FRONT"] = chart
+    monkeypatch.setitem(sys.modules, "doors", doors)
+    assert '"imported_from":"doors:FRONT"' in page_with(chart, PICTURES)
+    assert '"imported_from":"houses:FRONT"' in page_with(chart, PICTURES, "houses:FRONT")
+    assert '"imported_from":"agentcp_fsm.chart:CHART"' in page_with(CHART, PICTURES)

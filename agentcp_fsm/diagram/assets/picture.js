@@ -52,6 +52,11 @@ function preparePictures() {
     for (const edge of svg.querySelectorAll("[data-edges]")) {
       const names = (edge.getAttribute("data-edges") ?? "").split(" ").flatMap((id) => chart.arrows[id] ?? []);
       edge.addEventListener("click", () => explain({ kind: "arrow", names }));
+      for (const line of edge.querySelectorAll("path.shape")) {
+        const reach = /** @type {SVGElement} */ (line.cloneNode());
+        reach.setAttribute("class", "reach");
+        edge.prepend(reach);
+      }
     }
   }
   element("picture").replaceChildren();
@@ -116,7 +121,8 @@ function renderPicture(found = null) {
   mark("current", reading ? [] : [{ source: "", dest: present() }]);
   const named = reading && (subject?.kind === "state" || subject?.kind === "arrow") ? subject.names : [];
   mark("selected", named.map((dest) => ({ source: "", dest })));
-  const rows = found ?? (reading && subject !== null ? subjectRows(subject) : null);
+  const about = subject?.row ? [subject.row] : subject && subjectRows(subject);
+  const rows = found ?? (reading ? about : null);
   picture().classList.toggle("dimmed", rows !== null);
   const all = (rows ?? []).flatMap((row) => row.source.map((source) => ({ source, dest: destination(row, source), row })));
   /** @type {Way[]} */
