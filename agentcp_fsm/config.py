@@ -85,6 +85,8 @@ class Config:
     """How long an HTTP connection may take to be made."""
     read_timeout: float = _seconds(10.0)
     """How long an HTTP answer may pause."""
+    discovery_interval_min: float = _seconds(60.0, zero=True)
+    """The least time between two questions to the access point, as long as a server is known."""
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -13,14 +13,12 @@ from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any, Self
 
-from agentcp_fsm.auth.failures import FailureKind, SignInError
+from agentcp_fsm.auth.failures import FailureKind, SignInError, quoted
 from agentcp_fsm.auth.transport import MAX_ANSWER, Answer
 from agentcp_fsm.session import Session
 
 MAX_RETRY_AFTER = 86_400.0
 """Seconds.  A server may ask for a day of patience, but not, by mistake or malice, for silence for ever."""
-MAX_QUOTE = 200
-"""Characters of the server's text that a failure quotes."""
 
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _REMEDIES = {
@@ -47,11 +45,8 @@ class Fields:
                 FailureKind.TOO_LARGE,
                 f"{answer.url}: the answer is larger than {MAX_ANSWER} bytes: is this a sign-in server?",
             )
-        try:
-            content = json.loads(answer.body.decode(), parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
-            content = None
-        if not isinstance(content, dict):
+        content = _object_in(answer.body)
+        if content is None:
             media_type = quoted(answer.headers.get("Content-Type", "an unnamed type"))
             raise SignInError(
                 FailureKind.NOT_JSON,
@@ -65,7 +60,7 @@ class Fields:
         value = self._value(name)
         # JSON can write half a surrogate pair, which UTF-8 cannot.
         if not isinstance(value, str) or not value or value.encode(errors="replace").decode() != value:
-            raise self._invalid(name, "no text")
+            raise self.invalid(name, "no text")
         return value
 
     def number(self, name: str, minimum: int, maximum: int) -> int:
@@ -74,21 +69,29 @@ class Fields:
         if isinstance(value, str) and len(value) <= 20 and value.isascii() and value.isdecimal():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
-            raise self._invalid(name, f"no whole number from {minimum} to {maximum}")
+            raise self.invalid(name, f"no whole number from {minimum} to {maximum}")
         return value
 
     def items(self, name: str) -> list[Any]:
         """Return a list, of whatever the server put into it."""
         value = self._value(name)
         if not isinstance(value, list):
-            raise self._invalid(name, "no list")
+            raise self.invalid(name, "no list")
         return value
+
+    def mapping(self, name: str) -> Self:
+        """Return the fields of an object that came as such or as its JSON text."""
+        value = self._value(name)
+        content = _object_in(value.encode(errors="replace")) if isinstance(value, str) else value
+        if not isinstance(content, dict):
+            raise self.invalid(name, "no JSON object")
+        return type(self)(self.url, content)
 
     def session(self) -> Session:
         """Return the session that step 2 of the sign-in yields."""
         host = self.text("server_ip")
-        if not _is_host(host):
-            raise self._invalid("server_ip", "no IP address or host name")
+        if not is_host(host):
+            raise self.invalid("server_ip", "no IP address or host name")
         return Session(
             host, self.number("port", 1, 65_535), self.number("sign_cookie", 0, 2**64 - 1), self.text("signature")
         )
@@ -105,7 +108,8 @@ class Fields:
             field=name,
         )
 
-    def _invalid(self, name: str, fault: str) -> SignInError:
+    def invalid(self, name: str, fault: str) -> SignInError:
+        """Return the failure that the field's value is `fault`."""
         return SignInError(
             FailureKind.INVALID_FIELD,
             f"{self.url}: the answer's field {name!r} is {fault}: tell the server's operator",
@@ -156,12 +160,6 @@ def error_text(content: Mapping[str, Any]) -> str:
     return quoted(error) if isinstance(error, str) else ""
 
 
-def quoted(text: str) -> str:
-    """Return the server's text fit for one line of a log: printable and at most `MAX_QUOTE` characters."""
-    shown = text[: MAX_QUOTE - 1] + "…" if len(text) > MAX_QUOTE else text
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown).strip()
-
-
 def _refusal(answer: Answer) -> str:
     """Return the server's words in an answer of another status, if it has any; a page of HTML has none."""
     try:
@@ -169,6 +167,15 @@ def _refusal(answer: Answer) -> str:
     except SignInError:
         text = ""
     return f" ({text})" if text else ""
+
+
+def _object_in(data: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in UTF-8 that `data` is; None if it is none."""
+    try:
+        content = json.loads(data.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def _refuse_constant(name: str) -> None:
@@ -183,7 +190,8 @@ def _http_date(text: str) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _is_host(host: str) -> bool:
+def is_host(host: str) -> bool:
+    """Whether `host` is an IP address or can be a name."""
     try:
         ip_address(host)
     except ValueError:

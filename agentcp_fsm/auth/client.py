@@ -9,7 +9,7 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -17,8 +17,10 @@ from cryptography import x509
 
 from agentcp_fsm.abandonment import Abandonment
 from agentcp_fsm.auth.answers import Fields, check_status
+from agentcp_fsm.auth.chain import ChainVerifier
 from agentcp_fsm.auth.credentials import Credentials
 from agentcp_fsm.auth.failures import FailureKind, SignInError
+from agentcp_fsm.auth.issuers import IssuerFetcher
 from agentcp_fsm.auth.proof import ServerProof, ServerProofPolicy, verify_server_proof
 from agentcp_fsm.auth.transport import Answer, Call, Timeouts, Transport, abandoned, is_loopback
 from agentcp_fsm.errors import ConfigError
@@ -32,6 +34,15 @@ except PackageNotFoundError:  # run from its sources
     _VERSION = "0"
 
 
+class ClientOptions(TypedDict, total=False):
+    """The options of `AuthClient` that say whom to trust, for whoever passes them on to one."""
+
+    verify: bool | str | os.PathLike[str]
+    allow_insecure_http: bool
+    server_proof: ServerProofPolicy
+    trust_roots: Sequence[x509.Certificate] | None
+
+
 class AuthClient:
     """Signs agents in to one server, and out again.  It keeps no session, so threads and agents may share it.
 
@@ -42,8 +53,13 @@ class AuthClient:
       path of a file (PEM) or folder of others.  It cannot be turned off.
     - ``allow_insecure_http``: let everybody on the way read the session's token; without it plain http goes to
       loopback only.
-    - ``server_proof``: what is asked of a server that offers no proof of itself.
-    - ``trust_roots``: certificates that must vouch for a server's proof; None asks for the proof alone.
+    - ``trust_roots``: certificates that must vouch for a server's proof of itself; None asks for no root.
+    - ``server_proof``: whether a server must offer a proof; None: it must if there are trust roots.
+    - ``server_name``: the host name or IP address that a root must vouch for; None: that of the server's URL.
+    - ``allow_insecure_any_server_name``: let whoever has any certificate of a trusted root, be it an agent, pose as the
+      server.
+    - ``allow_insecure_private_issuers``: let a proof's certificates have this machine ask addresses inside its own
+      network for their issuers.
     - ``transport``: the connections to use, which stay the caller's to close.
 
     Raises `ConfigError` for a URL or option that cannot work.
@@ -56,17 +72,23 @@ class AuthClient:
         timeouts: Timeouts | None = None,
         verify: bool | str | os.PathLike[str] = True,
         allow_insecure_http: bool = False,
-        server_proof: ServerProofPolicy = ServerProofPolicy.VERIFY_IF_OFFERED,
+        server_proof: ServerProofPolicy | None = None,
         trust_roots: Sequence[x509.Certificate] | None = None,
+        server_name: str | None = None,
+        allow_insecure_any_server_name: bool = False,
+        allow_insecure_private_issuers: bool = False,
         transport: Transport | None = None,
     ) -> None:
-        if trust_roots is not None and not trust_roots:
-            raise ConfigError("trust_roots is empty: give at least one certificate, or None to ask for the proof alone")
-        self._server_url = _checked_url(server_url, allow_insecure_http)
+        self._server_url = checked_url(server_url, allow_insecure_http)
         self._timeouts = timeouts or Timeouts()
         self._verify = _checked_verify(verify)
+        if server_proof is None:
+            server_proof = ServerProofPolicy.VERIFY_IF_OFFERED if trust_roots is None else ServerProofPolicy.REQUIRE
         self._server_proof = ServerProofPolicy(server_proof)
-        self._trust_roots = None if trust_roots is None else tuple(trust_roots)
+        fetcher = IssuerFetcher(self._verify, allow_insecure_private_issuers)
+        self._chain = _chain_verifier(
+            trust_roots, server_name, allow_insecure_any_server_name, urlsplit(self._server_url).hostname, fetcher
+        )
         self._transport = transport or Transport()
         self._owns_transport = transport is None
 
@@ -91,12 +113,23 @@ class AuthClient:
 
         Raises `SignInError`.
         """
+        session = self._sign_in(credentials, Call.begin(self._timeouts, abandonment)).session()
+        logger.debug(
+            "%s signed in at %s: heartbeats go to %s port %d",
+            credentials.agent_id,
+            self._server_url,
+            session.host,
+            session.port,
+        )
+        return session
+
+    def _sign_in(self, credentials: Credentials, call: Call) -> Fields:
+        """Take both steps and return the second one's answer, unchecked."""
         agent_id, request_id = credentials.agent_id, uuid.uuid4().hex
         request = {"agent_id": agent_id, "request_id": request_id}
-        call = Call.begin(self._timeouts, abandonment)
         challenge = Fields.of(self._post("sign_in", request, call))
         nonce = challenge.text("nonce")
-        self._check_server(challenge, agent_id, request_id)
+        self._check_server(challenge, agent_id, request_id, call)
         if call.abandoned:
             raise abandoned(challenge.url)
         response = {
@@ -106,11 +139,7 @@ class AuthClient:
             "cert": credentials.certificate_pem,
             "signature": credentials.sign(nonce.encode()).hex(),
         }
-        session = Fields.of(self._post("sign_in", response, replace(call, abandonment=None))).session()
-        logger.debug(
-            "%s signed in at %s: heartbeats go to %s port %d", agent_id, self._server_url, session.host, session.port
-        )
-        return session
+        return Fields.of(self._post("sign_in", response, replace(call, abandonment=None)))
 
     def sign_out(self, agent_id: str, session: Session, abandonment: Abandonment | None = None) -> None:
         """End the session; raises `SignInError` if the server did not confirm it."""
@@ -141,10 +170,10 @@ class AuthClient:
         check_status(answer)
         return answer
 
-    def _check_server(self, challenge: Fields, agent_id: str, request_id: str) -> None:
+    def _check_server(self, challenge: Fields, agent_id: str, request_id: str, call: Call) -> None:
         proof = ServerProof.offered(challenge.content)
         if proof is not None:
-            verify_server_proof(proof, agent_id, request_id, self._trust_roots)
+            verify_server_proof(proof, agent_id, request_id, self._chain, call)
         elif self._server_proof is ServerProofPolicy.REQUIRE:
             raise SignInError(
                 FailureKind.UNPROVEN_SERVER,
@@ -152,7 +181,7 @@ class AuthClient:
             )
 
 
-def _checked_url(url: str, allow_insecure_http: bool) -> str:
+def checked_url(url: str, allow_insecure_http: bool) -> str:
     """Return the server's URL as requests writes it, without its last slash; raises `ConfigError`."""
     example = "give one such as https://heartbeat.example"
     try:
@@ -191,3 +220,27 @@ def _checked_verify(verify: bool | str | os.PathLike[str]) -> bool | str:
             f"verify names {path}, from which no certificate can be read ({error.strerror}): give a file in PEM"
         ) from error
     return path
+
+
+def _chain_verifier(
+    roots: Sequence[x509.Certificate] | None,
+    server_name: str | None,
+    any_server_name: bool,
+    host: str | None,
+    fetcher: IssuerFetcher,
+) -> ChainVerifier | None:
+    """Return what the options ask for; raises `ConfigError` if they contradict each other."""
+    if roots is None:
+        if server_name is not None or any_server_name or fetcher.allow_insecure_private:
+            raise ConfigError(
+                "server_name, allow_insecure_any_server_name and allow_insecure_private_issuers are about what a root"
+                " vouches for: give trust_roots, or none of them"
+            )
+        return None
+    if not roots:
+        raise ConfigError("trust_roots is empty: give at least one certificate, or None to ask for no root")
+    if server_name is not None and any_server_name:
+        raise ConfigError(f"server_name is {server_name!r} and allow_insecure_any_server_name is set: give one of them")
+    if server_name is None and not any_server_name:
+        server_name = (host or "").removesuffix(".")
+    return ChainVerifier(roots, server_name, fetcher)

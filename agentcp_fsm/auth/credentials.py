@@ -19,6 +19,8 @@ from agentcp_fsm.errors import CredentialsError
 
 logger = logging.getLogger(__name__)
 
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -41,15 +43,11 @@ class Credentials:
         Raises `CredentialsError` for an impossible agent id, a missing or unreadable file, and all that `from_pem`
         refuses.
         """
-        _check_agent_id(agent_id)
-        folder = Path(directory) / agent_id / "private" / "certs"
-        if not folder.is_dir():
-            folder = Path(directory)
-        key_file, certificate_file = folder / f"{agent_id}.key", folder / f"{agent_id}.crt"
-        key_data, certificate_data = _read(key_file), _read(certificate_file)
-        if os.name == "posix" and key_file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-            logger.warning("other users can read the private key %s: chmod 600 it", key_file)
-        return cls._checked(agent_id, key_data, str(key_file), certificate_data, str(certificate_file), password)
+        files = CredentialFiles.of(directory, agent_id)
+        key_data, certificate_data = files.read()
+        for danger in files.dangers():
+            logger.warning("%s", danger)
+        return cls._checked(agent_id, key_data, str(files.key), certificate_data, str(files.certificate), password)
 
     @classmethod
     def from_pem(
@@ -75,7 +73,7 @@ class Credentials:
         certificate_name: str,
         password: str | None,
     ) -> Self:
-        private_key = _private_key(key_data, key_name, password)
+        private_key = load_key(key_data, key_name, password)
         public_key_pem = _public_pem(private_key.public_key())
         certificate = _certificate_of(public_key_pem, certificate_data, certificate_name, key_name)
         now = datetime.now(UTC)
@@ -95,6 +93,49 @@ class Credentials:
     def sign(self, data: bytes) -> bytes:
         """Return the ECDSA-SHA256 signature of ``data``, DER-encoded, on the key's own curve."""
         return self._private_key.sign(data, ec.ECDSA(SHA256()))
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialFiles:
+    """Where an agent's key and certificate are."""
+
+    key: Path
+    certificate: Path
+
+    @classmethod
+    def of(cls, directory: str | os.PathLike[str], agent_id: str) -> Self:
+        """Find them as `Credentials.load` does; raises `CredentialsError` for an impossible agent id."""
+        _check_agent_id(agent_id)
+        folder = Path(directory) / agent_id / "private" / "certs"
+        if not folder.is_dir():
+            folder = Path(directory)
+        return cls(folder / f"{agent_id}.key", folder / f"{agent_id}.crt")
+
+    def read(self) -> tuple[bytes, bytes]:
+        """Return what they hold; raises `CredentialsError` if one is missing or cannot be read."""
+        return _read(self.key), _read(self.certificate)
+
+    def dangers(self) -> list[str]:
+        """Say what other users of this machine could do to the files, and the remedy; empty if nothing."""
+        if os.name != "posix":
+            return []
+        found = []
+        if _mode(self.key) & (stat.S_IRGRP | stat.S_IROTH):
+            found.append(f"other users can read the private key {self.key}: chmod 600 it")
+        found += [
+            f"other users can change {file}: chmod go-w it"
+            for file in (self.key, self.certificate)
+            if _mode(file) & _OTHERS_WRITE
+        ]
+        folder = self.key.parent
+        # In a folder with the sticky bit, such as /tmp, only its owner can replace a file.
+        if _mode(folder) & _OTHERS_WRITE and not _mode(folder) & stat.S_ISVTX:
+            found.append(f"other users can replace the files in {folder}: chmod go-w it")
+        return found
+
+
+def _mode(file: Path) -> int:
+    return file.stat().st_mode
 
 
 def _check_agent_id(agent_id: str) -> None:
@@ -123,7 +164,8 @@ def _as_bytes(pem: str | bytes) -> bytes:
     return pem.encode(errors="replace") if isinstance(pem, str) else pem
 
 
-def _private_key(data: bytes, name: str, password: str | None) -> ec.EllipticCurvePrivateKey:
+def load_key(data: bytes, name: str, password: str | None) -> ec.EllipticCurvePrivateKey:
+    """Return the key in PEM; ``name`` says in errors where it is from.  Raises `CredentialsError`."""
     try:
         key = load_pem_private_key(data, None)
     except TypeError:  # it is encrypted

@@ -8,6 +8,10 @@ _PERMANENT_STATUSES = frozenset({400, 403, 404})
 """Rejections that retrying soon cannot mend (lifecycle, rule 6)."""
 
 
+MAX_QUOTE = 200
+"""Characters of the server's text that a failure quotes."""
+
+
 class FailureKind(StrEnum):
     """The class of a failure."""
 
@@ -63,3 +67,18 @@ class SignInError(AgentCPError):
     def permanent(self) -> bool:
         """Whether retrying soon cannot mend it, so that a person is needed (lifecycle, rule 6)."""
         return self.status in _PERMANENT_STATUSES or self.kind is FailureKind.UNPROVEN_SERVER
+
+
+def quoted(text: str) -> str:
+    """Return the server's text fit for one line of a log: printable and at most `MAX_QUOTE` characters."""
+    shown = text[: MAX_QUOTE - 1] + "…" if len(text) > MAX_QUOTE else text
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown).strip()
+
+
+def unproven(reason: str) -> SignInError:
+    """Return the failure of a server whose proof (protocol, "Sign-in", step 1) does not hold."""
+    return SignInError(
+        FailureKind.UNPROVEN_SERVER,
+        f"the server fails to prove itself: {reason}: somebody may be posing as the server; check its URL and, if that"
+        " is right, tell its operator",
+    )

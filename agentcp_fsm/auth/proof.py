@@ -1,11 +1,11 @@
 """The server's proof of itself (protocol, "Sign-in", step 1): a certificate and a signature over this very request.
 
-Without trust roots the proof shows only that the server holds the key of the certificate it presents; with them, that
-a root vouches for that certificate, through the certificates that the server sends along, each followed by its issuer.
+Without trust roots the proof shows only that the server holds the key of the certificate it presents, which anybody can
+make; with them, that a root vouches for that certificate, and for its being the server's (`agentcp_fsm.auth.chain`).
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,11 +17,10 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from agentcp_fsm.auth.failures import FailureKind, SignInError
+from agentcp_fsm.auth.chain import ChainVerifier
+from agentcp_fsm.auth.failures import unproven
+from agentcp_fsm.auth.transport import Call, Timeouts
 from agentcp_fsm.errors import ConfigError
-
-_BAD_EXTENSIONS = (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
-_UNDERSTOOD_EXTENSIONS = (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.SubjectAlternativeName)
 
 
 class ServerProofPolicy(StrEnum):
@@ -49,7 +48,7 @@ class ServerProof:
         if not certificate and not signature:
             return None
         if not (certificate and isinstance(certificate, str) and signature and isinstance(signature, str)):
-            raise _unproven("it offers a certificate or a signature, but not both as text")
+            raise unproven("it offers a certificate or a signature, but not both as text")
         return cls(certificate, signature)
 
 
@@ -64,68 +63,25 @@ def load_trust_roots(path: str | os.PathLike[str]) -> tuple[x509.Certificate, ..
 
 
 def verify_server_proof(
-    proof: ServerProof, agent_id: str, request_id: str, trust_roots: Sequence[x509.Certificate] | None = None
+    proof: ServerProof, agent_id: str, request_id: str, chain: ChainVerifier | None = None, call: Call | None = None
 ) -> None:
-    """Raise `SignInError` of kind UNPROVEN_SERVER unless the proof holds; without roots no chain is asked for."""
+    """Raise `SignInError` unless the proof holds; without a chain verifier, no root is asked for.
+
+    Its kind is UNPROVEN_SERVER, or, if an issuer could not be fetched within the call's bounds, that of the fetch.
+    """
     try:
-        chain = x509.load_pem_x509_certificates(proof.certificate_pem.encode(errors="replace"))
-        key = chain[0].public_key()
+        sent = x509.load_pem_x509_certificates(proof.certificate_pem.encode(errors="replace"))
+        key = sent[0].public_key()
         signature = bytes.fromhex(proof.signature)
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise _unproven("its certificate or signature cannot be read") from error
+        raise unproven("its certificate or signature cannot be read") from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise _unproven("its certificate's key is no elliptic-curve key")
+        raise unproven("its certificate's key is no elliptic-curve key")
     try:
         key.verify(signature, (agent_id + request_id).lower().encode(), ec.ECDSA(SHA256()))
     except InvalidSignature:
-        raise _unproven("its signature is not by the certificate's key over this request") from None
-    now = datetime.now(UTC)
-    if not _is_current(chain[0], now):
-        raise _unproven("its certificate has expired or is not valid yet; check this machine's clock")
-    if trust_roots is not None and not _is_trusted(chain, trust_roots, now):
-        raise _unproven("no trusted root vouches for its certificate")
-
-
-def _unproven(reason: str) -> SignInError:
-    return SignInError(
-        FailureKind.UNPROVEN_SERVER,
-        f"the server fails to prove itself: {reason}: somebody may be posing as the server; check its URL and, if that"
-        " is right, tell its operator",
-    )
-
-
-def _is_trusted(chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], now: datetime) -> bool:
-    """Whether ``chain``, each certificate followed by its issuer, leads to a root or to one that a root issued."""
-    for authorities_below, certificate in enumerate(chain):
-        if certificate in roots or any(_issued(certificate, root, authorities_below, now) for root in roots):
-            return True
-        issuer = chain[authorities_below + 1 : authorities_below + 2]
-        if not issuer or not _issued(certificate, issuer[0], authorities_below, now):
-            return False
-    return False
-
-
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate, authorities_below: int, now: datetime) -> bool:
-    """Whether ``issuer`` signed ``certificate`` and had the right to (RFC 5280, section 6.1.4)."""
-    try:
-        certificate.verify_directly_issued_by(issuer)
-        constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
-        key_usages = [each.value for each in issuer.extensions if isinstance(each.value, x509.KeyUsage)]
-        strange = [
-            each
-            for each in (*issuer.extensions, *certificate.extensions)
-            if each.critical and not isinstance(each.value, _UNDERSTOOD_EXTENSIONS)
-        ]
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, *_BAD_EXTENSIONS):
-        return False
-    return (
-        constraints.ca
-        and (constraints.path_length is None or authorities_below <= constraints.path_length)
-        and all(usage.key_cert_sign for usage in key_usages)
-        and not strange
-        and _is_current(issuer, now)
-    )
-
-
-def _is_current(certificate: x509.Certificate, now: datetime) -> bool:
-    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+        raise unproven("its signature is not by the certificate's key over this request") from None
+    if not sent[0].not_valid_before_utc <= datetime.now(UTC) <= sent[0].not_valid_after_utc:
+        raise unproven("its certificate has expired or is not valid yet; check this machine's clock")
+    if chain is not None:
+        chain.verify(sent, call or Call.begin(Timeouts()))

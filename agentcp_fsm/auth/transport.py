@@ -1,4 +1,4 @@
-"""HTTP POST with every bound that a sign-in needs: time, size, trust, and a caller who may lose interest.
+"""HTTP with every bound that a sign-in needs: time, size, trust, and a caller who may lose interest.
 
 requests bounds the wait for each read, not the whole answer: a server that drips one byte a second holds a thread for
 hours.  So every connection made here reads through `_PatientReader`, which gives each read only what is left of the
@@ -37,7 +37,8 @@ KEEP_ALIVE = 15.0
 """Seconds that an idle connection is kept: long enough for many agents' sign-ins to share it, short enough that it
 is rarely reused after an outage, when waiting on it would cost a whole read timeout."""
 
-_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+"""What requests and urllib3 raise when an exchange fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +133,12 @@ class Transport:
         proxies = {} if is_loopback(urlsplit(url).hostname) else get_environ_proxies(url)
         try:
             timeout = (call.patience(call.timeouts.connect), call.patience(call.timeouts.read))
-            with self._adapter() as adapter, _present(call):
+            with self._adapter() as adapter, present(call):
                 response = adapter.send(request, stream=True, timeout=timeout, verify=verify, proxies=proxies)
                 with closing(response):
-                    return Answer(url, response.status_code, response.headers, _read_body(response))
-        except _FAILURES as error:
-            raise _failure(url, call, error) from error
+                    return Answer(url, response.status_code, response.headers, read_body(response.raw))
+        except FAILURES as error:
+            raise failure(url, call, error) from error
 
     @contextmanager
     def _adapter(self) -> Iterator[HTTPAdapter]:
@@ -180,7 +181,8 @@ _present_call: ContextVar[Call] = ContextVar("_present_call")
 
 
 @contextmanager
-def _present(call: Call) -> Iterator[None]:
+def present(call: Call) -> Iterator[None]:
+    """Have the answers that this thread reads meanwhile keep to the bounds of `call`."""
     token = _present_call.set(call)
     try:
         yield
@@ -223,7 +225,7 @@ class _PatientResponse(HTTPResponse):
 
 
 @functools.cache
-def _patient(connection: type[Any]) -> type[Any]:
+def patient(connection: type[Any]) -> type[Any]:
     """Return the class of connection, for whatever scheme or proxy, with patient answers."""
     if connection.response_class is _PatientResponse:
         return connection
@@ -233,31 +235,33 @@ def _patient(connection: type[Any]) -> type[Any]:
 class _PatientAdapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*arguments, **options)
-        pool.ConnectionCls = _patient(pool.ConnectionCls)
+        pool.ConnectionCls = patient(pool.ConnectionCls)
         return pool
 
 
-def _read_body(response: requests.Response) -> bytes:
+def read_body(response: urllib3.BaseHTTPResponse) -> bytes:
+    """Read a body up to one byte more than `MAX_ANSWER`; that of an error may break off, for its status says enough."""
     body = b""
     try:
         # urllib3 tells that an answer broke off only when asked for what comes after it.
         while left := MAX_ANSWER + 1 - len(body):
-            part = response.raw.read(left, decode_content=False)
+            part = response.read(left, decode_content=False)
             if not part:
                 break
             body += part
-    except _FAILURES:
-        if response.status_code == 200:
+    except FAILURES:
+        if response.status == 200:
             raise
         return b""  # the status is failure enough to report
     return body
 
 
-def _failure(url: str, call: Call, error: Exception) -> SignInError:
+def failure(url: str, call: Call, error: Exception) -> SignInError:
+    """Say what one of `FAILURES` means, and what a person can do about it."""
     if call.abandoned:
         return abandoned(url)
-    causes = tuple(_causes(error))
-    for cause in causes:
+    behind = tuple(causes(error))
+    for cause in behind:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return SignInError(
                 FailureKind.UNPROVEN_SERVER,
@@ -266,7 +270,7 @@ def _failure(url: str, call: Call, error: Exception) -> SignInError:
             )
     # Not urllib3's TimeoutError, for its NewConnectionError, a refused connection, is one.
     if any(
-        isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.ReadTimeoutError) for cause in causes
+        isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.ReadTimeoutError) for cause in behind
     ):
         limits = call.timeouts
         return SignInError(
@@ -274,14 +278,14 @@ def _failure(url: str, call: Call, error: Exception) -> SignInError:
             f"{url}: no complete answer in time (connecting may take {limits.connect:g} s, each read {limits.read:g} s,"
             f" all of it {limits.total:g} s): check the network, and whether the server is overloaded",
         )
-    root = next((cause for cause in reversed(causes) if isinstance(cause, OSError) and cause.strerror), causes[-1])
+    root = next((cause for cause in reversed(behind) if isinstance(cause, OSError) and cause.strerror), behind[-1])
     reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
     return SignInError(
         FailureKind.NETWORK, f"{url}: {reason or type(root).__name__}: check the network and the server's URL"
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield ``error`` and what lies behind it, outermost first: urllib3 and requests wrap in more ways than one."""
     seen: list[BaseException] = []
     found: list[object] = [error]

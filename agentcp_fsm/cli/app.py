@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentcp_fsm.diagram.formats import FORMATS, Theme
+from agentcp_fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme
 from agentcp_fsm.diagram.views import VIEWS
 from agentcp_fsm.errors import AgentCPError, ConfigError, CredentialsError
 
@@ -167,6 +167,29 @@ def diagram_docs(
     raise typer.Exit(write_docs(folder, check, chart))
 
 
+@diagram.command("diff")
+def diagram_diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A git revision, or a file that --format json wrote.")],
+    new: Annotated[str | None, typer.Argument(metavar="[NEW]", help="The same; by default the work tree.")] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="By default what the file's name says, or text.", metavar=" | ".join(DIFF_FORMATS)),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default standard output.")] = None,
+    chart: ChartName = "agentcp_fsm.chart:CHART",
+    theme: Annotated[Theme, typer.Option(help="The pages that a picture is for: light or dark.")] = Theme.LIGHT,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs, 0 if not.")] = False,
+) -> None:
+    """Show what differs between two charts: rows, their order, states and words.
+
+    The modules of a revision are imported, which runs its code.
+    """
+    from agentcp_fsm.cli.diagram_diff import show_difference
+
+    raise typer.Exit(show_difference(old, new, "json" if json else format, output, chart, theme, exit_code))
+
+
 @app.command()
 def demo(
     fast: Annotated[bool, typer.Option("--fast", help="In less than 10 seconds.")] = False,
@@ -187,8 +210,14 @@ def demo(
 @app.command()
 def connect(
     agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
-    server: Annotated[str, typer.Option(help="The heartbeat server's URL.")],
     data: Data,
+    server: Annotated[
+        str | None, typer.Option(help="The heartbeat server's URL; else the agent's access point is asked for it.")
+    ] = None,
+    access_point: Annotated[
+        str | None,
+        typer.Option(help="The access point to ask, a name or a URL; else the agent id's last two labels name it."),
+    ] = None,
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
     ca_file: Annotated[
@@ -208,18 +237,26 @@ def connect(
 
     The first Ctrl-C signs out, the second leaves at once.
     """
-    from agentcp_fsm.auth import AuthClient, ServerProofPolicy
+    from agentcp_fsm.auth import AuthClient, ClientOptions, ServerProofPolicy
     from agentcp_fsm.cli.connect import run_connection
+    from agentcp_fsm.runtime import Connection
 
     _log(log_level)
+    if server is not None and access_point is not None:
+        raise ConfigError("--server and --access-point exclude each other: give one, or neither")
     credentials = _credentials(data, agent_id, password_file, password_env)
-    client = AuthClient(
-        server,
-        verify=True if ca_file is None else ca_file,
-        allow_insecure_http=insecure_allow_http,
-        server_proof=ServerProofPolicy.REQUIRE if require_server_proof else ServerProofPolicy.VERIFY_IF_OFFERED,
-    )
-    raise typer.Exit(run_connection(credentials, client, codec, json))
+    trust: ClientOptions = {
+        "verify": True if ca_file is None else ca_file,
+        "allow_insecure_http": insecure_allow_http,
+        "server_proof": ServerProofPolicy.REQUIRE if require_server_proof else ServerProofPolicy.VERIFY_IF_OFFERED,
+    }
+    if server is None:
+        connection = Connection.discover(
+            agent_id, credentials=credentials, access_point=access_point, codec=codec, **trust
+        )
+    else:
+        connection = Connection(agent_id, credentials=credentials, client=AuthClient(server, **trust), codec=codec)
+    raise typer.Exit(run_connection(connection, json))
 
 
 @app.command()

@@ -6,7 +6,6 @@ import signal
 import threading
 from types import FrameType
 
-from agentcp_fsm.auth import AuthClient, Credentials
 from agentcp_fsm.chart import State
 from agentcp_fsm.cli.output import Output, shown, transition_text
 from agentcp_fsm.effects import ReportTransition
@@ -17,8 +16,8 @@ INTERRUPTED = 130
 """The exit status of a second Ctrl-C: it did not wait for the sign-out."""
 
 
-def run_connection(credentials: Credentials, client: AuthClient, codec: str, json_lines: bool) -> int:
-    """Keep an agent reachable until SIGINT or SIGTERM; returns the exit status."""
+def run_connection(connection: Connection, json_lines: bool) -> int:
+    """Start `connection` and keep it until SIGINT or SIGTERM; returns the exit status."""
     output = Output(json_lines)
     leave, interrupted = threading.Event(), threading.Event()
 
@@ -27,7 +26,6 @@ def run_connection(credentials: Credentials, client: AuthClient, codec: str, jso
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    connection = Connection(credentials.agent_id, client=client, credentials=credentials, codec=codec)
 
     @connection.on_transition
     def show(transition: ReportTransition) -> None:

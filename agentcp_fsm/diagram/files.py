@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,16 +31,8 @@ class DiagramFile:
 
         Raises DiagramFileError before anything is drawn if the file cannot be written, and as `Format.export` does.
         """
-        is_new = not self.path.exists()
         self._page()
-        try:
-            with self.path.open("ab"):
-                pass
-            if is_new:
-                self.path.unlink()
-            self.path.write_bytes(self.fresh(chart))
-        except OSError as error:
-            raise DiagramFileError(f"cannot write {self.path} ({error.strerror}): choose another file") from error
+        write_file(self.path, lambda: self.fresh(chart))
 
     def is_stale(self, chart: Chart) -> bool:
         """Whether the file is missing, or holds something else than the present diagram.
@@ -82,6 +75,19 @@ class DiagramFile:
             raise DiagramFileError(f"{self.path} has no lines {BEGIN} and {END}: put them where the diagram belongs")
         before, _, after = parts
         return before, after
+
+
+def write_file(path: Path, make: Callable[[], bytes]) -> None:
+    """Write what `make` makes to a file; raises DiagramFileError, before it makes it, if the file cannot be written."""
+    is_new = not path.exists()
+    try:
+        with path.open("ab"):
+            pass
+        if is_new:
+            path.unlink()
+        path.write_bytes(make())
+    except OSError as error:
+        raise DiagramFileError(f"cannot write {path} ({error.strerror}): choose another file") from error
 
 
 def format_of(path: Path) -> Format:

@@ -79,7 +79,7 @@ class _Flowchart:
 
     def _state(self, box: Box) -> str:
         small = [*([] if box.state.role is None else [box.state.role]), *box.notes]
-        lines = [f"<b>{_text(box.state.name)}</b>", *(f"<small>{_text(line)}</small>" for line in small)]
+        lines = [f"<b>{label_text(box.state.name)}</b>", *(f"<small>{label_text(line)}</small>" for line in small)]
         return f'  {self.nodes[box.state.name]}("{"<br>".join(lines)}")'
 
     def _forks(self, frame: str | None) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _arrow(lines: Sequence[str]) -> str:
 
 
 def _lines(lines: Iterable[str]) -> str:
-    return "<br>".join(map(_text, lines))
+    return "<br>".join(map(label_text, lines))
 
 
 def _identifier(state: str, index: int) -> str:
@@ -119,7 +119,8 @@ def _identifier(state: str, index: int) -> str:
     return str(state) if re.fullmatch(r"[A-Z][A-Z0-9_]*", state) else f"state{index}"
 
 
-def _text(text: str) -> str:
+def label_text(text: str) -> str:
+    """Any text as it stands in a label."""
     return "".join(
         character if character.isalnum() or character in "_ ,.[]()-" else f"#{ord(character)};" for character in text
     )

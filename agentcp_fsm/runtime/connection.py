@@ -35,7 +35,9 @@ from agentcp_fsm.session import Invitation
 from agentcp_fsm.wire import Codec, codec_named
 
 if TYPE_CHECKING:
-    from agentcp_fsm.auth import AuthClient, Credentials
+    from typing import Unpack
+
+    from agentcp_fsm.auth import AuthClient, ClientOptions, Credentials
 
 logger = logging.getLogger(__name__)
 
@@ -111,17 +113,48 @@ class _Face(ABC):
         client: AuthClient | None = None,
         authenticator: Authenticator | None = None,
     ) -> None:
-        self.agent_id = agent_id
         config = config or Config()
-        self._codec: Codec = codec_named(codec)
-        self._codec.heartbeat_encoder(agent_id, 0)  # raises for an agent id that no datagram can carry
-        self._authenticator_on: Callable[[Hub], Authenticator]
+        authenticator_on: Callable[[Hub], Authenticator]
         if authenticator is None:
             from agentcp_fsm.runtime.sign_in import HttpSignIn  # here, as it brings requests and cryptography along
 
-            self._authenticator_on = HttpSignIn.of(agent_id, server_url, credentials, client, config).on
+            authenticator_on = HttpSignIn.of(agent_id, server_url, credentials, client, config).on
         else:
-            self._authenticator_on = lambda hub: authenticator
+            authenticator_on = lambda hub: authenticator  # noqa: E731
+        self._set_up(agent_id, config, codec, authenticator_on)
+
+    @classmethod
+    def discover(
+        cls,
+        agent_id: str,
+        *,
+        credentials: Credentials,
+        access_point: str | None = None,
+        config: Config | None = None,
+        codec: str = "agentcp",
+        **options: Unpack[ClientOptions],
+    ) -> Self:
+        """A connection that finds its heartbeat server through the agent's access point.
+
+        Returns at once: the access point is asked as part of signing in, and asked again when nothing comes of the
+        server that it named.  ``access_point`` is a name such as agentid.pub, or a URL; without it, the agent id's last
+        two labels are the name.  The other options are those of `AuthClient`, for access point and server alike.
+        """
+        from agentcp_fsm.runtime.sign_in import DiscoveredSignIn  # here, as in `__init__`
+
+        config = config or Config()
+        sign_in = DiscoveredSignIn.of(agent_id, credentials, access_point, config, options)
+        made = cls.__new__(cls)
+        made._set_up(agent_id, config, codec, sign_in.on)
+        return made
+
+    def _set_up(
+        self, agent_id: str, config: Config, codec: str, authenticator_on: Callable[[Hub], Authenticator]
+    ) -> None:
+        self.agent_id = agent_id
+        self._codec: Codec = codec_named(codec)
+        self._codec.heartbeat_encoder(agent_id, 0)  # raises for an agent id that no datagram can carry
+        self._authenticator_on = authenticator_on
         self._lifecycle = Lifecycle(config, _jitter)
         self._last: ReportTransition | None = None
         self._handlers: dict[str, tuple[Callable[[Any], Any], ...]] = {}
@@ -488,6 +521,7 @@ _held: WeakSet[Connection] = WeakSet()
 
 
 def _forget_in_child() -> None:
+    _jitter.seed()  # or the processes forked from one would all draw the same, and come back at the same moment
     for connection in list(_held):
         connection._forget_in_child()
     _held.clear()

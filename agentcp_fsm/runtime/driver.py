@@ -18,6 +18,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from agentcp_fsm.abandonment import Abandonment
+from agentcp_fsm.chart import CONNECTING, State
 from agentcp_fsm.effects import (
     AbandonSignIn,
     AnswerInvitation,
@@ -67,7 +68,8 @@ BROKEN = frozenset({errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN, errno.EDESTADDR
 class Authenticator(Protocol):
     """Signs one agent in and out, blocking; called on the hub's pool, never in the loop.
 
-    If it also has a ``query_online_state(session, agents, abandonment)``, so does the connection.
+    If it also has a ``query_online_state(session, agents, abandonment)``, so does the connection.  If it also has a
+    ``session_proven(session)``, that is called in the loop when the server first answers a session's heartbeat.
     """
 
     def sign_in(self, abandonment: Abandonment) -> Session:
@@ -352,6 +354,10 @@ class Driver:
     # Telling ----------------------------------------------------------------------------------------------------------
 
     def _report_transition(self, effect: ReportTransition) -> None:
+        if effect.dest == State.ONLINE and effect.source in CONNECTING:
+            proven = getattr(self.authenticator, "session_proven", None)
+            if proven is not None:
+                proven(self.lifecycle.session)
         self.listener.transitioned(effect)
 
     def _deliver_invitation(self, effect: DeliverInvitation) -> None:

@@ -18,13 +18,14 @@ from typing import Any
 from agentcp_fsm.errors import AgentCPError, ConfigError
 from agentcp_fsm.server.faults import (
     FIELDS,
-    SIGN_IN_ONLY,
+    ConfigShape,
     Direction,
     Faults,
     OldPort,
     SignInFault,
     Stranger,
     Unauthorized,
+    possible,
 )
 from agentcp_fsm.server.server import HeartbeatServer
 from agentcp_fsm.session import Invitation
@@ -75,12 +76,16 @@ SETTINGS: dict[str, Setting] = {
     "next_beat": ("milliseconds, none", _or_none(int)),
     "encoding": (_values(NextBeatEncoding) + ", none", _or_none(NextBeatEncoding)),
     "sign_in": (_values(SignInFault), SignInFault),
-    "sign_out": (_values(fault for fault in SignInFault if fault not in SIGN_IN_ONLY), SignInFault),
+    "sign_out": (_values(possible("sign_out")), SignInFault),
     "status": ("an HTTP error status", int),
     "retry_after": ('seconds, "an HTTP date", ""', str),
     "slow_seconds": ("seconds", float),
     "field": (", ".join(FIELDS), str),
     "port": ("a number that is no port", int),
+    "access_point": (_values(possible("access_point")), SignInFault),
+    "config_call": (_values(possible("config_call")), SignInFault),
+    "config": (_values(ConfigShape), ConfigShape),
+    "heartbeat_server": ('a URL, or anything else, ""', str),
 }
 """How each of the `Faults` is set."""
 
@@ -96,7 +101,7 @@ async def run_command(server: HeartbeatServer, line: str) -> str:
             return "\n".join(f"{command:<24} {what}" for command, what in COMMANDS.items())
         case ["faults"]:
             return "\n".join(
-                f"{name:<13} {_shown(getattr(server.faults, name)):<10} {usage}"
+                f"{name:<16} {_shown(getattr(server.faults, name)):<10} {usage}"
                 for name, (usage, _) in SETTINGS.items()
             )
         case ["status"]:

@@ -83,10 +83,27 @@ class SignInFault(StrEnum):
     """The server proves itself with the signature of something else; only one with credentials can."""
 
 
+class ConfigShape(StrEnum):
+    """What the access point's config looks like."""
+
+    OBJECT = "object"
+    """The config, as an object."""
+    TEXT = "text"
+    """The config, as the JSON text of an object; as good as the other."""
+    ABSENT = "absent"
+    """None at all."""
+    EMPTY = "empty"
+    """An object that names no server."""
+    BROKEN = "broken"
+    """Text that is no JSON."""
+
+
 SIGN_IN_ONLY = frozenset(
     {SignInFault.REFUSED, SignInFault.MISSING_FIELD, SignInFault.PORT_OUT_OF_RANGE, SignInFault.BAD_PROOF}
 )
-"""What cannot befall a sign-out by itself."""
+"""What cannot befall a sign-out or the call for the access point's config by itself."""
+SERVER_ONLY = frozenset({SignInFault.REFUSED, SignInFault.PORT_OUT_OF_RANGE})
+"""What cannot befall a sign-in at the access point, which has the server's HTTP port and names no UDP port."""
 FIELDS = ("nonce", "server_ip", "port", "sign_cookie", "signature")
 """What an answer can lack."""
 
@@ -96,7 +113,17 @@ _KINDS: dict[str, type[StrEnum]] = {
     "stranger": Stranger,
     "sign_in": SignInFault,
     "sign_out": SignInFault,
+    "access_point": SignInFault,
+    "config_call": SignInFault,
+    "config": ConfigShape,
 }
+_IMPOSSIBLE = {"sign_out": SIGN_IN_ONLY, "access_point": SERVER_ONLY, "config_call": SIGN_IN_ONLY}
+"""Faults that cannot befall a call."""
+
+
+def possible(name: str) -> tuple[SignInFault, ...]:
+    """What can befall the calls that the fault `name` is about."""
+    return tuple(fault for fault in SignInFault if fault not in _IMPOSSIBLE.get(name, ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +162,13 @@ class Faults:
     """What SignInFault.MISSING_FIELD leaves out, one of `FIELDS`; "signature" is the bearer token, not the proof."""
     port: int = MAX_PORT + 1
     """The port of SignInFault.PORT_OUT_OF_RANGE."""
+    access_point: SignInFault = SignInFault.NONE
+    """How a sign-in at the access point goes wrong: any but `SERVER_ONLY`."""
+    config_call: SignInFault = SignInFault.NONE
+    """How the call for the access point's config goes wrong: any but `SIGN_IN_ONLY`."""
+    config: ConfigShape = ConfigShape.OBJECT
+    heartbeat_server: str = ""
+    """What the config names as the heartbeat server's URL, be it one or not; empty for this server's own."""
 
     def __post_init__(self) -> None:
         for name, kind in _KINDS.items():
@@ -155,9 +189,9 @@ class Faults:
             raise ConfigError(f"field={self.field!r}: give one of {', '.join(FIELDS)}")
         if 1 <= self.port <= MAX_PORT:
             raise ConfigError(f"port={self.port!r}: give a number that is not from 1 to {MAX_PORT}")
-        if self.sign_out in SIGN_IN_ONLY:
-            others = ", ".join(fault for fault in SignInFault if fault not in SIGN_IN_ONLY)
-            raise ConfigError(f"sign_out={self.sign_out.value!r}: give one of {others}")
+        for name in _IMPOSSIBLE:
+            if (fault := getattr(self, name)) not in possible(name):
+                raise ConfigError(f"{name}={fault.value!r}: give one of {', '.join(possible(name))}")
         if self.next_beat is not None:
             try:
                 AgentCPCodec(self.encoding or NextBeatEncoding.U64).encode(HeartbeatResponse(1, self.next_beat))

@@ -1,6 +1,6 @@
-"""The server's HTTP side: sign-in, sign-out and query_online_state, and what its faults do to them.
+"""The server's HTTP side: the calls of a heartbeat server and of an access point, and what its faults do to them.
 
-aiohttp's low-level server is all that three calls need.  What is not HTTP is counted here, as every other bad input.
+aiohttp's low-level server is all that six calls need.  What is not HTTP is counted here, as every other bad input.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from agentcp_fsm.auth.credentials import Credentials
-from agentcp_fsm.server.faults import Faults, SignInFault
+from agentcp_fsm.server.faults import ConfigShape, Faults, SignInFault
 from agentcp_fsm.server.identity import Unproven, check_agent
 from agentcp_fsm.server.registry import Agents, Nonces
 from agentcp_fsm.server.sockets import Address, Listener
@@ -37,6 +37,8 @@ CHUNK = 64 * 1024
 GRACE = 1.0
 """Seconds that the calls of dropped connections get to end."""
 
+ACCESS_POINT = "/api/accesspoint"
+"""The path of the access point's calls."""
 PROOF = ("nonce", "public_key", "cert", "signature")
 """What step 2 of a sign-in brings along."""
 
@@ -67,6 +69,7 @@ class HTTPService:
     def __init__(
         self,
         agents: Agents,
+        visitors: Agents,
         nonces: Nonces,
         counters: Counters,
         *,
@@ -76,6 +79,8 @@ class HTTPService:
         udp_port: Callable[[], int],
     ) -> None:
         self._agents = agents
+        self._visitors = visitors
+        """Who is signed in at the access point."""
         self._nonces = nonces
         self._counters = counters
         self._credentials = credentials
@@ -91,6 +96,9 @@ class HTTPService:
             "/sign_in": self._sign_in,
             "/sign_out": self._sign_out,
             "/query_online_state": self._query_online_state,
+            f"{ACCESS_POINT}/sign_in": self._sign_in,
+            f"{ACCESS_POINT}/sign_out": self._sign_out,
+            f"{ACCESS_POINT}/get_accesspoint_config": self._access_point_config,
         }
 
     @property
@@ -166,8 +174,7 @@ class HTTPService:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self._counters.calls += 1
-        faults = self._faults
-        fault = {"/sign_in": faults.sign_in, "/sign_out": faults.sign_out}.get(request.path, SignInFault.NONE)
+        faults, fault = self._faults, self._fault_of(request)
         logger.debug("%s %r from %s, fault: %s", request.method, request.path, request.remote, fault)
         struck = await _strike(fault, faults, request)
         if struck is not None:
@@ -183,6 +190,14 @@ class HTTPService:
             return _error(refusal.status, str(refusal))
         return await _send(answer, fault, faults, request)
 
+    def _fault_of(self, request: web.BaseRequest) -> SignInFault:
+        return {
+            "/sign_in": self._faults.sign_in,
+            "/sign_out": self._faults.sign_out,
+            f"{ACCESS_POINT}/sign_in": self._faults.access_point,
+            f"{ACCESS_POINT}/get_accesspoint_config": self._faults.config_call,
+        }.get(request.path, SignInFault.NONE)
+
     async def _answer(self, request: web.BaseRequest) -> JSONObject:
         call = self._calls.get(request.path)
         if call is None:
@@ -197,9 +212,9 @@ class HTTPService:
         if "nonce" in body:
             return self._open_session(agent_id, request_id, body, request)
         self._counters.challenges += 1
-        answer = {"nonce": self._nonces.issue(agent_id, request_id)}
+        answer = {"nonce": self._nonces.issue(agent_id, request.path + request_id)}
         if self._credentials is not None:
-            forged = self._faults.sign_in is SignInFault.BAD_PROOF
+            forged = self._fault_of(request) is SignInFault.BAD_PROOF
             proven = (agent_id + request_id).lower() + ("?" if forged else "")
             answer["cert"] = self._credentials.certificate_pem
             answer["signature"] = self._credentials.sign(proven.encode()).hex()
@@ -207,30 +222,38 @@ class HTTPService:
 
     def _open_session(self, agent_id: str, request_id: str, body: JSONObject, request: web.BaseRequest) -> JSONObject:
         nonce, public_key, cert, signature = (_text(body, name) for name in PROOF)
-        if not self._nonces.redeem(nonce, agent_id, request_id):
+        if not self._nonces.redeem(nonce, agent_id, request.path + request_id):
             raise Refused(401, "nonce was not issued for this sign-in, was used or has expired; begin again")
         try:
             check_agent(agent_id, nonce, public_key, cert, signature)
         except Unproven as error:
             raise Refused(403, str(error)) from error
-        assert request.transport is not None  # when a client leaves, its call is cancelled
+        if _is_access_point(request):
+            _, token = self._visitors.open_session(agent_id)
+            self._counters.access_point_sign_ins += 1
+            logger.info("%r signed in at the access point", agent_id)
+            return {"signature": token}
         cookie, token = self._agents.open_session(agent_id)
         self._counters.sign_ins += 1
         logger.info("%r signed in", agent_id)
         return {
-            # Bound to every address, the server is where the client reached it.
-            "server_ip": request.transport.get_extra_info("sockname")[0],
+            "server_ip": _reached_at(request)[0],
             "port": self._udp_port(),
             "sign_cookie": cookie,
             "signature": token,
         }
 
-    def _sign_out(self, body: JSONObject, _: web.BaseRequest) -> JSONObject:
+    def _sign_out(self, body: JSONObject, request: web.BaseRequest) -> JSONObject:
         agent_id = _agent_id(body)
-        if not self._agents.close_session(agent_id, _text(body, "signature")):
+        at_access_point = _is_access_point(request)
+        register = self._visitors if at_access_point else self._agents
+        if not register.close_session(agent_id, _text(body, "signature")):
             raise Refused(401, "signature is of no session of this agent; sign in")
-        self._counters.sign_outs += 1
-        logger.info("%r signed out", agent_id)
+        if at_access_point:
+            self._counters.access_point_sign_outs += 1
+        else:
+            self._counters.sign_outs += 1
+        logger.info("%r signed out%s", agent_id, " at the access point" if at_access_point else "")
         return {"message": "signed out"}
 
     def _query_online_state(self, body: JSONObject, _: web.BaseRequest) -> JSONObject:
@@ -241,6 +264,25 @@ class HTTPService:
             raise Malformed("agents is no list of agent ids")
         self._counters.queries += 1
         return {"data": [{"agent_id": agent_id, "online": self._is_online(agent_id)} for agent_id in asked]}
+
+    def _access_point_config(self, body: JSONObject, request: web.BaseRequest) -> JSONObject:
+        if not self._visitors.has_session(_agent_id(body), _text(body, "signature")):
+            raise Refused(401, "signature is of no session of this agent at the access point; sign in")
+        self._counters.configs += 1
+        host, port = _reached_at(request)
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        # This one server is all that an access point can name; messages it does not carry.
+        config = {"heartbeat_server": self._faults.heartbeat_server or url, "message_server": url}
+        match self._faults.config:
+            case ConfigShape.TEXT:
+                return {"config": json.dumps(config)}
+            case ConfigShape.ABSENT:
+                return {}
+            case ConfigShape.EMPTY:
+                return {"config": {}}
+            case ConfigShape.BROKEN:
+                return {"config": json.dumps(config)[:-1]}
+        return {"config": config}
 
 
 class _Protocol(web.RequestHandler):
@@ -283,6 +325,17 @@ class _Protocol(web.RequestHandler):
         response = _error(status, "this is no HTTP request")
         response.force_close()
         return response
+
+
+def _is_access_point(request: web.BaseRequest) -> bool:
+    return request.path.startswith(ACCESS_POINT)
+
+
+def _reached_at(request: web.BaseRequest) -> tuple[str, int]:
+    """Return the address and port at which the client reached the server, which may be bound to every address."""
+    assert request.transport is not None  # when a client leaves, its call is cancelled
+    host, port = request.transport.get_extra_info("sockname")[:2]
+    return host, port
 
 
 async def _strike(fault: SignInFault, faults: Faults, request: web.BaseRequest) -> web.StreamResponse | None:

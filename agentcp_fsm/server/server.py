@@ -34,6 +34,8 @@ LOOPBACKS = ("127.0.0.1", "127.0.0.2")
 class HeartbeatServer:
     """A heartbeat server on one event loop: HTTP sign-in, UDP heartbeats and invitations (protocol).
 
+    Its HTTP port is an access point too, which names the server itself unless a fault has it name another.
+
     Like every object of asyncio it belongs to the loop that started it; `ServerThread` is its face for other threads.
     It may be started again after it stopped, and is found at the same ports then.  Times are seconds.
 
@@ -80,6 +82,7 @@ class HeartbeatServer:
         limits = limits or Limits()
         self._counters = Counters()
         self._agents = Agents(limits.agents)
+        self._visitors = Agents(limits.agents)
         self._nonces = Nonces(limits.nonces, limits.nonce_lifetime, clock)
         self._heartbeats = Heartbeats(
             self._codec,
@@ -92,6 +95,7 @@ class HeartbeatServer:
         )
         self._http = HTTPService(
             self._agents,
+            self._visitors,
             self._nonces,
             self._counters,
             credentials=credentials,
@@ -183,8 +187,8 @@ class HeartbeatServer:
                 codec.encode(HeartbeatResponse(1, faults.next_beat))
             except WireError as error:
                 raise ConfigError(f"next_beat={faults.next_beat!r}: {error}") from None
-        if faults.sign_in is SignInFault.BAD_PROOF and self._credentials is None:
-            raise ConfigError(f"sign_in={faults.sign_in.value!r}: give the server credentials to prove itself with")
+        if SignInFault.BAD_PROOF in (faults.sign_in, faults.access_point) and self._credentials is None:
+            raise ConfigError(f"{SignInFault.BAD_PROOF.value!r}: give the server credentials to prove itself with")
         if self._endpoint is not None and faults.stranger is not self.faults.stranger:
             self._set_stranger(faults.stranger)
         try:
@@ -204,6 +208,7 @@ class HeartbeatServer:
     def restart(self) -> None:
         """Forget all sessions and nonces, as a server does that restarts: heartbeats are answered 401 then."""
         self._agents.forget_sessions()
+        self._visitors.forget_sessions()
         self._nonces.forget()
         logger.info("all sessions are forgotten")
 

@@ -12,6 +12,9 @@ class Counters:
     sign_ins: int = 0
     sign_outs: int = 0
     queries: int = 0
+    access_point_sign_ins: int = 0
+    access_point_sign_outs: int = 0
+    configs: int = 0
     refused: int = 0
     http_malformed: int = 0
     datagrams: int = 0
@@ -39,6 +42,11 @@ class ServerStatistics:
     sign_outs: int
     queries: int
     """Answered calls of query_online_state."""
+    access_point_sign_ins: int
+    """Sessions opened at the access point."""
+    access_point_sign_outs: int
+    configs: int
+    """Answered calls of get_accesspoint_config."""
     refused: int
     """Calls whose nonce, certificate, signature or token did not hold."""
     http_malformed: int

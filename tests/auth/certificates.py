@@ -2,6 +2,7 @@
 
 import ipaddress
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+
+LOOPBACK = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,10 @@ class Identity:
     @property
     def certificate_pem(self) -> str:
         return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    @property
+    def certificate_der(self) -> bytes:
+        return self.certificate.public_bytes(Encoding.DER)
 
     @property
     def key_pem(self) -> str:
@@ -61,9 +68,17 @@ def make_identity(
     valid_until: timedelta = timedelta(days=1),
     key_usage: x509.KeyUsage | None = None,
     strange_extension: bool = False,
+    names: Sequence[x509.GeneralName] | None = (LOOPBACK,),
+    issuer_urls: Sequence[str] = (),
+    more: Sequence[x509.ExtensionType] = (),
+    key: ec.EllipticCurvePrivateKey | None = None,
 ) -> Identity:
-    """Make a key and its certificate: valid for loopback as a TLS server, self-signed unless there is an issuer."""
-    key = ec.generate_private_key(curve or ec.SECP256R1())
+    """Make a key and its certificate: valid for loopback as a TLS server, self-signed unless there is an issuer.
+
+    ``names`` are its alternative names, None for no such extension; ``issuer_urls`` say where its issuer is (AIA, CA
+    Issuers); ``more`` are further extensions.
+    """
+    key = key or ec.generate_private_key(curve or ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     builder = (
@@ -75,8 +90,17 @@ def make_identity(
         .not_valid_before(now + valid_from)
         .not_valid_after(now + valid_until)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=path_length), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
     )
+    if names is not None:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    if issuer_urls:
+        places = [
+            x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(url))
+            for url in issuer_urls
+        ]
+        builder = builder.add_extension(x509.AuthorityInformationAccess(places), critical=False)
+    for extension in more:
+        builder = builder.add_extension(extension, critical=False)
     if issuer is not None:  # Python 3.13 checks strictly, and asks for the issuer's key to be named
         authority_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
         builder = builder.add_extension(authority_key, critical=False)
@@ -92,9 +116,9 @@ def make_identity(
     return Identity(key, builder.sign(issuer.key if issuer else key, SHA256()))
 
 
-def usage(*, key_cert_sign: bool) -> x509.KeyUsage:
+def usage(*, key_cert_sign: bool, digital_signature: bool = True) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=True,
+        digital_signature=digital_signature,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,

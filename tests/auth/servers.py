@@ -115,6 +115,39 @@ def as_json(content: object, status: str = "200 OK", *headers: str) -> bytes:
     return raw(json.dumps(content).encode(), status, "Content-Type: application/json", *headers)
 
 
+def sending(answer: bytes, *, then_close: bool = False) -> Respond:
+    def respond(request: Request, connection: socket.socket) -> bytes | None:
+        connection.sendall(answer)
+        return None if then_close else b""
+
+    return respond
+
+
+def hanging(*sent: bytes) -> Respond:
+    def respond(request: Request, connection: socket.socket) -> bytes | None:
+        for part in sent:
+            connection.sendall(part)
+        connection.recv(1)  # until the client gives up
+        return None
+
+    return respond
+
+
+def dripping(head: bytes, drip: bytes) -> Respond:
+    def respond(request: Request, connection: socket.socket) -> bytes | None:
+        connection.sendall(head)
+        connection.settimeout(0.02)
+        while True:
+            connection.sendall(drip)
+            try:
+                connection.recv(1)
+                return None  # the client gave up
+            except TimeoutError:
+                pass
+
+    return respond
+
+
 @dataclass(slots=True)
 class SignInService:
     """A correct sign-in service; a test changes the answers of its steps."""

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from agentcp_fsm.auth.answers import MAX_QUOTE, MAX_RETRY_AFTER, Fields, check_status, quoted, retry_after
-from agentcp_fsm.auth.failures import FailureKind, SignInError
+from agentcp_fsm.auth.answers import MAX_RETRY_AFTER, Fields, check_status, retry_after
+from agentcp_fsm.auth.failures import MAX_QUOTE, FailureKind, SignInError, quoted
 from agentcp_fsm.auth.transport import MAX_ANSWER, Answer
 from agentcp_fsm.session import Session
 

@@ -32,7 +32,19 @@ from agentcp_fsm.auth import (
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.session import Session
 from tests.auth.certificates import Identity, make_identity
-from tests.auth.servers import BOUND, Request, Respond, Server, SignInService, as_json, raw, wait_until
+from tests.auth.servers import (
+    BOUND,
+    Request,
+    Respond,
+    Server,
+    SignInService,
+    as_json,
+    dripping,
+    hanging,
+    raw,
+    sending,
+    wait_until,
+)
 from tests.auth.test_answers import json_values
 
 AGENT = "alice.agentid.pub"
@@ -76,14 +88,6 @@ def failure_of(call: Callable[[], object]) -> SignInError:
 def sign_in_failure(respond: Respond, timeouts: Timeouts | None = None) -> SignInError:
     with Server(respond) as server, AuthClient(server.url, timeouts=timeouts) as client:
         return failure_of(lambda: client.sign_in(CREDENTIALS))
-
-
-def sending(answer: bytes, *, then_close: bool = False) -> Respond:
-    def respond(request: Request, connection: socket.socket) -> bytes | None:
-        connection.sendall(answer)
-        return None if then_close else b""
-
-    return respond
 
 
 class TestSuccess:
@@ -319,36 +323,11 @@ class TestTime:
         assert "no complete answer in time" in str(failure)
         assert not failure.permanent
 
-    @staticmethod
-    def hanging(*sent: bytes) -> Respond:
-        def respond(request: Request, connection: socket.socket) -> bytes | None:
-            for part in sent:
-                connection.sendall(part)
-            connection.recv(1)  # until the client gives up
-            return None
-
-        return respond
-
-    @staticmethod
-    def dripping(head: bytes, drip: bytes) -> Respond:
-        def respond(request: Request, connection: socket.socket) -> bytes | None:
-            connection.sendall(head)
-            connection.settimeout(0.02)
-            while True:
-                connection.sendall(drip)
-                try:
-                    connection.recv(1)
-                    return None  # the client gave up
-                except TimeoutError:
-                    pass
-
-        return respond
-
     @pytest.mark.parametrize(
         "sent", [b"", b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"]
     )
     def test_a_server_that_hangs(self, sent: bytes) -> None:
-        self.assert_times_out(self.hanging(sent), IMPATIENT)
+        self.assert_times_out(hanging(sent), IMPATIENT)
 
     @pytest.mark.parametrize(
         ("head", "drip"),
@@ -363,10 +342,10 @@ class TestTime:
         ],
     )
     def test_a_server_that_drips(self, head: bytes, drip: bytes) -> None:
-        self.assert_times_out(self.dripping(head, drip), HURRIED)
+        self.assert_times_out(dripping(head, drip), HURRIED)
 
     def test_the_total_counts_for_both_steps(self, service: SignInService) -> None:
-        hang = self.hanging()
+        hang = hanging()
 
         def respond(request: Request, connection: socket.socket) -> bytes | None:
             return hang(request, connection) if "nonce" in request.content else service(request, connection)
@@ -374,7 +353,7 @@ class TestTime:
         self.assert_times_out(respond, HURRIED)
 
     def test_a_status_whose_body_drips_is_still_the_status(self) -> None:
-        drip = self.dripping(b"HTTP/1.1 503 X\r\nContent-Length: 10000\r\n\r\n", b" ")
+        drip = dripping(b"HTTP/1.1 503 X\r\nContent-Length: 10000\r\n\r\n", b" ")
         assert sign_in_failure(drip, HURRIED).status == 503
 
     def test_a_server_that_never_accepts(self) -> None:
@@ -503,7 +482,7 @@ class TestTransport:
 
     def test_a_proxy_that_drips(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("https_proxy", server.url)
-        server.respond = TestTime.dripping(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n")
+        server.respond = dripping(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n")
         with AuthClient("https://heartbeat.invalid", timeouts=HURRIED) as client:
             assert failure_of(lambda: client.sign_in(CREDENTIALS)).kind is FailureKind.TIMEOUT
 
@@ -588,7 +567,7 @@ class TestTLS:
                 assert failure_of(lambda: client.sign_in(CREDENTIALS)).kind is FailureKind.NETWORK
 
     def test_a_server_that_drips_over_tls(self, tls_server: Server, authority_file: Path) -> None:
-        tls_server.respond = TestTime.dripping(b"HTTP/1.1 200 OK\r\n\r\n", b" ")
+        tls_server.respond = dripping(b"HTTP/1.1 200 OK\r\n\r\n", b" ")
         with AuthClient(tls_server.url, verify=authority_file, timeouts=HURRIED) as client:
             assert failure_of(lambda: client.sign_in(CREDENTIALS)).kind is FailureKind.TIMEOUT
 

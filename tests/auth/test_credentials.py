@@ -1,7 +1,9 @@
 import logging
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -18,6 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentcp_fsm.auth import Credentials
+from agentcp_fsm.auth.credentials import CredentialFiles
 from agentcp_fsm.errors import CredentialsError
 from tests.auth.certificates import VERSION_POSITION, Identity, damaged_pem, key_pem, make_identity
 
@@ -192,11 +195,91 @@ def test_an_agent_id_that_is_no_files_name(tmp_path: Path, agent_id: str) -> Non
         Credentials.from_pem(agent_id, IDENTITY.key_pem, IDENTITY.certificate_pem)
 
 
-@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True), (0o400, False)])
-def test_a_key_that_others_can_read_earns_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, warned: bool
+class TestPermissions:
+    @pytest.fixture
+    def files(self, tmp_path: Path) -> CredentialFiles:
+        folder = tmp_path / "certs"
+        store(folder)
+        folder.chmod(0o700)
+        (folder / f"{AGENT}.crt").chmod(0o644)
+        return CredentialFiles.of(folder, AGENT)
+
+    def warnings(self, files: CredentialFiles, caplog: pytest.LogCaptureFixture) -> list[str]:
+        caplog.clear()
+        Credentials.load(files.key.parent, AGENT)
+        assert all(record.levelno == logging.WARNING for record in caplog.records)
+        return caplog.messages
+
+    @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True), (0o400, False)])
+    def test_a_key_that_others_can_read_earns_a_warning(
+        self, files: CredentialFiles, caplog: pytest.LogCaptureFixture, mode: int, warned: bool
+    ) -> None:
+        files.key.chmod(mode)
+        expected = [f"other users can read the private key {files.key}: chmod 600 it"] * warned
+        assert self.warnings(files, caplog) == expected
+
+    @pytest.mark.parametrize("bits", [0o020, 0o002, 0o022])
+    def test_what_others_can_change_earns_a_warning(
+        self, files: CredentialFiles, caplog: pytest.LogCaptureFixture, bits: int
+    ) -> None:
+        assert self.warnings(files, caplog) == []
+        for file in (files.key, files.certificate):
+            file.chmod(0o600 | bits)
+            assert self.warnings(files, caplog) == [f"other users can change {file}: chmod go-w it"]
+            file.chmod(0o600)
+        folder = files.key.parent
+        folder.chmod(0o700 | bits)
+        assert self.warnings(files, caplog) == [f"other users can replace the files in {folder}: chmod go-w it"]
+        folder.chmod(0o1700 | bits)
+        assert self.warnings(files, caplog) == []
+
+    @given(key=st.integers(0, 0o777), certificate=st.integers(0, 0o777), folder=st.integers(0, 0o1777))
+    def test_only_the_owners_own_rights_are_no_danger(self, key: int, certificate: int, folder: int) -> None:
+        """Whatever the modes, there is a warning exactly for each thing that the remedies would change."""
+        with TemporaryDirectory() as name:
+            path = Path(name) / "certs"
+            store(path)
+            files = CredentialFiles.of(path, AGENT)
+            files.key.chmod(key)
+            files.certificate.chmod(certificate)
+            path.chmod(folder | 0o700)
+            if key & 0o044 or key & 0o022 or certificate & 0o022 or (folder & 0o022 and not folder & 0o1000):
+                assert files.dangers()
+            else:
+                assert not files.dangers()
+            for file, mode in ((files.key, 0o600), (files.certificate, certificate & ~0o022), (path, 0o700)):
+                file.chmod(mode)
+            assert not files.dangers()
+
+
+CURVES = [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()]
+"""Those that the SDK's authority may certify."""
+AUTHORITY = make_identity("ca", authority=True)
+AGENTS = [make_identity(AGENT, AUTHORITY, curve=curve) for curve in CURVES]
+
+
+@given(
+    identity=st.sampled_from(AGENTS),
+    password=st.text(st.characters(codec="utf-8"), max_size=20),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    order=st.permutations(range(3)),
+    remark=st.text(st.characters(codec="ascii", categories=["L", "N", "Zs"]), max_size=30),
+    traditional=st.booleans(),
+)
+def test_however_a_key_and_a_chain_are_written(
+    identity: Identity, password: str, line_end: str, order: Sequence[int], remark: str, traditional: bool
 ) -> None:
-    store(tmp_path)
-    (tmp_path / f"{AGENT}.key").chmod(mode)
-    Credentials.load(tmp_path, AGENT)
-    assert [record.levelno for record in caplog.records] == [logging.WARNING] * warned
+    if traditional and not password:  # as openssl ecparam writes it
+        key = identity.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+    else:
+        key = key_pem(identity.key, password)
+    chain = [identity.certificate_pem, AUTHORITY.certificate_pem, make_identity("other", AUTHORITY).certificate_pem]
+    text = f"{remark}\n".join(chain[number] for number in order)
+    credentials = Credentials.from_pem(
+        AGENT, key.replace("\n", line_end), text.replace("\n", line_end).encode(), password or None
+    )
+    identity.key.public_key().verify(credentials.sign(b"nonce"), b"nonce", ec.ECDSA(SHA256()))
+    assert credentials.certificate_pem == identity.certificate_pem
+    if password:
+        with pytest.raises(CredentialsError, match="the password does not open"):
+            Credentials.from_pem(AGENT, key, text, password + "x")

@@ -49,6 +49,21 @@ def test_an_agent_comes_online_is_invited_and_leaves(server: Server, identity: I
     assert "sign_outs 1" in server("status")
 
 
+def test_the_server_is_found_through_the_access_point(server: Server, identity: Identity) -> None:
+    options = ("--data", identity.data, "--password-file", identity.password_file, "--json")
+    server("fault config_call status status 500 retry_after 0")
+    with Running("connect", ALICE, "--access-point", server.url, *options) as connect:
+        while (transition := connect.object("transition"))["dest"] != "BACKOFF":
+            pass
+        assert "what failed is the call of get_accesspoint_config" in transition["detail"]
+        assert "500" in transition["detail"]
+        server("ok")
+        until_online(connect)
+        assert connect.end()[0] == 0
+    assert "configs 1" in server("status")
+    assert "is no access point" in refused(run("connect", ALICE, "--access-point", "127.0.0.1:1", *options))
+
+
 def test_piped_lines_are_plain_and_strangers_cannot_steer_the_terminal(server: Server, identity: Identity) -> None:
     with connecting(server, identity, "--log-level", "debug") as connect:
         assert "OFFLINE → SIGNING_IN" in connect.line()

@@ -1,4 +1,4 @@
-"""A real browser: Debian's Chromium, driven by Playwright, off the network; a module that uses it imports `browser`."""
+"""A real browser: Debian's Chromium, driven by Playwright, off the network; its fixtures are every test's here."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -4,7 +4,10 @@ from hypothesis import strategies as st
 
 from agentcp_fsm.engine import EVERY, SAME, Chart, ChartState, Role, Row
 
-NAMES = st.one_of(st.sampled_from(["end", "A", "B", "a b", "ÄÖ", 'qu"ote', "<i>", "class"]), st.text(min_size=1))
+SPECIAL_NAMES = st.sampled_from(
+    ["end", "A", "B", "a b", "ÄÖ", 'qu"ote', "<i>", "class", "|", "a.b", "*x*", "[*]", "--", "-->", "__proto__", "`"]
+)
+NAMES = st.one_of(SPECIAL_NAMES, st.text(min_size=1))
 
 
 @st.composite

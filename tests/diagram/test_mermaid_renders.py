@@ -9,9 +9,7 @@ from agentcp_fsm.chart import CHART
 from agentcp_fsm.diagram.mermaid import mermaid
 from agentcp_fsm.diagram.views import view_of
 from agentcp_fsm.engine import Chart, ChartState, Role, Row
-from tests.diagram.browser import browser, node_package, offline_page
-
-__all__ = ["browser", "offline_page"]
+from tests.diagram.browser import node_package
 
 RENDER = """async ([text, dark]) => {
   document.body.innerHTML = '<main style="width: 900px"></main>';

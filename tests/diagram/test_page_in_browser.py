@@ -20,10 +20,8 @@ from agentcp_fsm.diagram.document import document
 from agentcp_fsm.diagram.page import page
 from agentcp_fsm.engine import Chart, Row
 from agentcp_fsm.testing import strategies
-from tests.diagram.browser import browser, node_package
+from tests.diagram.browser import node_package
 from tests.diagram.strategies import hostile_charts
-
-__all__ = ["browser"]
 
 TO_DEGRADED = "walk=start,beat_answered:y,send_failed:yn"
 NARROW = {"width": 360, "height": 740}

@@ -3,20 +3,15 @@
 import os
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
 from agentcp_fsm import Config, Connection, Credentials, Invitation, ReportTransition, State
-from tests.e2e.conftest import ALICE, SCALED, ServerProcess
+from tests.e2e.conftest import ALICE
 from tests.runtime.peer import nothing_left
-
-
-def until(condition: Callable[[], bool], timeout: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
+from tests.server_process import ServerProcess
+from tests.timings import SCALED
+from tests.waiting import until
 
 
 def online(connection: Connection) -> None:
@@ -229,13 +224,12 @@ def test_an_invitation_arrives_while_its_handler_blocks(server: ServerProcess, c
 
 
 def test_over_ipv6(alice: Credentials) -> None:
-    server = ServerProcess("--host", "::1")
-    try:
-        with Connection(ALICE, server.url, credentials=alice, config=SCALED) as connection:
-            online(connection)
-            assert str(connection.health().server).startswith("::1")
-    finally:
-        server.close()
+    with (
+        ServerProcess("--host", "::1") as server,
+        Connection(ALICE, server.url, credentials=alice, config=SCALED) as connection,
+    ):
+        online(connection)
+        assert str(connection.health().server).startswith("::1")
 
 
 def test_stop_is_prompt_while_a_sign_in_hangs_and_leaves_nothing(server: ServerProcess, alice: Credentials) -> None:

@@ -78,7 +78,7 @@ def test_the_shortest_and_the_longest_seconds(name: str) -> None:
 
 @pytest.mark.parametrize("name", SECONDS)
 def test_zero_seconds_only_where_they_mean_something(name: str) -> None:
-    if name in ("sign_in_interval_min", "unauthorized_spread"):
+    if name in ("sign_in_interval_min", "unauthorized_spread", "discovery_interval_min"):
         assert getattr(Config(**{name: 0}), name) == 0
         assert "0 or 0.001 to 1000000000" in refused(name, -1)
     else:

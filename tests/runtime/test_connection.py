@@ -426,3 +426,22 @@ def test_a_forked_child_has_a_clean_slate() -> None:
         peer.wait(lambda: peer.heartbeats > seen + 3)
         assert connection.state is State.ONLINE
         assert connection.health().statistics.losses == 0
+
+
+def test_forked_children_do_not_draw_the_same_jitter() -> None:
+    def drawn_by_a_child(connection: Connection) -> bytes:
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.write(writer, str(connection._lifecycle.random.random()).encode())
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        os.close(writer)
+        with open(reader, "rb") as drawn:
+            return drawn.read()
+
+    with Peer() as peer:
+        connection = connect(peer)
+        assert len({drawn_by_a_child(connection) for _ in range(5)} - {b""}) == 5

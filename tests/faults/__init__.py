@@ -1,0 +1,1 @@
+"""Recovery from real faults, measured: see `tests.faults.bench`."""

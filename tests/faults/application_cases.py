@@ -1,0 +1,3 @@
+from tests.faults.bench import Case
+
+CASES: tuple[Case, ...] = ()

@@ -1,0 +1,335 @@
+"""The fault bench: a fault made real, what must be true after it, and what was measured.
+
+A `Case` says in one entry what goes wrong and what must hold.  `run` carries it out:
+
+1. the reference server in a process of its own, an `Application` with one real connection in another;
+2. the connection comes online (unless the fault is to meet it before: ``online=False``);
+3. ``fault(bench)`` breaks something, waits until the connection has met it, and mends it;
+4. from then on the bench waits for a heartbeat that is answered, in ONLINE, and measures how long that takes, and
+   what was used and lost since the fault began;
+5. the connection is stopped, which must be prompt and leave nothing; the interpreter must exit well and in silence.
+
+`Outcome.broken` lists everything that did not hold.  So a new fault is an entry in a list of cases:
+
+    Case("the server restarts", fault=by_server("restart", until=lost(1)), within=0.5, sign_ins=1, losses=1)
+
+and, where no word of `agentcp_fsm.server`'s console makes it, a function that takes the `Bench`:
+
+    def descriptor_closed(bench: Bench) -> None:
+        bench.agent.call(deeds.close_descriptor)
+        bench.lose(1)
+
+What the application itself does wrong is a *deed*, a function of `tests.faults.deeds` that the child is told to call.
+Where a case ends otherwise than in recovery, `ends` says so: STOPPED, the fault leaves the connection stopped; EXITED,
+it has the interpreter exit (`Bench.exits`).
+
+The lists of cases stand in `tests.faults.catalogue`; ``python -m tests.faults`` runs them and prints the table, and
+``pytest tests/faults`` checks them.  Processes, and how to call into them, are those of `tests.faults.process`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from agentcp_fsm import Config, State
+from agentcp_fsm.auth.identity import make_identity
+from tests.faults.application import ALICE, Application, Reading, Resources
+from tests.faults.process import Ended, Process
+from tests.faults.relay import Relay
+from tests.server_process import ServerProcess
+from tests.timings import SCALED
+
+DEFAULT_BEAT = 0.1
+"""Seconds between heartbeats that the server asks for, unless a case says otherwise."""
+STOP_MARGIN = 3.0
+"""Seconds beyond the configured sign-out time within which stop returns, whatever happens."""
+
+
+class Ends(StrEnum):
+    """How a case ends."""
+
+    RECOVERED = "recovered"
+    STOPPED = "stopped"
+    EXITED = "exited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One fault and what must be true of it."""
+
+    name: str
+    """What happens, in the words of the table."""
+    fault: Callable[[Bench], None]
+    """Makes it happen, waits until the connection has met it, and ends it; at its return the clock starts."""
+    within: float
+    """Seconds, at most, from the end of the fault until a heartbeat is answered in ONLINE, or until it has stopped or
+    exited."""
+    sign_ins: int
+    """Sign-ins that may be begun, from the beginning of the fault to the end of the case."""
+    losses: int | None = 0
+    """Times that the proven connection is lost, exactly; None: as may be."""
+    processor: float = 0.3
+    """Seconds of the application's processor time, at most, from the beginning of the fault until all is well."""
+    ends: Ends = Ends.RECOVERED
+    config: Config = SCALED
+    online: bool = True
+    """Whether the connection is brought online before the fault begins."""
+    relayed: bool = False
+    """Whether the application reaches the sign-in through `Bench.relay`, so that the server's address may change."""
+    next_beat: float = DEFAULT_BEAT
+    """Seconds between heartbeats that the server asks for."""
+    own_server: bool = False
+    """Whether the fault does more to the server than its console can, so that no other case may use the same."""
+    launcher: Callable[[], Sequence[str]] | None = None
+    """Gives the command that starts the application's process; it may skip the test (`tests.needs`)."""
+    slow: bool = False
+    """Whether it takes too long for every run of the tests."""
+    note: str = ""
+    """What the table says about how the fault is made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a case."""
+
+    case: Case
+    seconds: float | None = None
+    """From the end of the fault until all is well; None: never."""
+    sign_ins: int = 0
+    losses: int = 0
+    unanswered: int = 0
+    """Heartbeats that were sent and not answered, from the beginning of the fault until all is well."""
+    processor: float = 0.0
+    """Seconds of processor time, from the beginning of the fault until all is well."""
+    stopping: float | None = None
+    """Seconds that stop took."""
+    left: Resources | None = None
+    """What is held after stop beyond what was held before start."""
+    broken: tuple[str, ...] = ()
+    """What does not hold of what must."""
+
+
+@dataclass(slots=True)
+class Bench:
+    """What a fault works with."""
+
+    case: Case
+    server: ServerProcess
+    agent: Process[Application]
+    log: Path
+    """What the application logged."""
+    stack: ExitStack
+    """Ends what a fault leaves behind."""
+    relay: Relay | None = None
+    begun: Reading | None = None
+    """The application when the fault began."""
+    ended: float | None = None
+    """When the fault ended, on the clock of `time.monotonic`; a fault that goes on to do other things may set it."""
+    exit: Ended | None = None
+    """How the application's process ended, if it has."""
+    stopping: list[float] = field(default_factory=list)
+    """Seconds that each stop took that the fault made."""
+
+    def start(self) -> None:
+        """Start the connection; for faults that meet it before it is online."""
+        self.agent.call(Application.start)
+
+    def wait_for(self, *states: State) -> None:
+        """Wait until the connection enters one of the states."""
+        self.agent.call(Application.wait_for, *states)
+
+    def online(self) -> None:
+        """Wait until a heartbeat that is answered from now on."""
+        self.agent.call(Application.recovered, time.monotonic())
+
+    def reading(self) -> Reading:
+        """How the application is now."""
+        return self.agent.call(Application.reading)
+
+    def since_begun(self) -> tuple[Reading, Reading]:
+        """The application when the fault began, and now."""
+        assert self.begun is not None
+        return self.begun, self.reading()
+
+    def lose(self, number: int) -> None:
+        """Wait until the connection was lost as many times, since the fault began."""
+        assert self.begun is not None
+        self.agent.call(Application.lost, self.begun.losses + number)
+
+    def fail(self, number: int) -> None:
+        """Wait until as many attempts have failed, since the fault began."""
+        assert self.begun is not None
+        self.agent.call(Application.failed_attempts, self.begun.failed_attempts + number)
+
+    def exits(self) -> Ended:
+        """Have the interpreter exit in its ordinary way, now, whatever it is at; returns how it ended."""
+        self.ended = time.monotonic()
+        self.exit = self.agent.end()
+        return self.exit
+
+
+Waiting = Callable[[Bench], None]
+
+
+def by_server(*commands: str, until: Waiting, then: str = "ok") -> Waiting:
+    """The fault that commands of the server's console make, wait for the connection to meet it, and end it."""
+
+    def fault(bench: Bench) -> None:
+        for command in commands:
+            bench.server(command)
+        if not bench.case.online:
+            bench.start()
+        until(bench)
+        bench.server(then)
+
+    return fault
+
+
+def lost(number: int = 1) -> Waiting:
+    """Until the connection was lost as many times."""
+    return lambda bench: bench.lose(number)
+
+
+def failed(number: int = 1) -> Waiting:
+    """Until as many attempts have failed."""
+    return lambda bench: bench.fail(number)
+
+
+def entered(*states: State) -> Waiting:
+    """Until one of the states is entered."""
+    return lambda bench: bench.wait_for(*states)
+
+
+# Carrying a case out --------------------------------------------------------------------------------------------------
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """The identity that every application wears, made once."""
+    folder = tempfile.TemporaryDirectory()
+    make_identity(folder.name, ALICE)
+    return folder
+
+
+def identity() -> Path:
+    """The folder of the identity of `ALICE`."""
+    return Path(_folder().name)
+
+
+def address_of(url: str) -> tuple[str, int]:
+    """The address and TCP port that a server's URL names."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return parts.hostname, parts.port
+
+
+@contextmanager
+def bench_of(case: Case, shared: ServerProcess | None = None) -> Iterator[Bench]:
+    """A server and an application for the case; `shared` is a server that cases may use one after the other."""
+    with ExitStack() as stack:
+        if shared is None or case.own_server or case.next_beat != DEFAULT_BEAT:
+            server = stack.enter_context(ServerProcess(next_beat=case.next_beat))
+        else:
+            server = shared
+            server("ok")
+            server("restart")  # forget earlier cases' sessions
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        relay = stack.enter_context(Relay(address_of(server.url))) if case.relayed else None
+        arguments = (relay.url if relay else server.url, identity(), case.config, folder / "log")
+        if case.launcher is None:
+            agent = Process(Application, *arguments)
+        else:
+            agent = Process.launched(case.launcher(), Application, *arguments)
+        stack.enter_context(agent)
+        yield Bench(case, server, agent, folder / "log", stack, relay)
+
+
+def run(case: Case, shared: ServerProcess | None = None) -> Outcome:
+    """Carry out a case and measure; what does not hold is in the outcome, never raised."""
+    with bench_of(case, shared) as bench:
+        try:
+            if case.online:
+                bench.start()
+                bench.online()
+            bench.begun = bench.reading()
+            case.fault(bench)
+            if bench.ended is None:
+                bench.ended = time.monotonic()
+            outcome = _FINISH[case.ends](bench, bench.begun, bench.ended)
+        except AssertionError as error:
+            log = "".join(bench.log.read_text().splitlines(keepends=True)[-40:]) if bench.log.exists() else ""
+            return Outcome(case=case, broken=(f"{error}\nThe application's log ends:\n{log}",))
+    return outcome
+
+
+def _recovered(bench: Bench, begun: Reading, ended: float) -> Outcome:
+    answered = bench.agent.call(Application.recovered, ended)
+    after = bench.reading()
+    stopping = bench.agent.call(Application.stop)
+    return _outcome(bench, begun, after, answered - ended, stopping)
+
+
+def _stopped(bench: Bench, begun: Reading, ended: float) -> Outcome:
+    bench.wait_for(State.OFFLINE)
+    after = bench.reading()
+    return _outcome(bench, begun, after, after.at - ended, max(bench.stopping, default=None))
+
+
+def _exited(bench: Bench, begun: Reading, ended: float) -> Outcome:
+    assert bench.exit is not None, "the fault did not have the interpreter exit"
+    return _judged(Outcome(case=bench.case, seconds=time.monotonic() - ended, processor=bench.exit.processor), bench)
+
+
+_FINISH = {Ends.RECOVERED: _recovered, Ends.STOPPED: _stopped, Ends.EXITED: _exited}
+
+
+def _outcome(bench: Bench, begun: Reading, after: Reading, seconds: float, stopping: float | None) -> Outcome:
+    left = bench.agent.call(Application.left)
+    bench.exit = bench.agent.end()
+    return _judged(
+        Outcome(
+            case=bench.case,
+            seconds=seconds,
+            sign_ins=after.attempts - begun.attempts,
+            losses=after.losses - begun.losses,
+            unanswered=max((after.heartbeats - begun.heartbeats) - (after.answers - begun.answers), 0),
+            processor=after.processor - begun.processor,
+            stopping=stopping,
+            left=left,
+        ),
+        bench,
+    )
+
+
+def _judged(outcome: Outcome, bench: Bench) -> Outcome:
+    """The outcome with all that is broken of what must hold."""
+    case, ended = outcome.case, bench.exit
+    assert ended is not None
+    stop_bound = case.config.stop_bound + STOP_MARGIN
+    broken = [
+        text
+        for holds, text in (
+            (outcome.seconds is not None and outcome.seconds <= case.within,
+             f"{case.ends} after {outcome.seconds} s, not within {case.within:g} s"),
+            (outcome.sign_ins <= case.sign_ins, f"{outcome.sign_ins} sign-ins, at most {case.sign_ins} are due"),
+            (case.losses in (None, outcome.losses), f"lost {outcome.losses} times, not {case.losses}"),
+            (outcome.processor <= case.processor or case.ends is Ends.EXITED,
+             f"{outcome.processor:.3f} s of processor time, at most {case.processor:g} s are due"),
+            (outcome.stopping is None or outcome.stopping <= stop_bound,
+             f"stop took {outcome.stopping} s, at most {stop_bound:g} s are due"),
+            (outcome.left in (None, Resources(0, 0, 0)), f"left over: {outcome.left}"),
+            (ended.status == 0, f"the process ended with status {ended.status}"),
+            (not ended.errors, f"the process wrote errors:\n{ended.errors}"),
+        )
+        if not holds
+    ]  # fmt: skip
+    return replace(outcome, broken=tuple(broken))

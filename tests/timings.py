@@ -1,0 +1,20 @@
+"""The specification's timings, scaled down for tests that wait in real time."""
+
+from agentcp_fsm import Config
+
+SCALED = Config(
+    interval_min=0.1,
+    interval_max=30.0,
+    probe_interval=0.1,
+    send_retry_initial=0.05,
+    sign_in_interval_min=0.2,
+    sign_in_timeout=2.0,
+    socket_timeout=1.0,
+    backoff_initial=0.05,
+    backoff_max=0.5,
+    unauthorized_spread=0.05,
+    sign_out_timeout=1.0,
+    connect_timeout=1.0,
+    read_timeout=1.0,
+)
+"""The specification's timings, about thirty times as fast."""
