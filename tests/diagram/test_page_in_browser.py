@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from agentcp_fsm.chart import CHART, DEGRADED, ONLINE, SIGNING_IN
 from agentcp_fsm.diagram.document import document
 from agentcp_fsm.diagram.page import page
-from agentcp_fsm.engine import Chart, Row
+from agentcp_fsm.engine import Chart, ChartState, Row
 from agentcp_fsm.testing import strategies
 from tests.diagram.browser import node_package
 from tests.diagram.strategies import hostile_charts
@@ -231,16 +231,10 @@ def test_a_test_with_names_that_are_no_names_runs(interpreter: Page) -> None:
             reason="One\nline.\r\u2028Two."),
         Row('a "b"\\', "*", "first one"),
     )  # fmt: skip
-    chart = Chart("odd", "first one", tuple(map(state_of, ("first one", "é\n2"))), rows)
+    chart = Chart("odd", "first one", (ChartState("first one"), ChartState("é\n2")), rows)
     walks = [walked(chart, ['a "b"\\'] * 3, answers)[0] for answers in (lambda: True, lambda: False)]
     walks.append([{"trigger": 'a "b"\\', "answers": [True, False, False, False]}])
     run_as_tests(interpreter, chart, walks)
-
-
-def state_of(name: str) -> Any:
-    from agentcp_fsm.engine import ChartState
-
-    return ChartState(name)
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -574,6 +568,26 @@ def test_paper_holds_every_row_and_no_button(reader: Reader) -> None:
     ink = "getComputedStyle(document.querySelector('#picture .edge text')).fill"
     assert page.evaluate(ink) == "rgb(31, 35, 40)"
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_a_small_chart_is_not_blown_up_and_what_it_leaves_open_is_told(browser: Browser, tmp_path: Path) -> None:
+    open_end = Chart("open", "A", (ChartState("A"), ChartState("B")), (Row("go", "A", "B", conditions="sure"),))
+    path = tmp_path / "open.html"
+    path.write_text(page(open_end), encoding="utf-8")
+    reader = Reader(browser.new_context(offline=True), path)
+    shown = reader.open("walk")
+    assert shown.locator("#legend").is_hidden()
+    size = shown.locator("[data-state=A] text").first.bounding_box()
+    assert size is not None
+    assert size["height"] < 32
+    event(shown, "go")
+    answer(shown, "no")
+    expect(shown.locator("#notice")).to_contain_text("go is undecided in A")
+    event(shown, "go")
+    answer(shown, "yes")
+    assert here(shown) == "B"
+    assert shown.locator("#walk").get_by_text("Nothing leads on from here.").is_visible()
+    reader.close()
 
 
 # Any chart ------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 
 /** The least pixels for each of the picture's points. */
 const LEGIBLE = 0.6;
+/** The most, while the whole is shown. */
+const LARGEST = 1.6;
 /** @type {Map<string, SVGSVGElement>} */
 const pictures = new Map();
 /** @type {{x: number, y: number, width: number, height: number}} What of the picture is in sight */
@@ -33,6 +35,8 @@ function preparePictures() {
     svg.setAttribute("aria-label", `${chart.name}, ${view}; arrow keys go from state to state`);
     const { x, y, width, height } = svg.getBBox();
     svg.setAttribute("viewBox", [x - 8, y - 8, width + 16, height + 16].join(" "));
+    svg.style.maxWidth = `${LARGEST * (width + 16)}px`;
+    svg.style.maxHeight = `${LARGEST * (height + 16)}px`;
     chart.states.forEach(({ name, meaning }) => {
       const node = nodeOf(name);
       if (node === null) return;

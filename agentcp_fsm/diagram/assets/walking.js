@@ -18,6 +18,9 @@ function send(sent) {
     remember();
   }
   render();
+  if (taken.row === null && taken.question === null) {
+    say(`${sent.trigger} is undecided in ${taken.source}: none of its rows is taken if its guards answer so.`);
+  }
   focusIn("walk", taken.question === null ? `[data-trigger="${CSS.escape(sent.trigger)}"]` : ".answers button");
   element("walk").querySelector(".here")?.scrollIntoView({ block: "start" });
   element("walk").querySelector(".question")?.scrollIntoView({ block: "nearest" });
