@@ -24,7 +24,10 @@ const edgesOf = (/** @type {string} */ source, /** @type {string} */ dest) => {
 
 /** Makes the states and arrows of the pictures answer to pointer and keyboard. */
 function preparePictures() {
-  const drawn = [element("picture").querySelector("svg"), .../** @type {HTMLTemplateElement} */ (element("pictures")).content.children];
+  const drawn = [
+    element("picture").querySelector("svg"),
+    .../** @type {HTMLTemplateElement} */ (element("pictures")).content.children,
+  ];
   drawn.forEach((svg, index) => pictures.set(chart.views[index], /** @type {SVGSVGElement} */ (svg)));
   for (const [view, svg] of pictures) {
     shown.view = view;
@@ -43,8 +46,14 @@ function preparePictures() {
       const box = node.getBBox();
       const ring = document.createElementNS(svg.namespaceURI, "rect");
       for (const [key, value] of Object.entries({
-        class: "ring", x: box.x - 5, y: box.y - 5, width: box.width + 10, height: box.height + 10, rx: 10,
-      })) ring.setAttribute(key, String(value));
+        class: "ring",
+        x: box.x - 5,
+        y: box.y - 5,
+        width: box.width + 10,
+        height: box.height + 10,
+        rx: 10,
+      }))
+        ring.setAttribute(key, String(value));
       node.append(ring);
       node.setAttribute("role", "button");
       const text = [...node.querySelectorAll("text")].map((line) => line.textContent).join(" ");
@@ -68,15 +77,19 @@ function preparePictures() {
 }
 
 /**
+ * Explains a state, or goes to the nearest one in the direction of an arrow key.
  * @param {KeyboardEvent} event
  * @param {string} name
  */
 function moveAmongStates(event, name) {
-  if (event.key === "Enter" || event.key === " ") explain({ kind: "state", names: [name] });
-  const [right, down] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
-  if (right === 0 && down === 0 && event.key !== "Enter" && event.key !== " ") return;
+  if (event.key === "Enter" || event.key === " ") {
+    event.preventDefault();
+    explain({ kind: "state", names: [name] });
+  }
+  const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  if (way === undefined) return;
   event.preventDefault();
-  if (right === 0 && down === 0) return;
+  const [right, down] = way;
   const middle = (/** @type {string} */ state) => {
     const box = nodeOf(state)?.getBoundingClientRect();
     return box === undefined ? null : { x: box.x + box.width / 2, y: box.y + box.height / 2 };
@@ -124,22 +137,33 @@ function renderPicture(found = null) {
   mark("latest", taken.slice(-1));
   mark("current", reading ? [] : [{ source: "", dest: present() }]);
   const named = reading && (subject?.kind === "state" || subject?.kind === "arrow") ? subject.names : [];
-  mark("selected", named.map((dest) => ({ source: "", dest })));
+  mark(
+    "selected",
+    named.map((dest) => ({ source: "", dest })),
+  );
   const about = subject?.row ? [subject.row] : subject && subjectRows(subject);
   const rows = found ?? (reading ? about : null);
   picture().classList.toggle("dimmed", rows !== null);
-  const all = (rows ?? []).flatMap((row) => row.source.map((source) => ({ source, dest: destination(row, source), row })));
+  const all = (rows ?? []).flatMap((row) =>
+    row.source.map((source) => ({ source, dest: destination(row, source), row })),
+  );
   /** @type {Way[]} */
   let ways = all;
   if (found === null && subject?.kind === "state") ways = all.filter(({ source }) => source === subject.names[0]);
   if (found === null && subject?.kind === "arrow") ways = waysOf(subject.names);
-  mark("hit", [...ways, ...ways.map(({ source }) => ({ source: "", dest: source })), ...named.map((dest) => ({ source: "", dest }))]);
+  mark("hit", [
+    ...ways,
+    ...ways.map(({ source }) => ({ source: "", dest: source })),
+    ...named.map((dest) => ({ source: "", dest })),
+  ]);
   reveal(reading ? named.at(-1) : present());
 }
 
 /** The whole of the picture. */
 function whole() {
-  const [x, y, width, height] = (picture().dataset.whole ?? picture().getAttribute("viewBox") ?? "0 0 1 1").split(/[\s,]+/).map(Number);
+  const [x, y, width, height] = (picture().dataset.whole ?? picture().getAttribute("viewBox") ?? "0 0 1 1")
+    .split(/[\s,]+/)
+    .map(Number);
   picture().dataset.whole = [x, y, width, height].join(" ");
   return { x, y, width, height };
 }
@@ -165,8 +189,10 @@ function zoom(factor, at = { x: sight.x + sight.width / 2, y: sight.y + sight.he
   const scale = Math.min(Math.max(sight.width / factor, width / 8), width) / sight.width;
   if (sight.width * scale >= width) return fit();
   look({
-    x: at.x - (at.x - sight.x) * scale, y: at.y - (at.y - sight.y) * scale,
-    width: sight.width * scale, height: height * (sight.width * scale) / width,
+    x: at.x - (at.x - sight.x) * scale,
+    y: at.y - (at.y - sight.y) * scale,
+    width: sight.width * scale,
+    height: (height * (sight.width * scale)) / width,
   });
 }
 
@@ -205,11 +231,15 @@ function inPicture(x, y) {
 /** Zooming by wheel and moving by dragging. */
 function listenToPicture() {
   const frame = element("picture");
-  frame.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !event.metaKey) return;
-    event.preventDefault();
-    zoom(Math.exp(-event.deltaY / 200), inPicture(event.clientX, event.clientY));
-  }, { passive: false });
+  frame.addEventListener(
+    "wheel",
+    (event) => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      zoom(Math.exp(-event.deltaY / 200), inPicture(event.clientX, event.clientY));
+    },
+    { passive: false },
+  );
   frame.addEventListener("pointerdown", (down) => {
     if (!picture().classList.contains("zoomed") || down.button !== 0) return;
     const start = inPicture(down.clientX, down.clientY);
