@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
 import sys
 from html.parser import HTMLParser
 from types import ModuleType
@@ -16,7 +17,9 @@ from agentcp_fsm.diagram.document import document
 from agentcp_fsm.diagram.formats import FORMATS
 from agentcp_fsm.diagram.page import page, page_with
 from agentcp_fsm.engine import Chart
+from tests.diagram.browser import NODE, node_package
 from tests.diagram.strategies import hostile_charts
+from tests.needs import needs_program
 
 PICTURES = {
     "overview": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><style>.a { fill: red }</style></svg>'
@@ -96,6 +99,13 @@ def test_the_page_refers_to_nothing_outside(ours: str) -> None:
     assert set(re.findall(r"[a-z]+://[^\s\"'<)]+", ours)) == {"http://www.w3.org/2000/svg"}
     assert "url(" not in ours
     assert "@import" not in ours
+
+
+def test_the_types_of_the_script_are_right() -> None:
+    compiler = node_package("typescript") / "bin" / "tsc"
+    node = needs_program("node", "nodejs")
+    result = subprocess.run([node, compiler, "-p", NODE / "jsconfig.json"], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "")
 
 
 def test_the_page_is_a_format() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -291,6 +292,36 @@ def test_an_arrow_that_is_chosen_is_explained(reader: Reader) -> None:
     rows = [row for row in CHART.rows if ONLINE in row.source and row.dest == DEGRADED]
     assert page.locator("#read .row").count() == len(rows)
     assert marked(page, "hit", "edges") == {"edge-ONLINE-DEGRADED"}
+
+
+def test_the_picture_can_be_enlarged_and_moved(reader: Reader) -> None:
+    page = reader.open()
+    picture = page.locator("#picture svg")
+    whole = picture.get_attribute("viewBox")
+    state = page.locator("#picture [data-state=BACKOFF]")
+
+    def box() -> tuple[float, float, float]:
+        found = state.bounding_box()
+        assert found is not None
+        return found["x"] + found["width"] / 2, found["y"] + found["height"] / 2, found["width"]
+
+    x, y, width = box()
+    page.mouse.move(x, y)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+    expect(picture).to_have_class(re.compile("zoomed"))
+    assert box()[2] > 1.3 * width
+    assert box()[:2] == pytest.approx((x, y), abs=2)  # what is under the pointer stays there
+    page.mouse.down()
+    page.mouse.move(x + 40, y + 30, steps=4)
+    page.mouse.up()
+    assert box()[:2] == pytest.approx((x + 40, y + 30), abs=3)
+    assert fragment(page) == ""  # the end of a drag is no click
+    page.locator("#zoom-fit").click()
+    assert picture.get_attribute("viewBox") == whole
+    state.click()
+    assert fragment(page) == "state=BACKOFF"
 
 
 # Walking --------------------------------------------------------------------------------------------------------------
