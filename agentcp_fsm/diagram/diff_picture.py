@@ -14,6 +14,7 @@ from agentcp_fsm.diagram.formats import Theme
 from agentcp_fsm.diagram.graphviz import RESOLUTION, draw
 from agentcp_fsm.diagram.mermaid import label_text
 from agentcp_fsm.diagram.names import xml_text
+from agentcp_fsm.diagram.svg import FONTS
 from agentcp_fsm.diagram.views import steps
 
 
@@ -80,9 +81,14 @@ def dot(found: Difference, theme: Theme = Theme.LIGHT) -> str:
     return "".join(f"{line}\n" for line in _dot(_Picture(found), theme))
 
 
-def svg(found: Difference, theme: Theme = Theme.LIGHT) -> str:
+def svg(found: Difference, theme: Theme = Theme.AUTO) -> str:
     """The difference as an SVG; raises RendererError without the extra ``diagram``."""
-    return draw(dot(found, theme), "svg").decode()
+    drawn = draw(dot(found, Theme.LIGHT if theme is Theme.AUTO else theme), "svg").decode()
+    drawn = drawn.replace(f'font-family="{FONT}', f'font-family="{FONTS}')
+    if theme is not Theme.AUTO:
+        return drawn
+    begin = drawn.index(">", drawn.index("<svg")) + 1
+    return f"{drawn[:begin]}\n<style>@media (prefers-color-scheme: dark) {{ {_dark_style()} }}</style>{drawn[begin:]}"
 
 
 def png(found: Difference, theme: Theme = Theme.LIGHT) -> bytes:
@@ -119,6 +125,16 @@ def _dot(picture: _Picture, theme: Theme) -> Iterator[str]:
         label = _stack(_html(line) for line in lines)
         yield f"  {nodes[source]} -> {nodes[dest]} [label=<{label}> style={MARKS[kind].line} penwidth=2 {ids[kind]}]"
     yield "}"
+
+
+def _dark_style() -> str:
+    """Each colour of a light page replaced by that of a dark one."""
+    light, dark = PAPERS[Theme.LIGHT], PAPERS[Theme.DARK]
+    colours = {mark.colour[Theme.LIGHT]: mark.colour[Theme.DARK] for mark in MARKS.values()}
+    colours |= {light.page: dark.page, light.ink: dark.ink, "white": dark.page}
+    return " ".join(
+        f'[{part}="{before}"] {{ {part}: {after} }}' for before, after in colours.items() for part in ("fill", "stroke")
+    )
 
 
 def _titled(name: str, change: StateChange | None) -> str:
