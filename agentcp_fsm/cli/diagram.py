@@ -13,7 +13,7 @@ from agentcp_fsm.diagram import docs
 from agentcp_fsm.diagram.files import DiagramFile, format_of
 from agentcp_fsm.diagram.formats import FORMATS, Theme, format_named
 from agentcp_fsm.engine import Chart
-from agentcp_fsm.errors import ChartError, ConfigError
+from agentcp_fsm.errors import ChartError, ConfigError, DiagramFileError
 
 OURS = "agentcp_fsm.chart:CHART"
 STALE = 1
@@ -86,7 +86,10 @@ def write_docs(folder: Path, check: bool, target: str) -> int:
     files = list(docs.files(folder))
     if check:
         return _check(files, chart, target, f"agentcp-fsm diagram docs {shlex.quote(str(folder))}{_from(target)}")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiagramFileError(f"cannot make the folder {folder} ({error.strerror}): choose another") from error
     for file in files:
         file.write(chart)
     return 0

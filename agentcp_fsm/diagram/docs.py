@@ -11,8 +11,10 @@ from agentcp_fsm.diagram.formats import format_named
 FILES = (
     ("overview.svg", "svg", "overview"),
     ("full.svg", "svg", "full"),
+    ("table.md", "markdown", None),
+    ("page.html", "html", None),
 )
-"""The name of each file, its format and its view."""
+"""The name of each file, its format and, of a picture, its view."""
 
 
 def files(folder: Path) -> Iterator[DiagramFile]:

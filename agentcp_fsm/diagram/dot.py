@@ -161,10 +161,11 @@ def _state(box: Box) -> str:
 def _legend(shown: Picture) -> str:
     """What the colours and signs mean that are used."""
     cells = [
-        f'<td border="1" style="rounded" bgcolor="{COLOURS[role].fill}" color="{COLOURS[role].stroke}">'
-        f'<font color="{COLOURS[role].text}">{role}</font></td>'
+        # Not dashed as the states' borders are: Graphviz 14 crashes on that, writing JSON.
+        f'<td border="{round(colours.width)}" style="rounded" bgcolor="{colours.fill}" color="{colours.stroke}">'
+        f'<font color="{colours.text}">{role}</font></td>'
         for role in dict.fromkeys(box.state.role for box in shown.boxes)
-        if role is not None
+        if role is not None and (colours := COLOURS[role])
     ]
     lines = [line for fork in shown.forks for lines in (fork.triggers, *fork.ways.values()) for line in lines]
     if any("[" in line for line in lines):

@@ -69,6 +69,7 @@ FORMATS = {
                binary=True, has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
         Format("pdf", "graphviz", "pdf", "a picture", (".pdf",),
                binary=True, has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
+        Format("html", "page", "page", "an interactive page: explains every row, and walks", (".html", ".htm")),
         Format("plantuml", "plantuml", "plantuml", "a PlantUML state diagram", (".puml", ".plantuml"),
                has_views=True),
         Format("scxml", "scxml", "scxml", "SCXML, which other interpreters run", (".scxml",)),

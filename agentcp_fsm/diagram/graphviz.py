@@ -73,6 +73,10 @@ def draw(graph: str, format: str, **attributes: str) -> bytes:
             check=False,
             env=os.environ | {"FONTCONFIG_FILE": str(fonts)},
         )
+    if done.returncode < 0:
+        raise RendererError(f"Graphviz crashed on it (signal {-done.returncode}): another view may do")
     if done.returncode:
-        raise RendererError(f"Graphviz cannot draw it: {done.stderr.decode(errors='replace').strip()}")
+        text, _, _ = done.stderr.decode(errors="replace").partition("Traceback")
+        lines = [line for line in text.splitlines() if not line.startswith("Fontconfig warning")]
+        raise RendererError(f"Graphviz cannot draw it: {' '.join(lines)}")
     return done.stdout

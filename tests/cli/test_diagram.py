@@ -99,6 +99,7 @@ def test_json_on_standard_output_is_the_chart(diagram: Command) -> None:
         (["-o", ".", "--format", "svg"], ["cannot write .", "Is a directory"]),
         (["-o", "x.svg", "--check", "x.svg"], ["exclude each other"]),
         (["--format", "mermaid", "-o", "page.md"], ["page.md", BEGIN, END]),
+        (["docs", "page.md/x"], ["cannot make the folder page.md/x", "Not a directory"]),
         (["--check", "x.png"], ["x.png", "svg or dot"]),
     ],
     ids=" ".join,

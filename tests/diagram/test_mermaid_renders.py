@@ -11,9 +11,7 @@ from agentcp_fsm.diagram.diff_picture import mermaid as diff_mermaid
 from agentcp_fsm.diagram.mermaid import mermaid
 from agentcp_fsm.diagram.views import view_of
 from agentcp_fsm.engine import Chart, ChartState, Role, Row
-from tests.diagram.browser import browser, node_package, offline_page
-
-__all__ = ["browser", "offline_page"]
+from tests.diagram.browser import node_package
 
 RENDER = """async ([text, dark]) => {
   document.body.innerHTML = '<main style="width: 900px"></main>';

@@ -21,12 +21,9 @@ from agentcp_fsm.diagram.svg import svg
 from agentcp_fsm.diagram.views import happy_path, steps, view_of
 from agentcp_fsm.engine import Chart, ChartState, Row
 from agentcp_fsm.errors import ChartError, RendererError
-from tests.diagram.browser import browser, offline_page
 from tests.diagram.layout import Layout
 from tests.diagram.strategies import charts
 from tests.needs import needs, needs_root
-
-__all__ = ["browser", "offline_page"]
 
 VIEWS = ["overview", "full", *(f"state:{state}" for state in State), "path:OFFLINE..ONLINE", "path:ONLINE..ONLINE"]
 SVG = "{http://www.w3.org/2000/svg}"
