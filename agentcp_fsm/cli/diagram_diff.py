@@ -86,7 +86,7 @@ def _format(name: str | None, output: Path | None) -> str:
 
 def _content(found: Difference, format: str, theme: Theme | None) -> bytes:
     makers: dict[str, Callable[[], str | bytes]] = {
-        "text": lambda: "".join(f"{text}\n" for _, text in lines(found)),
+        "text": lambda: "".join(f"{printable(text)}\n" for _, text in lines(found)),
         "markdown": lambda: markdown(found),
         "json": lambda: json.dumps(as_data(found), indent=2, ensure_ascii=False) + "\n",
         "svg": lambda: diff_picture.svg(found, theme or Theme.AUTO),

@@ -16,6 +16,7 @@ from agentcp_fsm.diagram.mermaid import label_text
 from agentcp_fsm.diagram.names import xml_text
 from agentcp_fsm.diagram.svg import FONTS
 from agentcp_fsm.diagram.views import steps
+from agentcp_fsm.engine import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,13 @@ class _Picture:
     def _add(self, cell: CellChange) -> None:
         row = cell.new or cell.old
         assert row is not None
-        words = f"{row.trigger} [{', '.join(row.guards)}]" if row.guards else row.trigger
-        line = _line(cell.kind, words, part_names(cell))
+        line = _line(cell.kind, _words(row), part_names(cell))
         if row.dest is None:
             self.notes[cell.state].append(line)
         else:
             self.arrows.setdefault((cell.state, row.dest, cell.kind), []).append(line)
         if cell.old and cell.new and cell.old.dest not in (None, cell.new.dest):
-            former = _line(Kind.REMOVED, words, [])
+            former = _line(Kind.REMOVED, _words(cell.old), [])
             self.arrows.setdefault((cell.state, str(cell.old.dest), Kind.REMOVED), []).append(former)
 
 
@@ -139,6 +139,10 @@ def _dark_style() -> str:
 
 def _titled(name: str, change: StateChange | None) -> str:
     return name if change is None else _line(change.kind, name, part_names(change))
+
+
+def _words(row: Row) -> str:
+    return f"{row.trigger} [{', '.join(row.guards)}]" if row.guards else row.trigger
 
 
 def _line(kind: Kind, words: str, parts: list[str]) -> str:
