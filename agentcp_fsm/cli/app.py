@@ -170,14 +170,16 @@ def diagram_docs(
 @diagram.command("diff")
 def diagram_diff(
     old: Annotated[str, typer.Argument(metavar="OLD", help="A git revision, or a file that --format json wrote.")],
-    new: Annotated[str | None, typer.Argument(metavar="[NEW]", help="The same; by default the work tree.")] = None,
+    new: Annotated[str | None, typer.Argument(metavar="NEW", help="The same; by default the work tree.")] = None,
     format: Annotated[
         str | None,
         typer.Option(help="By default what the file's name says, or text.", metavar=" | ".join(DIFF_FORMATS)),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="By default standard output.")] = None,
-    chart: ChartName = "agentcp_fsm.chart:CHART",
-    theme: Annotated[Theme, typer.Option(help="The pages that a picture is for: light or dark.")] = Theme.LIGHT,
+    chart: Annotated[
+        str, typer.Option("--from", metavar="MODULE:NAME", help="The chart, from the repository's top or its src.")
+    ] = "agentcp_fsm.chart:CHART",
+    theme: Annotated[Theme | None, typer.Option(help="The pages that a picture is for.")] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs, 0 if not.")] = False,
 ) -> None:

@@ -20,6 +20,11 @@ from agentcp_fsm.diagram.revisions import load_chart
 from agentcp_fsm.errors import ChartError, ConfigError
 
 STYLES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow"}
+THEMES: dict[str, tuple[Theme, ...]] = {
+    "svg": (Theme.AUTO, Theme.LIGHT, Theme.DARK),
+    **dict.fromkeys(("dot", "png", "pdf"), (Theme.LIGHT, Theme.DARK)),
+}
+"""Those that a picture can be made for, the default first."""
 DIFFERENT = 1
 """The exit status if anything differs, where it is asked for."""
 
@@ -30,13 +35,15 @@ def show_difference(
     format_name: str | None,
     output: Path | None,
     target: str,
-    theme: Theme,
+    theme: Theme | None,
     exit_code: bool,
 ) -> int:
     """Write what differs to a file or to standard output; the exit status."""
     format = _format(format_name, output)
-    if theme == Theme.AUTO:
-        raise ConfigError("the picture of a difference has one theme: choose light or dark")
+    themes = THEMES.get(format, ())
+    if theme is not None and theme not in themes:
+        known = f"it has {', '.join(themes)}" if themes else "it has none to choose from"
+        raise ChartError(f"the format {format} has no theme {str(theme)!r}: {known}")
     if format in ("png", "pdf") and output is None and sys.stdout.isatty():
         raise ConfigError(f"a {format} is nothing to read on a terminal: give --output FILE, or pipe it")
     here = Path.cwd()
@@ -77,15 +84,15 @@ def _format(name: str | None, output: Path | None) -> str:
     raise ChartError(f"the name {output} says no format: choose one of {known} with --format")
 
 
-def _content(found: Difference, format: str, theme: Theme) -> bytes:
+def _content(found: Difference, format: str, theme: Theme | None) -> bytes:
     makers: dict[str, Callable[[], str | bytes]] = {
-        "text": lambda: "".join(f"{text}\n" for _, text in lines(found)),
+        "text": lambda: "".join(f"{printable(text)}\n" for _, text in lines(found)),
         "markdown": lambda: markdown(found),
         "json": lambda: json.dumps(as_data(found), indent=2, ensure_ascii=False) + "\n",
-        "svg": lambda: diff_picture.svg(found, theme),
-        "png": lambda: diff_picture.png(found, theme),
-        "pdf": lambda: diff_picture.pdf(found, theme),
-        "dot": lambda: diff_picture.dot(found, theme),
+        "svg": lambda: diff_picture.svg(found, theme or Theme.AUTO),
+        "png": lambda: diff_picture.png(found, theme or Theme.LIGHT),
+        "pdf": lambda: diff_picture.pdf(found, theme or Theme.LIGHT),
+        "dot": lambda: diff_picture.dot(found, theme or Theme.LIGHT),
         "mermaid": lambda: diff_picture.mermaid(found),
     }
     content = makers[format]()

@@ -60,7 +60,10 @@ class CellChange:
     @property
     def parts(self) -> dict[str, Change]:
         """What changed in a row that both charts have, by the names of its parts."""
-        return {} if self.old is None or self.new is None else _parts(self.old, self.new)
+        if self.old is None or self.new is None:
+            return {}
+        parts = _parts(self.old, self.new)
+        return parts | ({"dest": (dest_of(self.old), dest_of(self.new))} if "dest" in parts else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,8 @@ class Difference:
         """The changes of cells, those that are the same in several states together; by trigger, removed ones first."""
         together: dict[object, list[CellChange]] = {}
         for cell in self.cells:
-            key = (cell.trigger, cell.kind, cell.moved, _alike(cell.old), _alike(cell.new))
+            places = (cell.old_position, cell.new_position) if cell.moved else None
+            key = (cell.trigger, cell.kind, places, _alike(cell.old), _alike(cell.new))
             together.setdefault(key, []).append(cell)
         order = {trigger: index for index, trigger in enumerate(dict.fromkeys(self.new.triggers + self.old.triggers))}
         kinds = [Kind.REMOVED, Kind.CHANGED, Kind.ADDED]
@@ -202,6 +206,11 @@ def cell(chart: Chart, state: str, trigger: str) -> tuple[Row, ...]:
         )
         for row in chart.cell(state, trigger)
     )
+
+
+def dest_of(row: Row) -> str | None:
+    """Where a row of one state leads, told so that it holds in others: ``"="`` if it leads back."""
+    return SAME if row.dest == row.source[0] else row.dest
 
 
 def _cell_changes(old: Sequence[Row], new: Sequence[Row]) -> Iterator[CellChange]:
@@ -268,11 +277,10 @@ def _parts(old: Row | ChartState, new: Row | ChartState) -> dict[str, Change]:
 
 
 def _alike(row: Row | None) -> object:
-    """What a row says, whatever state it is of; one that leads back to its state does so in each of them."""
+    """What a row says, whatever state it is of."""
     if row is None:
         return None
-    dest = SAME if row.dest == row.source[0] else row.dest
-    return dest, row.prepare, row.conditions, row.unless, row.before, row.after, row.reason, row.ignored
+    return dest_of(row), row.prepare, row.conditions, row.unless, row.before, row.after, row.reason, row.ignored
 
 
 def _change(old: str, new: str) -> Change | None:
@@ -305,7 +313,7 @@ def as_data(found: Difference) -> dict[str, Any]:
                 "kind": change.cell.kind,
                 "trigger": change.cell.trigger,
                 "states": list(change.states),
-                "dest": change.row.dest,
+                "dest": dest_of(change.row),
                 "prepare": list(change.row.prepare),
                 "conditions": list(change.row.conditions),
                 "unless": list(change.row.unless),

@@ -14,7 +14,9 @@ from agentcp_fsm.diagram.formats import Theme
 from agentcp_fsm.diagram.graphviz import RESOLUTION, draw
 from agentcp_fsm.diagram.mermaid import label_text
 from agentcp_fsm.diagram.names import xml_text
+from agentcp_fsm.diagram.svg import FONTS
 from agentcp_fsm.diagram.views import steps
+from agentcp_fsm.engine import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Mark:
     """How a kind of change is drawn."""
 
     colour: Mapping[Theme, str]
+    """Of AUTO: one that can be seen on any page."""
     line: str
     """Graphviz' style."""
     arrow: str
@@ -29,9 +32,9 @@ class Mark:
 
 
 MARKS = {
-    Kind.ADDED: Mark({Theme.LIGHT: "#1a7f37", Theme.DARK: "#3fb950"}, "bold", "==>"),
-    Kind.REMOVED: Mark({Theme.LIGHT: "#cf222e", Theme.DARK: "#f85149"}, "dashed", "-.->"),
-    Kind.CHANGED: Mark({Theme.LIGHT: "#9a6700", Theme.DARK: "#d29922"}, "dotted", "-->"),
+    Kind.ADDED: Mark({Theme.LIGHT: "#1a7f37", Theme.DARK: "#3fb950", Theme.AUTO: "#2da44e"}, "bold", "==>"),
+    Kind.REMOVED: Mark({Theme.LIGHT: "#cf222e", Theme.DARK: "#f85149", Theme.AUTO: "#e5534b"}, "dashed", "-.->"),
+    Kind.CHANGED: Mark({Theme.LIGHT: "#9a6700", Theme.DARK: "#d29922", Theme.AUTO: "#bf8700"}, "dotted", "-->"),
 }
 CONTEXT = "#8b949e"
 """What did not change, on any page."""
@@ -63,14 +66,13 @@ class _Picture:
     def _add(self, cell: CellChange) -> None:
         row = cell.new or cell.old
         assert row is not None
-        words = f"{row.trigger} [{', '.join(row.guards)}]" if row.guards else row.trigger
-        line = _line(cell.kind, words, part_names(cell))
+        line = _line(cell.kind, _words(row), part_names(cell))
         if row.dest is None:
             self.notes[cell.state].append(line)
         else:
             self.arrows.setdefault((cell.state, row.dest, cell.kind), []).append(line)
         if cell.old and cell.new and cell.old.dest not in (None, cell.new.dest):
-            former = _line(Kind.REMOVED, words, [])
+            former = _line(Kind.REMOVED, _words(cell.old), [])
             self.arrows.setdefault((cell.state, str(cell.old.dest), Kind.REMOVED), []).append(former)
 
 
@@ -79,9 +81,14 @@ def dot(found: Difference, theme: Theme = Theme.LIGHT) -> str:
     return "".join(f"{line}\n" for line in _dot(_Picture(found), theme))
 
 
-def svg(found: Difference, theme: Theme = Theme.LIGHT) -> str:
+def svg(found: Difference, theme: Theme = Theme.AUTO) -> str:
     """The difference as an SVG; raises RendererError without the extra ``diagram``."""
-    return draw(dot(found, theme), "svg").decode()
+    drawn = draw(dot(found, Theme.LIGHT if theme is Theme.AUTO else theme), "svg").decode()
+    drawn = drawn.replace(f'font-family="{FONT}', f'font-family="{FONTS}')
+    if theme is not Theme.AUTO:
+        return drawn
+    begin = drawn.index(">", drawn.index("<svg")) + 1
+    return f"{drawn[:begin]}\n<style>@media (prefers-color-scheme: dark) {{ {_dark_style()} }}</style>{drawn[begin:]}"
 
 
 def png(found: Difference, theme: Theme = Theme.LIGHT) -> bytes:
@@ -95,7 +102,7 @@ def pdf(found: Difference, theme: Theme = Theme.LIGHT) -> bytes:
 
 
 def mermaid(found: Difference) -> str:
-    """The difference as a Mermaid flowchart."""
+    """The difference as a Mermaid flowchart, without what stayed as it was."""
     return "".join(f"{line}\n" for line in _mermaid(_Picture(found)))
 
 
@@ -120,8 +127,22 @@ def _dot(picture: _Picture, theme: Theme) -> Iterator[str]:
     yield "}"
 
 
+def _dark_style() -> str:
+    """Each colour of a light page replaced by that of a dark one."""
+    light, dark = PAPERS[Theme.LIGHT], PAPERS[Theme.DARK]
+    colours = {mark.colour[Theme.LIGHT]: mark.colour[Theme.DARK] for mark in MARKS.values()}
+    colours |= {light.page: dark.page, light.ink: dark.ink, "white": dark.page}
+    return " ".join(
+        f'[{part}="{before}"] {{ {part}: {after} }}' for before, after in colours.items() for part in ("fill", "stroke")
+    )
+
+
 def _titled(name: str, change: StateChange | None) -> str:
     return name if change is None else _line(change.kind, name, part_names(change))
+
+
+def _words(row: Row) -> str:
+    return f"{row.trigger} [{', '.join(row.guards)}]" if row.guards else row.trigger
 
 
 def _line(kind: Kind, words: str, parts: list[str]) -> str:
@@ -151,25 +172,26 @@ def _html(text: str) -> str:
 
 
 def _mermaid(picture: _Picture) -> Iterator[str]:
-    nodes = {name: f"state{index}" for index, name in enumerate(picture.states)}
+    touched = {name for source, dest, _ in picture.arrows for name in (source, dest)}
+    touched |= {name for name, change in picture.states.items() if change or picture.notes[name]}
+    nodes = {name: f"state{index}" for index, name in enumerate(picture.states) if name in touched}
     yield "flowchart LR"
-    for name, change in picture.states.items():
-        lines = [label_text(_titled(name, change)), *map(label_text, picture.notes[name])]
-        yield f'  {nodes[name]}(["{"<br>".join(lines)}"])'
-    for source, dest in picture.context:
-        yield f"  {nodes[source]} --> {nodes[dest]}"
-    numbers: dict[str, list[int]] = {CONTEXT: list(range(len(picture.context)))}
-    for number, ((source, dest, kind), lines) in enumerate(picture.arrows.items(), len(picture.context)):
-        label = "<br>".join(map(label_text, lines))
-        yield f'  {nodes[source]} {MARKS[kind].arrow}|"{label}"| {nodes[dest]}'
-        numbers.setdefault(MARKS[kind].colour[Theme.LIGHT], []).append(number)
-    for colour, styled in numbers.items():
-        if styled:
-            yield f"  linkStyle {','.join(map(str, styled))} stroke:{colour}"
+    for name, node in nodes.items():
+        yield f'  {node}("{_broken([_titled(name, picture.states[name]), *picture.notes[name]])}")'
+    numbers: dict[Kind, list[str]] = {}
+    for number, ((source, dest, kind), lines) in enumerate(picture.arrows.items()):
+        yield f'  {nodes[source]} {MARKS[kind].arrow}|"{_broken(lines)}"| {nodes[dest]}'
+        numbers.setdefault(kind, []).append(str(number))
     for kind, mark in MARKS.items():
-        colour = mark.colour[Theme.LIGHT]
-        dashes = ",stroke-dasharray:4" if mark.line == "dashed" else ""
+        style = f"stroke:{mark.colour[Theme.AUTO]},stroke-width:3px"
+        if kind in numbers:
+            yield f"  linkStyle {','.join(numbers[kind])} {style}"
         marked = [nodes[name] for name, change in picture.states.items() if change and change.kind is kind]
         if marked:
-            yield f"  classDef {kind} stroke:{colour},stroke-width:3px{dashes}"
+            yield f"  classDef {kind} {style}{',stroke-dasharray:4' if kind is Kind.REMOVED else ''}"
             yield f"  class {','.join(marked)} {kind}"
+
+
+def _broken(lines: Iterable[str]) -> str:
+    """Lines of a label, with the guards of each on a line of their own: Mermaid's labels are narrow."""
+    return "<br>".join(label_text(part) for line in lines for part in line.replace(" [", "\n[").split("\n"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from agentcp_fsm.diagram.diff import SIGNS, CellChange, Difference, Kind, RowChange, StateChange, TextChange
-from agentcp_fsm.engine import Row
+from agentcp_fsm.diagram.diff import SIGNS, CellChange, Difference, Kind, RowChange, StateChange, TextChange, dest_of
+from agentcp_fsm.engine import SAME, Row
 
 Line = tuple[Kind | None, str]
 """A line, and the kind of change that it tells of."""
@@ -37,7 +37,7 @@ def summary(found: Difference) -> str:
 
 def _told(name: str, value: object) -> str:
     if name == "dest":
-        return "stays" if value is None else str(value)
+        return "stays" if value is None else "the same, anew" if value == SAME else str(value)
     if isinstance(value, tuple):
         return ", ".join(value) or "none"
     if isinstance(value, bool):
@@ -131,9 +131,4 @@ def _guarded(row: Row) -> str:
 
 def dest_text(change: RowChange) -> str:
     """Where a row leads, in words."""
-    row = change.row
-    if row.ignored:
-        return "ignored"
-    if row.dest is None:
-        return "stays"
-    return row.dest if (row.dest,) == change.states or row.dest not in change.states else "the same, anew"
+    return "ignored" if change.row.ignored else _told("dest", dest_of(change.row))

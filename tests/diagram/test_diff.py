@@ -223,6 +223,23 @@ def test_a_state_that_is_new_is_told_with_all_its_rows() -> None:
     ]
 
 
+def test_what_holds_in_several_states_is_told_so_that_it_holds_in_each() -> None:
+    """A row that led back to each of two states used to be told as if it led to the first of them."""
+    states = tuple(map(ChartState, "ABC"))
+    old = Chart("two", "A", states, (Row("go", ("A", "B"), SAME), Row("go", "C", "A")))
+    new = Chart("two", "A", states, (Row("go", ("A", "B"), "C"), Row("go", "C", "A")))
+    assert [line for _, line in lines(difference(old, new))][-2:] == [
+        "  ~ go in A, B → C",
+        "      leads to: the same, anew → C",
+    ]
+    assert [line for _, line in lines(difference(new, old))][-2:] == [
+        "  ~ go in A, B → the same, anew",
+        "      leads to: C → the same, anew",
+    ]
+    (row,) = as_data(difference(new, old))["rows"]
+    assert (row["dest"], row["parts"]["dest"]) == ("=", {"old": "C", "new": "="})
+
+
 @given(pairs)
 def test_it_is_data_for_programs(pair: tuple[Chart, Chart]) -> None:
     found = difference(*pair)

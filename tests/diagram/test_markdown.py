@@ -10,7 +10,7 @@ from markdown_it.token import Token
 from agentcp_fsm.chart import CHART
 from agentcp_fsm.diagram.markdown import code, markdown, text
 from agentcp_fsm.diagram.table import table
-from agentcp_fsm.engine import Chart
+from agentcp_fsm.engine import Chart, ChartState, Row
 from tests.diagram.strategies import NAMES, charts
 
 READER = MarkdownIt("gfm-like", {"html": True, "linkify": False})
@@ -139,6 +139,21 @@ def test_every_event_is_told_in_every_state_and_the_ignored_ones_with_their_reas
                 begin = next(index for index, line in enumerate(lines) if line[0] == trigger)
                 told = [(line[1], line[3]) for line in lines[begin : begin + len(rows)]]
                 assert told == [(f"[{', '.join(row.guards)}]" if row.guards else "", row.reason) for row in rows]
+
+
+def test_an_event_that_is_ignored_for_two_reasons_is_told_with_its_guards() -> None:
+    rows = (
+        Row("go", "A", None, conditions="late", ignored=True, reason="Too late."),
+        Row("go", "A", None, ignored=True, reason="Too early."),
+        Row("halt", "A", None, ignored=True),
+    )
+    page = read(markdown(Chart("idle", "A", (ChartState("A"),), rows)))
+    assert page.tables[1][1:] == [
+        ["go", "[late]", "ignored", "Too late.", ""],
+        ["", "", "ignored", "Too early.", ""],
+    ]
+    assert page.lists[-1] == "halt"
+    assert "No row leads from one state to another." in page.lists
 
 
 def test_the_glossaries_are_told() -> None:

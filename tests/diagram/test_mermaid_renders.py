@@ -6,6 +6,8 @@ import pytest
 from playwright.sync_api import Page
 
 from agentcp_fsm.chart import CHART
+from agentcp_fsm.diagram.diff import difference
+from agentcp_fsm.diagram.diff_picture import mermaid as diff_mermaid
 from agentcp_fsm.diagram.mermaid import mermaid
 from agentcp_fsm.diagram.views import view_of
 from agentcp_fsm.engine import Chart, ChartState, Role, Row
@@ -65,3 +67,16 @@ def test_names_of_any_kind_are_drawn_as_they_are(mermaid_page: Page) -> None:
     labels = re.sub(r"\s+", " ", mermaid_page.inner_text("main"))
     for name in names:
         assert f"on {name} [{name}]" in labels
+
+
+def test_a_difference_is_drawn_with_what_changed(mermaid_page: Page) -> None:
+    def chart(*rows: Row) -> Chart:
+        return Chart("any", "<i>x</i>", tuple(map(ChartState, ("<i>x</i>", "end", "a --> b", "as before"))), rows)
+
+    old = chart(Row("go", "<i>x</i>", "end", reason="old"), Row("`stop`", "end", "a --> b"), Row("go", "end", None))
+    new = chart(Row("go", "<i>x</i>", "end"), Row("go", "a --> b", "end", conditions="100%"))
+    found: Rendered = mermaid_page.evaluate(RENDER, [diff_mermaid(difference(old, new)), False])
+    assert sorted(text for _, text, _ in found) == ["<i>x</i>", "a --> b", "end- go"]
+    labels = re.sub(r"\s+", " ", mermaid_page.inner_text("main"))
+    for text in ("~ go: reason", "- `stop`", "+ go [100%]"):
+        assert text in labels

@@ -12,7 +12,7 @@ from agentcp_fsm.diagram.formats import FORMATS
 from agentcp_fsm.diagram.plantuml import plantuml
 from agentcp_fsm.diagram.scxml import SCXML_NAMESPACE
 from agentcp_fsm.diagram.views import row_steps, steps
-from agentcp_fsm.engine import Chart
+from agentcp_fsm.engine import Chart, ChartState, Row
 from tests.diagram.strategies import charts
 from tests.needs import needs_program
 
@@ -87,6 +87,13 @@ def test_guards_stand_in_brackets_and_rows_that_stay_inside_of_their_state() -> 
     assert "S_ONLINE : deadline_passed [beat_was_answered]\n" in text
     assert "malformed" not in text, "nothing ignored is drawn"
     assert "[" not in plantuml(CHART).replace("[*]", "").replace("##[", "")
+
+
+def test_no_name_is_underlined_or_struck_through() -> None:
+    rows = (Row("__go__", "--a--", "b__c"), Row("~~go~~", "b__c", "--a--"))
+    text = plantuml(Chart("__init__", "--a--", (ChartState("--a--"), ChartState("b__c")), rows), "full")
+    names = "".join(re.findall(r'^title .*|^state ".*"| : .*$', text, re.MULTILINE))
+    assert not re.search("__|--|~~", names)
 
 
 def test_the_command_knows_it() -> None:
