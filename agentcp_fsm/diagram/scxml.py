@@ -14,19 +14,16 @@ What SCXML has no place for is told in attributes and elements of a namespace of
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
 
-from agentcp_fsm.diagram.names import identifiers
+from agentcp_fsm.diagram.names import identifiers, xml_text
 from agentcp_fsm.engine import SAME, Chart, ChartState, Row
 
 SCXML_NAMESPACE = "http://www.w3.org/2005/07/scxml"
 CHART_NAMESPACE = "urn:agentcp-fsm:chart:1"
 FALSE = "1 == 0"
 """False in ECMAScript, and in Python, whose word for it is another."""
-
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def scxml(chart: Chart) -> str:
@@ -141,5 +138,5 @@ def _named(name: str, chosen: str) -> dict[str, str]:
 
 def _element(parent: ET.Element | None, tag: str, attributes: Mapping[str, str]) -> ET.Element:
     """A new element, without the attributes that are empty."""
-    told = {name: _NO_XML.sub("\ufffd", value) for name, value in attributes.items() if value}
+    told = {name: xml_text(value) for name, value in attributes.items() if value}
     return ET.Element(tag, told) if parent is None else ET.SubElement(parent, tag, told)

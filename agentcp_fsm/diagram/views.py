@@ -63,9 +63,16 @@ def view_of(chart: Chart, text: str) -> View:
 
 
 def steps(chart: Chart) -> Iterator[Step]:
-    """Every step from a state to one that follows it, once."""
-    found = dict.fromkeys((state, dest) for row in chart.rows for state, dest in row_steps(chart, row))
-    return iter(sorted(found, key=lambda step: [chart.state_names.index(name) for name in step]))
+    """Every step from a state to one that follows it, once; raises ChartError if a row names an unknown state."""
+    order = {name: index for index, name in enumerate(chart.state_names)}
+    found: set[Step] = set()
+    for row in chart.rows:
+        for step in row_steps(chart, row):
+            for name in step:
+                if name not in order:
+                    raise ChartError(f"{chart.name}: row <{row}> names the unknown state {name!r}; check() the chart")
+            found.add(step)
+    return iter(sorted(found, key=lambda step: [order[name] for name in step]))
 
 
 def row_steps(chart: Chart, row: Row) -> Iterator[Step]:
