@@ -13,12 +13,12 @@ from agentcp_fsm.engine import Chart, Role
 
 
 def mermaid(chart: Chart, view: str = OVERVIEW) -> str:
-    """A view of a chart as a Mermaid flowchart, from left to right; its colours are right on light and dark pages.
+    """A view of a chart as a Mermaid flowchart; its colours are right on light and dark pages.
 
-    In the overview the arrows from one state to another are one, labelled with the triggers and, where that stays
-    readable, the guards in brackets; many triggers stand in a box of their own.  States that are all left in the same
-    ways, and entered from elsewhere at one of them only, share a frame.  What leads out of most states is drawn once.
-    What leads back to the state it left is not drawn.
+    It reads from left to right, the full view from top to bottom.  In the overview the arrows from one state to another
+    are one, labelled with the triggers and, where that stays readable, the guards in brackets; many triggers stand in a
+    box of their own.  States that are all left in the same ways, and entered from elsewhere at one of them only, share
+    a frame.  What leads out of most states is drawn once.  What leads back to the state it left is not drawn.
 
     Raises ChartError for a view that the chart does not have.
     """

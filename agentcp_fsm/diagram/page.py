@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from html import escape, unescape
 from importlib.resources import files
@@ -42,8 +43,8 @@ SCRIPTS = (
 def page(chart: Chart, imported_from: str | None = None) -> str:
     """The page of a chart, as HTML.
 
-    `imported_from` is where the tests that the page writes find the chart, ``module:name``; without it they say that a
-    reader must fill it in, unless the chart is ours.  Raises RendererError without the extra ``diagram``.
+    `imported_from` is where the tests that the page writes find the chart, ``module:name``; by default any module that
+    is loaded and has it.  Raises RendererError without the extra ``diagram``.
     """
     from agentcp_fsm.diagram.svg import svg
 
@@ -57,7 +58,7 @@ def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str | No
     """
     drawings = {view: _inline(picture) for view, picture in pictures.items()}
     content = document(chart) | {
-        "imported_from": imported_from or (OURS if chart is CHART else UNKNOWN),
+        "imported_from": imported_from or _place(chart),
         "views": list(drawings),
         "arrows": {edge_id(*step): step for step in steps(chart)},
     }
@@ -74,6 +75,19 @@ def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str | No
         chart=_json(content),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
+
+
+def _place(chart: Chart) -> str:
+    """A module and the name that it has for the chart; something for the reader to fill in if none has."""
+    if chart is CHART:
+        return OURS
+    places = [
+        f"{module_name}:{name}"
+        for module_name, module in list(sys.modules.items())
+        for name, value in list(getattr(module, "__dict__", {}).items())
+        if value is chart and module_name != "__main__"
+    ]
+    return min(places, key=lambda place: (len(place), place), default=UNKNOWN)
 
 
 def _asset(name: str) -> str:

@@ -128,9 +128,8 @@ class _Drawing:
                 case "b" | "B":
                     first, *others = map(self._point, operation["points"])
                     path = f"M{first}C{' '.join(others)}"
-                case "p" | "P" | "L":
-                    path = f"M{'L'.join(map(self._point, operation['points']))}"
-                    path += "" if operation["op"] == "L" else "Z"
+                case "p" | "P":
+                    path = f"M{'L'.join(map(self._point, operation['points']))}Z"
                 case "e" | "E":
                     x, y, *radii = operation["rect"]
                     attributes = {"class": name, "cx": _number(x - self.left), "cy": _number(self.top - y)}

@@ -4,7 +4,10 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +17,9 @@ from agentcp_fsm.diagram.document import document
 from agentcp_fsm.diagram.formats import FORMATS
 from agentcp_fsm.diagram.page import page, page_with
 from agentcp_fsm.engine import Chart
+from tests.diagram.browser import NODE, node_package
 from tests.diagram.strategies import hostile_charts
+from tests.needs import needs_program
 
 PICTURES = {
     "overview": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><style>.a { fill: red }</style></svg>'
@@ -60,7 +65,7 @@ def ours() -> str:
 @settings(max_examples=50)
 def test_no_text_of_a_chart_is_more_than_text(chart: Chart) -> None:
     plain = Outline(page_with(Chart("plain", "A", (), ()), PICTURES))
-    found = Outline(page_with(chart, PICTURES))
+    found = Outline(page_with(chart, PICTURES, "any:CHART"))
     assert [tag for tag, _ in found.elements] == [tag for tag, _ in plain.elements]
     assert [attributes.keys() for _, attributes in found.elements] == [
         attributes.keys() for _, attributes in plain.elements
@@ -96,11 +101,23 @@ def test_the_page_refers_to_nothing_outside(ours: str) -> None:
     assert "@import" not in ours
 
 
+def test_the_types_of_the_script_are_right() -> None:
+    compiler = node_package("typescript") / "bin" / "tsc"
+    node = needs_program("node", "nodejs")
+    result = subprocess.run([node, compiler, "-p", NODE / "jsconfig.json"], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "")
+
+
 def test_the_page_is_a_format() -> None:
     assert FORMATS["html"].export(CHART).decode() == page(CHART)
 
 
-def test_tests_of_a_chart_of_unknown_origin_say_so() -> None:
+def test_tests_import_the_chart_from_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     chart = Chart("other", "A", (), ())
     assert '"imported_from":"the_module_of:CHART"' in page_with(chart, PICTURES)
-    assert '"imported_from":"doors:FRONT"' in page_with(chart, PICTURES, "doors:FRONT")
+    doors = ModuleType("doors")
+    doors.__dict__["FRONT"] = chart
+    monkeypatch.setitem(sys.modules, "doors", doors)
+    assert '"imported_from":"doors:FRONT"' in page_with(chart, PICTURES)
+    assert '"imported_from":"houses:FRONT"' in page_with(chart, PICTURES, "houses:FRONT")
+    assert '"imported_from":"agentcp_fsm.chart:CHART"' in page_with(CHART, PICTURES)

@@ -79,16 +79,32 @@ function stateName(name) {
 }
 
 /**
+ * What the chart says about a name; nothing if it does not.
+ * @param {Kind} kind
+ * @param {string} name
+ */
+function meaningOf(kind, name) {
+  if (kind === "state") return states.get(name)?.meaning ?? "";
+  const glossary = (kind === "guard" ? chart.guards : kind === "action" ? chart.actions : null) ?? {};
+  return Object.hasOwn(glossary, name) ? glossary[name] : "";
+}
+
+/**
  * A name of the chart: pointed at, it tells its meaning; chosen, it is explained.
  * @param {Kind} kind
  * @param {string} name
  */
 function term(kind, name) {
-  const meaning =
-    kind === "guard" ? chart.guards?.[name] : kind === "action" ? chart.actions?.[name] : states.get(name)?.meaning;
+  const meaning = meaningOf(kind, name);
   return make(
     "button",
-    { type: "button", class: `term ${kind}`, "data-meaning": meaning, onclick: () => explain({ kind, names: [name] }) },
+    {
+      type: "button",
+      class: `term ${kind}`,
+      "data-meaning": meaning || null,
+      "aria-description": meaning || null,
+      onclick: () => explain({ kind, names: [name] }),
+    },
     ...(kind === "state" ? [swatch(name), name] : [name]),
   );
 }

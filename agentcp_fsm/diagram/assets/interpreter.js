@@ -119,7 +119,15 @@ function actions(chart, row, source) {
 function step(chart, source, { trigger, answers }) {
   /** @type {Step} */
   const result = {
-    trigger, source, dest: source, row: null, refused: [], asked: [], actions: [], question: null, answers: [],
+    trigger,
+    source,
+    dest: source,
+    row: null,
+    refused: [],
+    asked: [],
+    actions: [],
+    question: null,
+    answers: [],
   };
   /** @type {Map<string, boolean>} */
   const known = new Map();

@@ -18,7 +18,8 @@ function fragment() {
   const encoded = encodeURIComponent;
   if (events.length > 0) {
     const words = events.map(({ trigger, answers }) =>
-      [encoded(trigger), answers.map((answer) => (answer ? "y" : "n")).join("")].filter(Boolean).join(":"));
+      [encoded(trigger), answers.map((answer) => (answer ? "y" : "n")).join("")].filter(Boolean).join(":"),
+    );
     parts.push(`walk=${words.join(",")}`);
   } else if (shown.tab === "walk") parts.push("walk");
   if (shown.tab === "read" && subject !== null) parts.push(`${subject.kind}=${subject.names.map(encoded).join(",")}`);
@@ -38,42 +39,56 @@ const KINDS = ["state", "event", "guard", "action", "arrow"];
 
 /** Shows what the address says; what it says wrongly is told. */
 function recall() {
-  const wrong = [];
   Object.assign(shown, { tab: "read", subject: null, walk: [], view: chart.views[0] });
   pending = null;
-  for (const part of location.hash.slice(1).split("&").filter(Boolean)) {
-    const [key, value = ""] = part.split(/=(.*)/s);
-    const names = decoded(value.split(","));
-    if (names === null || !["walk", "states", "view", ...KINDS].includes(key)) wrong.push(`“${part}” is nothing that this page knows`);
-    else if (key === "walk") {
-      if (!["states", ...KINDS].some((kind) => RegExp(`[#&]${kind}\\b`).test(location.hash))) shown.tab = "walk";
-      const events = value.split(",").filter(Boolean).map((word) => {
-        const [trigger, answers = ""] = word.split(":");
-        return { trigger: decodeURIComponent(trigger), answers: [...answers].map((letter) => letter === "y") };
-      });
-      const taken = walk(chart, events);
-      shown.walk = taken.map(({ trigger, answers }) => ({ trigger, answers }));
-      const kept = taken.length;
-      const different = taken.findIndex(({ answers }, index) => answers.length !== events[index].answers.length);
-      if (kept < events.length) {
-        const { trigger } = events[kept];
-        const place = taken.at(-1)?.dest ?? chart.initial;
-        wrong.push(`the link's walk ends after ${counted(kept, "event")}: in ${place} this chart does not decide ${trigger} as it does`);
-      } else if (different >= 0) {
-        wrong.push(`this chart asks less of ${events[different].trigger} (event ${different + 1}) than the link's walk answers`);
-      }
-    } else if (key === "view") {
-      if (chart.views.includes(names[0])) shown.view = names[0];
-      else wrong.push(`there is no view ${names[0]}; there are ${chart.views.join(", ")}`);
-    } else if (key !== "states") {
-      /** @type {Subject} */
-      const subject = { kind: /** @type {Kind} */ (key), names };
-      if (exists(subject)) shown.subject = subject;
-      else wrong.push(`this chart has no ${key} ${names.join(", ")}`);
-    }
-  }
+  const parts = location.hash.slice(1).split("&").filter(Boolean);
+  const wrong = parts.map(recallPart).filter((problem) => problem !== null);
+  const reads = parts.some((part) => ["states", ...KINDS].includes(part.split("=")[0]));
+  if (parts.some((part) => part.split("=")[0] === "walk") && !reads) shown.tab = "walk";
   render();
   if (wrong.length > 0) say(`Not all of the link is shown: ${wrong.join("; ")}.`);
+}
+
+/**
+ * @param {string} part Of the address
+ * @returns {string | null} What is wrong with it
+ */
+function recallPart(part) {
+  const [key, value = ""] = part.split(/=(.*)/s);
+  const names = decoded(value.split(","));
+  if (names === null || !["walk", "states", "view", ...KINDS].includes(key))
+    return `“${part}” is nothing that this page knows`;
+  if (key === "walk") return recallWalk(value.split(",").filter(Boolean));
+  if (key === "states") return null;
+  if (key === "view") {
+    if (!chart.views.includes(names[0])) return `there is no view ${names[0]}; there are ${chart.views.join(", ")}`;
+    shown.view = names[0];
+    return null;
+  }
+  const subject = { kind: /** @type {Kind} */ (key), names };
+  if (!exists(subject)) return `this chart has no ${key} ${names.join(", ")}`;
+  shown.subject = subject;
+  return null;
+}
+
+/**
+ * @param {string[]} words Each an event, with the answers that it asked for
+ * @returns {string | null} What is wrong with them
+ */
+function recallWalk(words) {
+  const events = words.map((word) => {
+    const [trigger, answers = ""] = word.split(":");
+    return { trigger: decodeURIComponent(trigger), answers: [...answers].map((letter) => letter === "y") };
+  });
+  const taken = walk(chart, events);
+  shown.walk = taken.map(({ trigger, answers }) => ({ trigger, answers }));
+  if (taken.length < events.length) {
+    const { trigger } = events[taken.length];
+    return `the link's walk ends after ${counted(taken.length, "event")}: in ${present()} this chart does not decide ${trigger} as it does`;
+  }
+  const longer = taken.findIndex(({ answers }, index) => answers.length < events[index].answers.length);
+  if (longer < 0) return null;
+  return `this chart asks less of ${events[longer].trigger} (event ${longer + 1}) than the link's walk answers`;
 }
 
 /**
@@ -179,20 +194,54 @@ const help = () => /** @type {HTMLDialogElement} */ (element("help")).showModal(
 const shortcuts = [
   { keys: ["/"], what: "Search", run: () => element("search").focus() },
   { keys: ["s"], what: "All states", run: () => explain(null) },
-  { keys: ["d"], what: "To the diagram; arrow keys go from state to state", run: () => /** @type {SVGElement | null} */ (picture().querySelector(".node[tabindex='0']"))?.focus() },
-  { keys: ["w"], what: "Walk", run: () => { turnTo("walk"); focusIn("walk", ".events button"); } },
+  {
+    keys: ["d"],
+    what: "To the diagram; arrow keys go from state to state",
+    run: () => /** @type {SVGElement | null} */ (picture().querySelector(".node[tabindex='0']"))?.focus(),
+  },
+  {
+    keys: ["w"],
+    what: "Walk",
+    run: () => {
+      turnTo("walk");
+      focusIn("walk", ".events button");
+    },
+  },
   { keys: ["y"], what: "Answer a guard: yes", run: () => reply(true) },
   { keys: ["n"], what: "Answer a guard: no", run: () => reply(false) },
-  { keys: ["u"], what: "Undo", run: () => { if (shown.tab === "walk") undo(); } },
-  { keys: ["r"], what: "Restart the walk", run: () => { if (shown.tab === "walk") restart(); } },
+  {
+    keys: ["u"],
+    what: "Undo",
+    run: () => {
+      if (shown.tab === "walk") undo();
+    },
+  },
+  {
+    keys: ["r"],
+    what: "Restart the walk",
+    run: () => {
+      if (shown.tab === "walk") restart();
+    },
+  },
   { keys: ["c"], what: "Copy the walk as a test", run: copyTest },
-  { keys: ["v"], what: "The next view of the diagram", run: () => turnView(chart.views[(chart.views.indexOf(shown.view) + 1) % chart.views.length]) },
+  {
+    keys: ["v"],
+    what: "The next view of the diagram",
+    run: () => turnView(chart.views[(chart.views.indexOf(shown.view) + 1) % chart.views.length]),
+  },
   { keys: ["+", "="], what: "Zoom in", run: nearer },
   { keys: ["-"], what: "Zoom out", run: farther },
   { keys: ["0"], what: "Show all of the diagram", run: showAll },
   { keys: ["t"], what: "Light or dark", run: toggleTheme },
   { keys: ["?"], what: "These shortcuts", run: help },
-  { keys: ["Escape"], what: "Back: out of a question, an explanation", run: () => { if (pending !== null) cancel(); else if (shown.subject !== null && shown.tab === "read") explain(null); } },
+  {
+    keys: ["Escape"],
+    what: "Back: out of a question, an explanation",
+    run: () => {
+      if (pending !== null) cancel();
+      else if (shown.subject !== null && shown.tab === "read") explain(null);
+    },
+  },
 ];
 
 /** @param {KeyboardEvent} event */
@@ -202,7 +251,8 @@ function pressed(event) {
   const buttons = within.closest(".events, .states, .answers, [role='tablist']")?.querySelectorAll("button");
   if (buttons !== undefined && event.key.startsWith("Arrow")) {
     const list = [...buttons];
-    const next = list[list.indexOf(/** @type {HTMLButtonElement} */ (within)) + (/Down|Right/.test(event.key) ? 1 : -1)];
+    const next =
+      list[list.indexOf(/** @type {HTMLButtonElement} */ (within)) + (/Down|Right/.test(event.key) ? 1 : -1)];
     next?.focus();
     if (next?.getAttribute("role") === "tab") turnTo(next.id === "tab-walk" ? "walk" : "read");
     event.preventDefault();
@@ -239,28 +289,48 @@ function begin() {
     `${[counted(chart.states.length, "state"), counted(triggers(chart).length, "event"), counted(chart.rows.length, "row")].join(", ")}: all that it does, and why.`;
   const roles = new Set(chart.states.map((state) => state.role).filter((role) => role !== null));
   element("legend").append(
-    ...[...roles].map((role) => make("li", {}, make("span", { class: `swatch ${role}`, "aria-hidden": "true" }), role)));
+    ...[...roles].map((role) => make("li", {}, make("span", { class: `swatch ${role}`, "aria-hidden": "true" }), role)),
+  );
   element("views").append(
-    ...chart.views.map((view) => make("button", { type: "button", onclick: () => turnView(view) }, view[0].toUpperCase() + view.slice(1))));
-  element("help").querySelector("dl")?.append(
-    ...shortcuts.flatMap(({ keys, what }) => [make("dt", {}, make("kbd", {}, keys[0])), make("dd", {}, what)]));
+    ...chart.views.map((view) =>
+      make("button", { type: "button", onclick: () => turnView(view) }, view[0].toUpperCase() + view.slice(1)),
+    ),
+  );
+  element("help")
+    .querySelector("dl")
+    ?.append(
+      ...shortcuts.flatMap(({ keys, what }) => [make("dt", {}, make("kbd", {}, keys[0])), make("dd", {}, what)]),
+    );
   element("everything").append(contents(), ...chart.states.map(stateArticle));
   for (const folded of element("everything").querySelectorAll("details")) folded.open = true;
 
   preparePictures();
   listenToPicture();
   for (const [id, run] of /** @type {[string, () => void][]} */ ([
-    ["zoom-in", nearer], ["zoom-out", farther], ["zoom-fit", showAll], ["theme", toggleTheme], ["shortcuts", help],
-    ["tab-read", () => turnTo("read")], ["tab-walk", () => turnTo("walk")],
-  ])) element(id).addEventListener("click", run);
+    ["zoom-in", nearer],
+    ["zoom-out", farther],
+    ["zoom-fit", showAll],
+    ["theme", toggleTheme],
+    ["shortcuts", help],
+    ["tab-read", () => turnTo("read")],
+    ["tab-walk", () => turnTo("walk")],
+  ]))
+    element(id).addEventListener("click", run);
   element("search").addEventListener("input", search);
   element("search").addEventListener("keydown", searchKey);
   document.addEventListener("pointerdown", (event) => {
-    if (event.target instanceof Element && !event.target.closest(".search") && !element("results").hidden) closeSearch();
+    if (event.target instanceof Element && !event.target.closest(".search") && !element("results").hidden)
+      closeSearch();
   });
   document.addEventListener("keydown", pressed);
   for (const kind of ["pointerover", "focusin"]) document.addEventListener(kind, tip);
-  document.addEventListener("scroll", () => { element("tip").hidden = true; }, { capture: true, passive: true });
+  document.addEventListener(
+    "scroll",
+    () => {
+      element("tip").hidden = true;
+    },
+    { capture: true, passive: true },
+  );
   window.addEventListener("popstate", recall);
   recall();
 }

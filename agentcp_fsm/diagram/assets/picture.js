@@ -3,6 +3,8 @@
 
 /** The least pixels for each of the picture's points. */
 const LEGIBLE = 0.6;
+/** The most, while the whole is shown. */
+const LARGEST = 1.6;
 /** @type {Map<string, SVGSVGElement>} */
 const pictures = new Map();
 /** @type {{x: number, y: number, width: number, height: number}} What of the picture is in sight */
@@ -22,7 +24,10 @@ const edgesOf = (/** @type {string} */ source, /** @type {string} */ dest) => {
 
 /** Makes the states and arrows of the pictures answer to pointer and keyboard. */
 function preparePictures() {
-  const drawn = [element("picture").querySelector("svg"), .../** @type {HTMLTemplateElement} */ (element("pictures")).content.children];
+  const drawn = [
+    element("picture").querySelector("svg"),
+    .../** @type {HTMLTemplateElement} */ (element("pictures")).content.children,
+  ];
   drawn.forEach((svg, index) => pictures.set(chart.views[index], /** @type {SVGSVGElement} */ (svg)));
   for (const [view, svg] of pictures) {
     shown.view = view;
@@ -33,14 +38,22 @@ function preparePictures() {
     svg.setAttribute("aria-label", `${chart.name}, ${view}; arrow keys go from state to state`);
     const { x, y, width, height } = svg.getBBox();
     svg.setAttribute("viewBox", [x - 8, y - 8, width + 16, height + 16].join(" "));
+    svg.style.maxWidth = `${LARGEST * (width + 16)}px`;
+    svg.style.maxHeight = `${LARGEST * (height + 16)}px`;
     chart.states.forEach(({ name, meaning }) => {
       const node = nodeOf(name);
       if (node === null) return;
       const box = node.getBBox();
       const ring = document.createElementNS(svg.namespaceURI, "rect");
       for (const [key, value] of Object.entries({
-        class: "ring", x: box.x - 5, y: box.y - 5, width: box.width + 10, height: box.height + 10, rx: 10,
-      })) ring.setAttribute(key, String(value));
+        class: "ring",
+        x: box.x - 5,
+        y: box.y - 5,
+        width: box.width + 10,
+        height: box.height + 10,
+        rx: 10,
+      }))
+        ring.setAttribute(key, String(value));
       node.append(ring);
       node.setAttribute("role", "button");
       const text = [...node.querySelectorAll("text")].map((line) => line.textContent).join(" ");
@@ -52,6 +65,11 @@ function preparePictures() {
     for (const edge of svg.querySelectorAll("[data-edges]")) {
       const names = (edge.getAttribute("data-edges") ?? "").split(" ").flatMap((id) => chart.arrows[id] ?? []);
       edge.addEventListener("click", () => explain({ kind: "arrow", names }));
+      for (const line of edge.querySelectorAll("path.shape")) {
+        const reach = /** @type {SVGElement} */ (line.cloneNode());
+        reach.setAttribute("class", "reach");
+        edge.prepend(reach);
+      }
     }
   }
   element("picture").replaceChildren();
@@ -59,15 +77,19 @@ function preparePictures() {
 }
 
 /**
+ * Explains a state, or goes to the nearest one in the direction of an arrow key.
  * @param {KeyboardEvent} event
  * @param {string} name
  */
 function moveAmongStates(event, name) {
-  if (event.key === "Enter" || event.key === " ") explain({ kind: "state", names: [name] });
-  const [right, down] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
-  if (right === 0 && down === 0 && event.key !== "Enter" && event.key !== " ") return;
+  if (event.key === "Enter" || event.key === " ") {
+    event.preventDefault();
+    explain({ kind: "state", names: [name] });
+  }
+  const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  if (way === undefined) return;
   event.preventDefault();
-  if (right === 0 && down === 0) return;
+  const [right, down] = way;
   const middle = (/** @type {string} */ state) => {
     const box = nodeOf(state)?.getBoundingClientRect();
     return box === undefined ? null : { x: box.x + box.width / 2, y: box.y + box.height / 2 };
@@ -115,21 +137,33 @@ function renderPicture(found = null) {
   mark("latest", taken.slice(-1));
   mark("current", reading ? [] : [{ source: "", dest: present() }]);
   const named = reading && (subject?.kind === "state" || subject?.kind === "arrow") ? subject.names : [];
-  mark("selected", named.map((dest) => ({ source: "", dest })));
-  const rows = found ?? (reading && subject !== null ? subjectRows(subject) : null);
+  mark(
+    "selected",
+    named.map((dest) => ({ source: "", dest })),
+  );
+  const about = subject?.row ? [subject.row] : subject && subjectRows(subject);
+  const rows = found ?? (reading ? about : null);
   picture().classList.toggle("dimmed", rows !== null);
-  const all = (rows ?? []).flatMap((row) => row.source.map((source) => ({ source, dest: destination(row, source), row })));
+  const all = (rows ?? []).flatMap((row) =>
+    row.source.map((source) => ({ source, dest: destination(row, source), row })),
+  );
   /** @type {Way[]} */
   let ways = all;
   if (found === null && subject?.kind === "state") ways = all.filter(({ source }) => source === subject.names[0]);
   if (found === null && subject?.kind === "arrow") ways = waysOf(subject.names);
-  mark("hit", [...ways, ...ways.map(({ source }) => ({ source: "", dest: source })), ...named.map((dest) => ({ source: "", dest }))]);
+  mark("hit", [
+    ...ways,
+    ...ways.map(({ source }) => ({ source: "", dest: source })),
+    ...named.map((dest) => ({ source: "", dest })),
+  ]);
   reveal(reading ? named.at(-1) : present());
 }
 
 /** The whole of the picture. */
 function whole() {
-  const [x, y, width, height] = (picture().dataset.whole ?? picture().getAttribute("viewBox") ?? "0 0 1 1").split(/[\s,]+/).map(Number);
+  const [x, y, width, height] = (picture().dataset.whole ?? picture().getAttribute("viewBox") ?? "0 0 1 1")
+    .split(/[\s,]+/)
+    .map(Number);
   picture().dataset.whole = [x, y, width, height].join(" ");
   return { x, y, width, height };
 }
@@ -155,8 +189,10 @@ function zoom(factor, at = { x: sight.x + sight.width / 2, y: sight.y + sight.he
   const scale = Math.min(Math.max(sight.width / factor, width / 8), width) / sight.width;
   if (sight.width * scale >= width) return fit();
   look({
-    x: at.x - (at.x - sight.x) * scale, y: at.y - (at.y - sight.y) * scale,
-    width: sight.width * scale, height: height * (sight.width * scale) / width,
+    x: at.x - (at.x - sight.x) * scale,
+    y: at.y - (at.y - sight.y) * scale,
+    width: sight.width * scale,
+    height: (height * (sight.width * scale)) / width,
   });
 }
 
@@ -195,11 +231,15 @@ function inPicture(x, y) {
 /** Zooming by wheel and moving by dragging. */
 function listenToPicture() {
   const frame = element("picture");
-  frame.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !event.metaKey) return;
-    event.preventDefault();
-    zoom(Math.exp(-event.deltaY / 200), inPicture(event.clientX, event.clientY));
-  }, { passive: false });
+  frame.addEventListener(
+    "wheel",
+    (event) => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      zoom(Math.exp(-event.deltaY / 200), inPicture(event.clientX, event.clientY));
+    },
+    { passive: false },
+  );
   frame.addEventListener("pointerdown", (down) => {
     if (!picture().classList.contains("zoomed") || down.button !== 0) return;
     const start = inPicture(down.clientX, down.clientY);

@@ -28,8 +28,8 @@ function outcome(row) {
  * @param {{source?: string, trigger?: string}} known
  */
 function rowItem(row, known) {
-  const source = known.source ?? row.source[0];
-  const does = [...row.prepare, ...actions(chart, row, source)];
+  const taken = known.source === undefined ? [...row.before, ...row.after] : actions(chart, row, known.source);
+  const does = [...row.prepare, ...taken];
   return make(
     "li",
     { class: `row${row.ignored ? " ignored" : ""}${row === shown.subject?.row ? " found" : ""}` },
@@ -47,7 +47,7 @@ function rowItem(row, known) {
 }
 
 /**
- * A headed list of rows; null without any.
+ * A headed list of rows, if there are any.
  * @param {string} heading
  * @param {Row[]} rows
  * @param {{source?: string, trigger?: string}} known
@@ -55,25 +55,37 @@ function rowItem(row, known) {
 function rowList(heading, rows, known = {}) {
   return (
     rows.length > 0 &&
-    make("div", {}, make("h3", {}, heading), make("ol", { class: "rows" }, rows.map((row) => rowItem(row, known))))
+    make(
+      "div",
+      {},
+      make("h3", {}, heading),
+      make(
+        "ol",
+        { class: "rows" },
+        rows.map((row) => rowItem(row, known)),
+      ),
+    )
   );
 }
 
 /**
- * @param {string} name
- * @param {string} kind
- * @param {string | undefined} meaning
- * @param {(Node | null | false)[]} content
+ * @param {(Node | string)[]} heading
+ * @param {string} meaning
+ * @param {(Node | false)[]} content
  */
-function article(name, kind, meaning, ...content) {
+function article(heading, meaning, ...content) {
   return make(
     "article",
     { class: "subject" },
-    make("h2", { tabindex: "-1" }, kind === "state" && swatch(name), stateName(name),
-      make("span", { class: "kind" }, kind === "state" ? (states.get(name)?.role ?? "state") : kind)),
-    meaning ? make("p", { class: "meaning" }, meaning) : false,
+    make("h2", { tabindex: "-1" }, heading),
+    meaning !== "" && make("p", { class: "meaning" }, meaning),
     ...content,
   );
+}
+
+/** A word beside a heading. @param {string} text */
+function kindWord(text) {
+  return make("span", { class: "kind" }, text);
 }
 
 /**
@@ -84,8 +96,11 @@ function factList(facts) {
   const given = facts.filter(([, content]) => content.length > 0);
   return (
     given.length > 0 &&
-    make("dl", { class: "facts" },
-      given.flatMap(([label, content]) => [make("dt", {}, label), make("dd", { class: "flow" }, content)]))
+    make(
+      "dl",
+      { class: "facts" },
+      given.flatMap(([label, content]) => [make("dt", {}, label), make("dd", { class: "flow" }, content)]),
+    )
   );
 }
 
@@ -107,7 +122,8 @@ function arrow(source, dest, named) {
   return make(
     "button",
     { type: "button", class: "term state", onclick: () => explain({ kind: "arrow", names: [source, dest] }) },
-    swatch(named), named,
+    swatch(named),
+    named,
   );
 }
 
@@ -115,18 +131,31 @@ function arrow(source, dest, named) {
  * What a state is and what every event does in it; handled events first, ignored ones folded.
  * @param {State} state
  */
-function stateArticle({ name, meaning, owns, on_enter, on_exit, final }) {
+function stateArticle({ name, meaning, owns, role, on_enter, on_exit, final }) {
   const cells = triggers(chart).map((trigger) => ({ trigger, rows: cell(chart, name, trigger) }));
   const list = (/** @type {typeof cells} */ some) =>
-    make("div", { class: "cells" },
+    make(
+      "div",
+      { class: "cells" },
       some.map(({ trigger, rows }) =>
-        make("section", { class: "cell" },
+        make(
+          "section",
+          { class: "cell" },
           make("h4", {}, term("event", trigger)),
-          make("ol", { class: "rows" }, rows.map((row) => rowItem(row, { source: name, trigger }))))));
+          make(
+            "ol",
+            { class: "rows" },
+            rows.map((row) => rowItem(row, { source: name, trigger })),
+          ),
+        ),
+      ),
+    );
   const handled = cells.filter(({ rows }) => rows.some((row) => !row.ignored));
   const ignored = cells.filter(({ rows }) => rows.length > 0 && rows.every((row) => row.ignored));
   const undecided = cells.filter(({ rows }) => rows.length === 0);
-  return article(name, "state", meaning,
+  return article(
+    [swatch(name), stateName(name), kindWord(role ?? "state")],
+    meaning,
     factList([
       ["Owns", owns ? [owns] : []],
       ["On entry", joined(on_enter.map((action) => term("action", action)))],
@@ -139,8 +168,13 @@ function stateArticle({ name, meaning, owns, on_enter, on_exit, final }) {
     handled.length > 0 &&
       make("div", {}, make("h3", {}, `Handled: ${counted(handled.length, "event")}`), list(handled)),
     ignored.length > 0 &&
-      make("details", { class: "ignored" },
-        make("summary", {}, `Ignored on purpose: ${counted(ignored.length, "event")}`), list(ignored)));
+      make(
+        "details",
+        { class: "ignored" },
+        make("summary", {}, `Ignored on purpose: ${counted(ignored.length, "event")}`),
+        list(ignored),
+      ),
+  );
 }
 
 /** @param {Subject} subject */
@@ -151,20 +185,33 @@ function subjectArticle(subject) {
   const rows = subjectRows(subject);
   if (kind === "arrow") return arrowArticle(waysOf(names), rows);
   if (kind === "event") {
-    return article(name, kind, undefined,
-      rowList("What it does", rows.filter((row) => !row.ignored), { trigger: name }),
-      rowList("Where it is ignored on purpose", rows.filter((row) => row.ignored), { trigger: name }));
+    return article(
+      [stateName(name), kindWord(kind)],
+      "",
+      rowList(
+        "What it does",
+        rows.filter((row) => !row.ignored),
+        { trigger: name },
+      ),
+      rowList(
+        "Where it is ignored on purpose",
+        rows.filter((row) => row.ignored),
+        { trigger: name },
+      ),
+    );
   }
-  const glossary = kind === "guard" ? chart.guards : chart.actions;
   const entered = chart.states.filter((state) => state.on_enter.includes(name));
   const left = chart.states.filter((state) => state.on_exit.includes(name));
-  return article(name, kind, glossary?.[name],
+  return article(
+    [stateName(name), kindWord(kind)],
+    meaningOf(kind, name),
     kind === "action" &&
       factList([
         ["On entry to", entered.map((state) => term("state", state.name))],
         ["On exit from", left.map((state) => term("state", state.name))],
       ]),
-    rowList(kind === "guard" ? "Asked by" : "Done by", rows));
+    rowList(kind === "guard" ? "Asked by" : "Done by", rows),
+  );
 }
 
 /**
@@ -174,11 +221,12 @@ function subjectArticle(subject) {
  */
 function arrowArticle(ways, rows) {
   const named = (/** @type {string[]} */ some) => joined([...new Set(some)].map((name) => term("state", name)));
-  const made = article("", "arrow", undefined,
-    rowList(counted(rows.length, "row"), rows, ways.length === 1 ? { source: ways[0].source } : {}));
-  made.querySelector("h2")?.replaceChildren(
-    make("span", {}, ...named(ways.map(({ source }) => source)), " → ", ...named(ways.map(({ dest }) => dest))));
-  return made;
+  const heading = [...named(ways.map(({ source }) => source)), " → ", ...named(ways.map(({ dest }) => dest))];
+  return article(
+    [make("span", {}, heading)],
+    "",
+    rowList(counted(rows.length, "row"), rows, ways.length === 1 ? { source: ways[0].source } : {}),
+  );
 }
 
 /**
@@ -203,7 +251,10 @@ function subjectRows({ kind, names }) {
     if (kind === "event") return row.trigger === name;
     if (kind === "guard") return [...row.conditions, ...row.unless].includes(name);
     if (kind === "action") return [...row.prepare, ...row.before, ...row.after].includes(name);
-    return row.dest !== null && ways.some(({ source, dest }) => row.source.includes(source) && destination(row, source) === dest);
+    return (
+      row.dest !== null &&
+      ways.some(({ source, dest }) => row.source.includes(source) && destination(row, source) === dest)
+    );
   });
 }
 
@@ -217,16 +268,37 @@ function exists({ kind, names }) {
 
 /** How to read the page, and one sentence on each state. */
 function contents() {
-  return make("div", {},
-    make("p", { class: "lead" },
+  return make(
+    "div",
+    {},
+    make(
+      "p",
+      { class: "lead" },
       "A box is a state, an arrow an event that leads from one to the next; guards stand in brackets.",
-      make("span", { class: "on-screen" },
-        " Choose a state or an arrow to see what happens there, and why. Turn to Walk to send events yourself.")),
-    make("ul", { class: "states" },
+      make(
+        "span",
+        { class: "on-screen" },
+        " Choose a state or an arrow to see what happens there, and why. Turn to Walk to send events yourself.",
+      ),
+    ),
+    make(
+      "ul",
+      { class: "states" },
       chart.states.map(({ name, meaning }) =>
-        make("li", {},
-          make("button", { type: "button", onclick: () => explain({ kind: "state", names: [name] }) },
-            swatch(name), stateName(name), make("span", {}, meaning))))));
+        make(
+          "li",
+          {},
+          make(
+            "button",
+            { type: "button", onclick: () => explain({ kind: "state", names: [name] }) },
+            swatch(name),
+            stateName(name),
+            make("span", {}, meaning),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 function renderRead() {
@@ -238,6 +310,7 @@ function renderRead() {
   }
   panel.replaceChildren(
     make("button", { type: "button", class: "back quiet", onclick: () => explain(null) }, "← All states"),
-    subjectArticle(subject));
+    subjectArticle(subject),
+  );
   panel.querySelector(".found")?.closest("details")?.setAttribute("open", "");
 }

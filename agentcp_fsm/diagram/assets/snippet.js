@@ -3,8 +3,10 @@
 
 /** The words of Python that cannot be the name of an argument. */
 const PYTHON_KEYWORDS = new Set(
-  ("False None True and as assert async await break class continue def del elif else except finally for from global " +
-    "if import in is lambda nonlocal not or pass raise return try while with yield").split(" "),
+  (
+    "False None True and as assert async await break class continue def del elif else except finally for from global " +
+    "if import in is lambda nonlocal not or pass raise return try while with yield"
+  ).split(" "),
 );
 
 /**
@@ -57,7 +59,11 @@ function pythonLines(before, items, after) {
  */
 function snippet(module, name, chart, steps) {
   const end = steps.at(-1)?.dest ?? chart.initial;
-  const word = (/** @type {string} */ state) => state.toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_|_$/g, "");
+  const word = (/** @type {string} */ state) =>
+    state
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, "_")
+      .replace(/^_|_$/g, "");
   let text = `from ${module} import ${name}\nfrom agentcp_fsm.testing import Walk\n\n\n`;
   text += `def test_from_${word(chart.initial)}_to_${word(end)}() -> None:\n    walk = Walk(${name})\n`;
   for (const { trigger, dest, row, asked, actions } of steps) {
