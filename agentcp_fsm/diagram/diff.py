@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from agentcp_fsm.diagram.views import check_states
 from agentcp_fsm.engine import SAME, Chart, ChartState, Row
 
 WORDS = frozenset({"meaning", "owns", "role", "reason"})
@@ -166,7 +167,9 @@ class Difference:
 
 
 def difference(old: Chart, new: Chart) -> Difference:
-    """What differs between two charts."""
+    """What differs between two charts; raises ChartError if one of them names a state that it does not have."""
+    for chart in (old, new):
+        check_states(chart)
     old_states = {str(state.name): state for state in old.states}
     new_states = {str(state.name): state for state in new.states}
     states = (

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agentcp_fsm.diagram.table import TableRow, table
+from agentcp_fsm.diagram.views import check_states
 from agentcp_fsm.engine import Chart, ChartState
 
 _PLAIN_WORDS = re.compile(r"[A-Za-z0-9_.]+( [A-Za-z0-9_.]+)*", re.ASCII)
@@ -22,7 +23,10 @@ def markdown(chart: Chart) -> str:
 
     Every change of state is told with its trigger, its guards and its reason.  Rows that stay in their state,
     and events that are ignored, stand with the state.
+
+    Raises ChartError if a row names a state that the chart does not have.
     """
+    check_states(chart)
     return "\n".join(_lines(chart))
 
 

@@ -18,6 +18,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
 
 from agentcp_fsm.diagram.names import identifiers, xml_text
+from agentcp_fsm.diagram.views import check_states
 from agentcp_fsm.engine import SAME, Chart, ChartState, Row
 
 SCXML_NAMESPACE = "http://www.w3.org/2005/07/scxml"
@@ -31,7 +32,10 @@ def scxml(chart: Chart) -> str:
 
     A name that SCXML would not accept (of a state: an XML name; of a guard: one of ECMAScript) is replaced by a kind
     and a number, and told as ``chart:name``.  A character that XML cannot hold becomes U+FFFD.
+
+    Raises ChartError if a row names a state that the chart does not have.
     """
+    check_states(chart)
     tree = _Document(chart).root()
     ET.indent(tree)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(tree, encoding="unicode")}\n'

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +17,12 @@ from agentcp_fsm.diagram.diff import CellChange, Kind, as_data, cell, difference
 from agentcp_fsm.diagram.diff_markdown import markdown
 from agentcp_fsm.diagram.diff_text import details, lines, summary
 from agentcp_fsm.diagram.document import chart_of, document
+from agentcp_fsm.diagram.markdown import markdown as chart_tables
+from agentcp_fsm.diagram.plantuml import plantuml
+from agentcp_fsm.diagram.scxml import scxml
+from agentcp_fsm.diagram.xstate import xstate
 from agentcp_fsm.engine import SAME, Chart, ChartState, Role, Row
+from agentcp_fsm.errors import ChartError
 from agentcp_fsm.testing import strategies
 from tests.diagram.strategies import charts
 
@@ -184,6 +190,23 @@ def test_words_are_told_from_behaviour() -> None:
     glossary = difference(CHART, dataclasses.replace(CHART, guards={**(CHART.guards or {}), "rejected": "no"}))
     assert [line for _, line in lines(glossary)][-1] == "  ~ rejected: retrying soon cannot mend it → no"
     assert not glossary.behaviour
+
+
+@pytest.mark.parametrize(
+    ("initial", "row"),
+    [("A", Row("go", "A", "Z")), ("A", Row("go", "Z", "A")), ("Z", Row("go", "A", "A"))],
+    ids=["dest", "source", "initial"],
+)
+def test_a_chart_that_names_a_state_it_does_not_have_is_refused_everywhere(initial: str, row: Row) -> None:
+    bad, good = Chart("bad", initial, (ChartState("A"),), (row,)), Chart("good", "A", (ChartState("A"),), ())
+    uses: list[Callable[[], object]] = [
+        lambda: difference(bad, good),
+        lambda: difference(good, bad),
+        *(lambda write=write: write(bad) for write in (scxml, xstate, plantuml, chart_tables)),
+    ]
+    for use in uses:
+        with pytest.raises(ChartError, match="'Z'"):
+            use()
 
 
 @pytest.mark.parametrize("part", [{"initial": BACKOFF}, {"name": "link"}])
