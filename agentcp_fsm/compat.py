@@ -16,17 +16,22 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentcp_fsm.auth import AuthClient, Credentials, Timeouts
 from agentcp_fsm.chart import State
 from agentcp_fsm.config import Config
 from agentcp_fsm.effects import ReportTransition
-from agentcp_fsm.errors import AgentCPError, SDKError
+from agentcp_fsm.errors import AgentCPError, ConfigError, SDKError
 from agentcp_fsm.runtime import Connection
 from agentcp_fsm.runtime.hub import JOIN_TIMEOUT
 from agentcp_fsm.runtime.workers import HandlerQueue
 from agentcp_fsm.session import Invitation
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from agentcp_fsm.auth import ClientOptions
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +72,8 @@ class HeartbeatClient:
     """The SDK's heartbeat client, as to its methods; `connection` has all the rest: states, transitions, health.
 
     ``aid_path`` is the folder of the agent's ``.key`` and ``.crt``, or the SDK's data folder; ``seed_password`` opens
-    the key.  Beyond the SDK's arguments: ``config``, and ``allow_insecure_http``, without which plain http goes to
-    loopback only.
+    the key.  Beyond the SDK's arguments: ``config``, and the options of `AuthClient` that say whom to trust, such as
+    ``verify`` for a private certificate authority, or ``allow_insecure_http``.
 
     Raises CredentialsError or ConfigError at once for what cannot work; the methods raise nothing, as the SDK's.
     """
@@ -81,16 +86,16 @@ class HeartbeatClient:
         seed_password: str | None,
         *,
         config: Config | None = None,
-        allow_insecure_http: bool = False,
+        **options: Unpack[ClientOptions],
     ) -> None:
         self.agent_id = agent_id
         self.server_url = server_url
         config = config or Config()
         credentials = Credentials.load(aid_path, agent_id, seed_password)
         self._client: AuthClient | None = None  # of its own only if needed: else HTTP connections are shared by agents
-        if allow_insecure_http:
+        if options:
             timeouts = Timeouts(config.connect_timeout, config.read_timeout, config.sign_in_timeout)
-            self._client = AuthClient(server_url, timeouts=timeouts, allow_insecure_http=True)
+            self._client = AuthClient(server_url, timeouts=timeouts, **options)
         self.connection = Connection(
             agent_id,
             None if self._client else server_url,
@@ -225,29 +230,26 @@ _originals: dict[ModuleType, Any] = {}
 """The SDK's own classes by module, while they are replaced."""
 
 
-def install(*, config: Config | None = None, allow_insecure_http: bool = False) -> None:
+def install(*, config: Config | None = None, **options: Unpack[ClientOptions]) -> None:
     """Put `HeartbeatClient` in the place of the SDK's own, for every agent that goes online from now on.
 
-    The options go to each client that the SDK makes.  Installing again changes the options, and nothing else.  What a
-    program imported from the SDK by name before, it keeps.
+    The options go to each `HeartbeatClient` that the SDK makes.  Installing again changes the options, and nothing
+    else.  What a program imported from the SDK by name before, it keeps.
 
-    Raises SDKError, before anything is changed, if ``agentcp`` cannot be imported or has no such class.
+    Raises, before anything is changed, ConfigError for a config or an option that cannot work, and SDKError if
+    ``agentcp`` cannot be imported or has no such class.
     """
+    if config is not None and not isinstance(config, Config):
+        raise ConfigError(f"config={config!r}: give a Config, such as Config(interval_max=60.0)")
+    AuthClient("https://localhost", **options).close()
     replacement: type[Any] = HeartbeatClient
-    if config is not None or allow_insecure_http:
+    if config is not None or options:
 
         class ConfiguredHeartbeatClient(HeartbeatClient):
             """What the SDK makes, with the options of `install`."""
 
             def __init__(self, agent_id: str, server_url: str, aid_path: str, seed_password: str | None) -> None:
-                super().__init__(
-                    agent_id,
-                    server_url,
-                    aid_path,
-                    seed_password,
-                    config=config,
-                    allow_insecure_http=allow_insecure_http,
-                )
+                super().__init__(agent_id, server_url, aid_path, seed_password, config=config, **options)
 
         replacement = ConfiguredHeartbeatClient
     for module in _modules():

@@ -39,8 +39,11 @@ class ClientOptions(TypedDict, total=False):
 
     verify: bool | str | os.PathLike[str]
     allow_insecure_http: bool
-    server_proof: ServerProofPolicy
+    server_proof: ServerProofPolicy | None
     trust_roots: Sequence[x509.Certificate] | None
+    server_name: str | None
+    allow_insecure_any_server_name: bool
+    allow_insecure_private_issuers: bool
 
 
 class AuthClient:

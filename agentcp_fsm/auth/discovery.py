@@ -35,7 +35,7 @@ class DiscoveryStep(StrEnum):
 
     NAME_RESOLUTION = "name resolution"
     CONNECTION = "connection"
-    TLS = "TLS"
+    TLS = "TLS handshake"
     SIGN_IN = "sign-in at the access point"
     CONFIG_CALL = "call of get_accesspoint_config"
     CONFIG_CONTENT = "content of the access point's config"

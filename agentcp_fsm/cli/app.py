@@ -270,7 +270,7 @@ def serve(
     json: Json = False,
     log_level: Logging = LogLevel.WARNING,
 ) -> None:
-    """Run a server to try agents on, with faults to switch.
+    """Run a server to try agents on, and an access point that names it, with faults to switch.
 
     It takes console commands on standard input; "help" lists them.  It believes any certificate that names the agent,
     so it is no server for production.

@@ -10,7 +10,7 @@ from types import FrameType
 
 from agentcp_fsm.cli.output import Output, shown
 from agentcp_fsm.errors import AgentCPError
-from agentcp_fsm.server import ServerThread
+from agentcp_fsm.server import ACCESS_POINT, ServerThread
 
 
 class _Leave(Exception):  # noqa: N818 - no error: how a signal ends the reading of a line
@@ -36,10 +36,11 @@ def run_server(host: str, http_port: int, udp_port: int, next_beat: float, json_
                 signal.signal(number, on_signal)
             output.say(
                 "listening",
-                f"sign-ins at [bold]{server.url}[/bold], heartbeats on port {server.server.udp_port}; "
-                "'help' lists what the console can do, Ctrl-C leaves",
+                f"sign-ins at [bold]{server.url}[/bold], heartbeats on port {server.server.udp_port}, "
+                f"an access point at {server.url}{ACCESS_POINT}; 'help' lists what the console can do, Ctrl-C leaves",
                 url=server.url,
                 udp_port=server.server.udp_port,
+                access_point=server.url + ACCESS_POINT,
             )
             for line in sys.stdin:
                 if command := line.strip():

@@ -67,6 +67,11 @@ class Health:
     """How long ago the server last answered a heartbeat; None if it never did."""
     interval: float | None
     """The time between heartbeats; None before the first answer."""
+    sequence: int
+    """MessageSeq of the last datagram sent; 0 before the first."""
+    answer_sequence: int | None
+    """MessageSeq of the last heartbeat response, if there was one since the start: that of a heartbeat sent, if the
+    server echoes it, which it need not."""
     unanswered: int
     """Heartbeats sent since the last answer."""
     server: str | None
@@ -138,7 +143,8 @@ class _Face(ABC):
 
         Returns at once: the access point is asked as part of signing in, and asked again when nothing comes of the
         server that it named.  ``access_point`` is a name such as agentid.pub, or a URL; without it, the agent id's last
-        two labels are the name.  The other options are those of `AuthClient`, for access point and server alike.
+        two labels are the name.  The other options are those of `AuthClient`, for access point and server alike, but
+        for ``server_name``, which is the server's.
         """
         from agentcp_fsm.runtime.sign_in import DiscoveredSignIn  # here, as in `__init__`
 
@@ -198,6 +204,8 @@ class _Face(ABC):
             since=None if last is None else now - last.at,
             last_answer=now - machine.answered_at if online else None,
             interval=machine.interval if online else None,
+            sequence=machine.sequence,
+            answer_sequence=None if (driver := self._driver) is None else driver.answer_sequence,
             unanswered=machine.unanswered,
             server=None if session is None else f"{session.host}:{session.port}",
             next_action=None if machine.state is State.OFFLINE else max(deadline - now, 0.0),

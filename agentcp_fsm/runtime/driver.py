@@ -107,6 +107,7 @@ class Driver:
         "_malformed_logged_at",
         "_socket",
         "agent_id",
+        "answer_sequence",
         "armed_at",
         "authenticator",
         "closed",
@@ -131,6 +132,8 @@ class Driver:
         self.codec = codec
         self.hub = hub
         self.listener = listener
+        self.answer_sequence: int | None = None
+        """MessageSeq of the latest heartbeat response: recorded, never required (protocol, "Datagrams")."""
         self.armed_at = math.inf
         self.closed = False
         """Whether the connection is at rest and has let go of this driver."""
@@ -328,7 +331,7 @@ class Driver:
         event: Event
         try:
             if (response := self.codec.decode_heartbeat_response(data)) is not None:
-                next_beat = response[1]
+                self.answer_sequence, next_beat = response
                 event = Unauthorized(attempt) if next_beat == UNAUTHORIZED else _beat_answered(attempt, next_beat)
             elif isinstance(message := self.codec.decode(data), InviteRequest):
                 event = Invited(attempt, message.invitation)

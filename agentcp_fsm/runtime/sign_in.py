@@ -30,6 +30,8 @@ from agentcp_fsm.session import Session
 
 logger = logging.getLogger(__name__)
 
+EXAMPLE = "https://heartbeat.example"
+"""A server's URL that works, to try options with."""
 SESSIONS_REMEMBERED = 8
 """A server may be left before its session is signed out: so many of the latest sessions are signed out where they are
 from.  Each attempt has one at most, so these are far more than can be waiting."""
@@ -119,7 +121,8 @@ class DiscoveredSignIn:
         """Check what an application gave; raises ConfigError for what cannot work."""
         credentials = _checked(agent_id, credentials)
         url = access_point_url(agent_id, access_point)
-        AccessPointClient(url, **options)  # raises for what cannot work, before anything is begun
+        for client in (AccessPointClient(url, **_of_access_point(options)), AuthClient(EXAMPLE, **options)):
+            client.close()  # to make them raises for what cannot work, before anything is begun
         return cls(credentials, url, config, options)
 
     def on(self, hub: Hub) -> DiscoveringAuthenticator:
@@ -131,13 +134,13 @@ class DiscoveredSignIn:
             self.access_point,
             timeouts=replace(timeouts, total=timeouts.total / 2),
             transport=transport,
-            **self.options,
+            **_of_access_point(self.options),
         )
         return DiscoveringAuthenticator(
             self.credentials,
             access_point,
             lambda url: AuthClient(url, timeouts=timeouts, transport=transport, **self.options),
-            self.config.discovery_interval_min,
+            self.config,
         )
 
 
@@ -145,9 +148,9 @@ class DiscoveringAuthenticator:
     """`agentcp_fsm.runtime.Authenticator` over HTTP, which asks the agent's access point for the server.
 
     The server is asked for when none is known, and when the last attempt with the known one came to nothing, because
-    it may have moved for good: but not more often than once in `interval` seconds, and if the access point is of no
-    help, the known server is tried all the same.  So a server that restarts costs its access point nothing, and
-    neither the one nor the other can keep an agent away for ever.
+    it may have moved for good: but not more often than `Config.discovery_interval_min` says, nor before a Retry-After;
+    and if the access point is of no help, the known server is tried all the same.  So a server that restarts costs its
+    access point nothing, and neither the one nor the other can keep an agent away for ever.
     """
 
     def __init__(
@@ -155,16 +158,18 @@ class DiscoveringAuthenticator:
         credentials: Credentials,
         access_point: AccessPointClient,
         client_of: Callable[[str], AuthClient],
-        interval: float,
+        config: Config,
     ) -> None:
         self._credentials = credentials
         self._access_point = access_point
         self._client_of = client_of
-        self._interval = interval
+        self._config = config
         self._lock = threading.Lock()
         """An abandoned sign-in may still be under way when the next one begins."""
         self._server: str | None = None
         """The URL that the access point named last."""
+        self._client: AuthClient | None = None
+        """Its client, which remembers issuers and must not be made anew for each sign-in."""
         self._doubted = False
         """Whether nothing came of the server since it was last turned to."""
         self._ask_from = 0.0
@@ -174,7 +179,7 @@ class DiscoveringAuthenticator:
 
     def sign_in(self, abandonment: Abandonment) -> Session:
         """Obtain a session; raises SignInError."""
-        client = self._client_of(self._find_server(abandonment))
+        client = self._find_server(abandonment)
         session = client.sign_in(self._credentials, abandonment)
         with self._lock:
             self._clients.pop(session, None)
@@ -198,13 +203,13 @@ class DiscoveringAuthenticator:
         client = self._clients[session]
         return client.query_online_state(self._credentials.agent_id, session, agents, abandonment)
 
-    def _find_server(self, abandonment: Abandonment) -> str:
+    def _find_server(self, abandonment: Abandonment) -> AuthClient:
         with self._lock:
-            known, now = self._server, time.monotonic()
+            known, now = self._client, time.monotonic()
             ask = known is None or (self._doubted and now >= self._ask_from)
             self._doubted = True
             if ask:  # whatever comes of it: an access point that never answers must not be asked each time
-                self._ask_from = now + self._interval
+                self._ask_from = now + self._config.discovery_interval_min
         if known is not None and not ask:
             return known
         agent_id = self._credentials.agent_id
@@ -213,13 +218,17 @@ class DiscoveringAuthenticator:
         except DiscoveryError as error:
             if known is None:
                 raise
-            logger.warning("%s: %s; %s, which it named before, is tried again", agent_id, error, known)
+            if error.retry_after is not None:
+                patience = min(error.retry_after, self._config.retry_after_max)
+                with self._lock:
+                    self._ask_from = max(self._ask_from, time.monotonic() + patience)
+            logger.warning("%s: %s; %s, which it named before, is tried again", agent_id, error, self._server)
             return known
-        if server != known:
-            logger.info("%s: the access point names the heartbeat server %s", agent_id, server)
         with self._lock:
-            self._server = server
-        return server
+            if self._client is None or server != self._server:
+                logger.info("%s: the access point names the heartbeat server %s", agent_id, server)
+                self._server, self._client = server, self._client_of(server)
+            return self._client
 
 
 def _checked(agent_id: str, credentials: Credentials | None) -> Credentials:
@@ -230,6 +239,13 @@ def _checked(agent_id: str, credentials: Credentials | None) -> Credentials:
             f"the credentials are those of {credentials.agent_id}, not of {agent_id}: load the right ones"
         )
     return credentials
+
+
+def _of_access_point(options: ClientOptions) -> ClientOptions:
+    """The same for the access point, which has a name of its own."""
+    options = options.copy()
+    options.pop("server_name", None)
+    return options
 
 
 def _timeouts(config: Config) -> Timeouts:

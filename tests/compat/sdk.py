@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import selectors
 import subprocess
 import sys
@@ -33,8 +34,6 @@ class SDKProgram:
     """A program that takes lines on its standard input and says JSON objects, one a line, by `say(name=value)`."""
 
     def __init__(self, script: str, *arguments: str, **environment: str) -> None:
-        import os
-
         self.process = subprocess.Popen(
             [sys.executable, "-c", PRELUDE + script, *arguments],
             stdin=subprocess.PIPE,
@@ -65,9 +64,11 @@ class SDKProgram:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Close its input, which ends it; one that failed is not waited for."""
         self._selector.close()
-        try:
-            self.process.communicate(timeout=BOUND if kind is None else 0.1)
-        finally:
-            self.process.kill()
-            self.process.wait()
+        with self.process:
+            try:
+                if kind is None:
+                    self.process.communicate(timeout=BOUND)
+            finally:
+                self.process.kill()

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from agentcp_fsm import (
     AsyncConnection,
@@ -22,7 +23,9 @@ from agentcp_fsm import (
 )
 from agentcp_fsm.auth.identity import make_identity
 from agentcp_fsm.server import ServerThread, SignInFault
+from tests.auth import certificates
 from tests.runtime.peer import FAST, nothing_left
+from tests.waiting import until
 
 ALICE = "alice.agentid.pub"
 BOUND = 20.0
@@ -52,13 +55,6 @@ def access_point() -> Iterator[ServerThread]:
 def server() -> Iterator[ServerThread]:
     with serving() as server:
         yield server
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + BOUND
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.002)
 
 
 def discover(access_point: ServerThread, credentials: Credentials, config: Config = PATIENT) -> Connection:
@@ -116,6 +112,7 @@ def test_over_ipv6(credentials: Credentials) -> None:
         (ALICE, {"verify": False}, ConfigError),
         (ALICE, {"verify": "/nowhere"}, ConfigError),
         (ALICE, {"trust_roots": []}, ConfigError),
+        (ALICE, {"server_name": "heartbeat.example"}, ConfigError),
         (ALICE, {"codec": "json"}, ConfigError),
         (ALICE, {"credentials": None}, ConfigError),
     ],
@@ -125,6 +122,38 @@ def test_what_cannot_work_is_refused_at_once(
 ) -> None:
     with pytest.raises(error):
         Connection.discover(agent_id, **{"credentials": credentials, **options})
+
+
+def test_access_point_and_server_prove_themselves_alike(credentials: Credentials) -> None:
+    """To the same roots; `server_name` is what the server is called, not the access point."""
+    root = certificates.make_identity("root", authority=True)
+    names = [certificates.LOOPBACK, x509.DNSName("heartbeat.example")]
+    proven = certificates.make_identity("server", root, names=names)
+    own = Credentials.from_pem("server", proven.key_pem, proven.certificate_pem)
+
+    def discovered(server: ServerThread, **options: Any) -> Connection:
+        return Connection.discover(ALICE, credentials=credentials, access_point=server.url, config=PATIENT, **options)
+
+    with ServerThread(next_beat=0.05, credentials=own) as server:
+        for name in (None, "heartbeat.example"):
+            with discovered(server, trust_roots=[root.certificate], server_name=name) as connection:
+                online(connection)
+        told: list[ReportTransition] = []
+        asked = server.statistics().configs
+        connection = discovered(server, trust_roots=[root.certificate], server_name="elsewhere.example")
+        connection.on_transition(told.append)
+        with connection:
+            until(lambda: any(each.dest == State.BACKOFF for each in told))
+        assert server.statistics().configs == asked + 1, "the access point proved itself"
+        server.set_faults(access_point=SignInFault.BAD_PROOF)
+        told.clear()
+        connection = discovered(server)
+        connection.on_transition(told.append)
+        with connection:
+            until(lambda: any(each.dest == State.BACKOFF for each in told))
+        failed = next(each for each in told if each.dest == State.BACKOFF)
+        assert "what failed is the sign-in at the access point" in failed.detail
+        assert "fails to prove itself" in failed.detail
 
 
 def test_an_agent_id_without_an_access_point_is_refused(tmp_path: Path) -> None:
@@ -230,6 +259,22 @@ def test_while_the_server_is_down_the_access_point_is_asked_now_and_then(
         failed = connection.health().statistics.failed_attempts
         until(lambda: connection.health().statistics.failed_attempts >= failed + 5)
         assert access_point.statistics().configs > 2
+
+
+def test_an_access_point_that_asks_for_patience_gets_it(
+    access_point: ServerThread, server: ServerThread, credentials: Credentials
+) -> None:
+    access_point.set_faults(heartbeat_server=server.url)
+    with discover(access_point, credentials) as connection:
+        online(connection)
+        calls = access_point.statistics().calls
+        access_point.set_faults(access_point=SignInFault.STATUS, status=429, retry_after="3600")
+        server.set_faults(sign_in=SignInFault.STATUS, status=503)
+        server.restart()
+        until(lambda: connection.health().statistics.failed_attempts >= 5)
+        server.clear_faults()
+        online(connection)
+        assert access_point.statistics().calls == calls + 1
 
 
 def test_a_session_is_signed_out_where_it_is_from(

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentcp_fsm.errors import AgentCPError, ConfigError
-from agentcp_fsm.server import Direction, Faults, ServerThread, SignInFault, Stranger, Unauthorized
+from agentcp_fsm.server import ConfigShape, Direction, Faults, ServerThread, SignInFault, Stranger, Unauthorized
 from agentcp_fsm.server.console import COMMANDS, SETTINGS
 from agentcp_fsm.wire import UNAUTHORIZED, NextBeatEncoding
 from tests.server.client import ALICE, BOB, Client, until
@@ -48,6 +48,10 @@ def test_every_fault_can_be_set() -> None:
         ("fault sign_in missing-field field port", Faults(sign_in=SignInFault.MISSING_FIELD, field="port")),
         ("fault sign_in port-out-of-range port -5", Faults(sign_in=SignInFault.PORT_OUT_OF_RANGE, port=-5)),
         ("fault sign_out hang", Faults(sign_out=SignInFault.HANG)),
+        ("fault access_point missing-field field nonce", Faults(access_point=SignInFault.MISSING_FIELD, field="nonce")),
+        ("fault config_call slow", Faults(config_call=SignInFault.SLOW)),
+        ("fault config text", Faults(config=ConfigShape.TEXT)),
+        ("fault heartbeat_server https://elsewhere.example", Faults(heartbeat_server="https://elsewhere.example")),
     ],
 )
 def test_faults_are_set(server: ServerThread, command: str, faults: Faults) -> None:
@@ -93,6 +97,10 @@ def test_the_faults_are_listed_with_what_they_are(server: ServerThread) -> None:
         ("fault encoding utf8", ["encoding", "'utf8'", "u64", "varint"]),
         ("fault sign_in lazy", ["sign_in", "'lazy'", "hang", "slow", "down"]),
         ("fault sign_out refused", ["sign_out", "'refused'", "hang"]),
+        ("fault access_point refused", ["access_point", "'refused'", "bad-proof"]),
+        ("fault access_point bad-proof", ["'bad-proof'", "credentials"]),
+        ("fault config_call missing-field", ["config_call", "'missing-field'", "hang"]),
+        ("fault config list", ["config", "'list'", "object", "text", "broken"]),
         ("fault next_beat soon", ["next_beat", "'soon'", "milliseconds"]),
         ("fault field cert", ["field", "'cert'", "nonce", "server_ip"]),
         ("move nowhere", ["'nowhere'", "dead", "401"]),

@@ -1,0 +1,116 @@
+"""Messages in any order, any number of times: what the machine makes of them (docs/messages.md).
+
+A property each, in the simulator's world, whose monitor watches the invariants all the while.
+"""
+
+from itertools import pairwise
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentcp_fsm.chart import State
+from agentcp_fsm.config import Config
+from agentcp_fsm.effects import AnswerInvitation, DeliverInvitation, SendHeartbeat, SignIn
+from agentcp_fsm.events import BeatAnswered, Event, Invited, Reconnect, Start, Unauthorized
+from agentcp_fsm.lifecycle import Lifecycle
+from agentcp_fsm.session import Invitation
+from agentcp_fsm.testing import World
+
+LIMIT = 1000.0
+
+
+def online(config: Config) -> World:
+    world = World(Lifecycle(config, Random(1)))
+    world.tell(Start())
+    world.run_until(State.ONLINE, LIMIT)
+    return world
+
+
+def invitation(number: int) -> Invitation:
+    return Invitation("bob.agentid.pub", "code", number, "session", "wss://message.example")
+
+
+@given(numbers=st.lists(st.integers(0, 5) | st.just("reconnect"), max_size=40), memory=st.integers(1, 4))
+def test_an_invitation_is_delivered_unless_it_is_one_of_the_latest_and_always_answered(
+    numbers: list[int | str], memory: int
+) -> None:
+    world = online(Config(invitation_memory=memory))
+    known: list[int] = []
+    for number in numbers:
+        if isinstance(number, str):
+            world.tell(Reconnect())
+            world.run_until(State.ONLINE, LIMIT)
+            continue
+        effects = world.tell(Invited(world.machine.attempt, invitation(number)))
+        answers = [effect for effect in effects if isinstance(effect, AnswerInvitation)]
+        delivered = [effect.invitation for effect in effects if isinstance(effect, DeliverInvitation)]
+        assert [each.invitation for each in answers] == [invitation(number)]
+        assert answers[0].session == world.machine.session
+        assert delivered == ([] if number in known else [invitation(number)])
+        if number not in known:
+            known = [*known, number][-memory:]
+    assert len(world.machine.known_invitations) == len(known)
+
+
+@given(
+    answers=st.lists(
+        st.tuples(st.integers(0, 2**64 - 1) | st.integers(0, 400_000), st.integers(-2, 0)), min_size=1, max_size=30
+    )
+)
+def test_answers_of_whatever_order_change_nothing_but_the_interval(answers: list[tuple[int, int]]) -> None:
+    """Those of the present session; those of earlier attempts change nothing at all."""
+    world = online(Config())
+    world.tell(Reconnect())
+    world.run_until(State.ONLINE, LIMIT)
+    world.run_for(1.0)
+    machine = world.machine
+    attempts, losses = machine.statistics.attempts, machine.statistics.losses
+    for next_beat, earlier in answers:
+        before = machine.snapshot()
+        effects = world.tell(BeatAnswered(machine.attempt + earlier, next_beat))
+        assert effects == []
+        if earlier:
+            assert machine.snapshot() == before._replace(now=world.now)
+        else:
+            assert machine.interval == min(max(next_beat / 1000, 5.0), 300.0)
+    assert world.state == State.ONLINE
+    assert (machine.statistics.attempts, machine.statistics.losses) == (attempts, losses)
+    due = machine.deadline - world.now
+    assert due <= machine.config.interval_max, "no answer puts the next heartbeat off for longer"
+
+
+@given(copies=st.integers(1, 20), seconds=st.floats(1.0, 300.0), spread=st.sampled_from([0.0, 2.0]))
+def test_whoever_repeats_401_for_ever_causes_a_sign_in_each_least_time_at_most(
+    copies: int, seconds: float, spread: float
+) -> None:
+    world = online(Config(unauthorized_spread=spread))
+    began, attempts = world.now, world.machine.statistics.attempts
+    while world.now < began + seconds:
+        for _ in range(copies):
+            world.tell(Unauthorized(world.machine.attempt))
+        assert world.state != State.ONLINE
+        world.run_until(State.ONLINE, 60.0)
+    signed_in = world.machine.statistics.attempts - attempts
+    assert signed_in <= 1 + (world.now - began) / world.machine.config.sign_in_interval_min
+    assert world.machine.statistics.losses == signed_in, "of the copies, one is believed and the others are late"
+    sign_ins = [at for at, effect in world.effects if isinstance(effect, SignIn)]
+    assert all(later - earlier >= 5.0 for earlier, later in pairwise(sign_ins))
+
+
+@given(data=st.data())
+def test_message_seq_grows_by_one_with_each_datagram_whatever_comes(data: st.DataObject) -> None:
+    """Protocol, "Datagrams"; also over reconnects."""
+    world = online(Config())
+    for _ in range(data.draw(st.integers(0, 30))):
+        attempt = world.machine.attempt
+        event: Event = data.draw(
+            st.sampled_from(
+                [Invited(attempt, invitation(1)), Unauthorized(attempt), Reconnect(), BeatAnswered(attempt, 1)]
+            )
+        )
+        world.tell(event)
+        world.run_until(State.ONLINE, LIMIT)
+        world.run_for(data.draw(st.sampled_from([0.0, 6.0])))
+    sequences = [effect.sequence for _, effect in world.effects if isinstance(effect, SendHeartbeat | AnswerInvitation)]
+    assert sequences == list(range(1, len(sequences) + 1))
