@@ -38,6 +38,7 @@ SCRIPTS = (
     "searching.js",
     "page.js",
 )
+"""Each uses what those before it define."""
 
 
 def page(chart: Chart, imported_from: str | None = None) -> str:

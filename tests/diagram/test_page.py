@@ -62,7 +62,7 @@ def ours() -> str:
 
 
 @given(hostile_charts())
-@settings(max_examples=50)
+@settings(max_examples=30)
 def test_no_text_of_a_chart_is_more_than_text(chart: Chart) -> None:
     plain = Outline(page_with(Chart("plain", "A", (), ()), PICTURES))
     found = Outline(page_with(chart, PICTURES, "any:CHART"))

@@ -488,7 +488,7 @@ def test_the_keyboard_suffices(reader: Reader) -> None:
     assert page.locator("#picture svg").get_attribute("viewBox") == whole
     press("?")
     expect(page.locator("#help")).to_be_visible()
-    press("Escape")
+    press("Enter")  # on its button
     expect(page.locator("#help")).to_be_hidden()
     page.locator("#tab-read").focus()
     press("ArrowRight")
@@ -625,7 +625,7 @@ def test_a_small_chart_is_not_blown_up_and_what_it_leaves_open_is_told(browser: 
 
 
 @given(chart=hostile_charts())
-@settings(max_examples=6, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=4, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_any_chart_makes_a_page_that_works(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory, chart: Chart
 ) -> None:
