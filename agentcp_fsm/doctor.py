@@ -93,9 +93,7 @@ def server_named_by(agent_id: str, access_point: str | None, options: ClientOpti
     def find(credentials: Credentials | None) -> str:
         if credentials is None:
             raise _NotTried("the access point, which is asked for it, asks for the agent's certificate")
-        its_options = options.copy()
-        its_options.pop("server_name", None)  # the access point has a name of its own
-        with AccessPointClient(access_point_url(agent_id, access_point), **its_options) as client:
+        with AccessPointClient(access_point_url(agent_id, access_point), **options) as client:
             return client.config(credentials).heartbeat_server
 
     return find

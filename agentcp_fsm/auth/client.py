@@ -35,15 +35,13 @@ except PackageNotFoundError:  # run from its sources
 
 
 class ClientOptions(TypedDict, total=False):
-    """The options of `AuthClient` that say whom to trust, for whoever passes them on to one.
-
-    ``server_name`` is not among them: it is one server's, not for instance its access point's.
-    """
+    """The options of `AuthClient` that say whom to trust, for whoever passes them on to one."""
 
     verify: bool | str | os.PathLike[str]
     allow_insecure_http: bool
     server_proof: ServerProofPolicy | None
     trust_roots: Sequence[x509.Certificate] | None
+    server_name: str | None
     allow_insecure_any_server_name: bool
     allow_insecure_private_issuers: bool
 

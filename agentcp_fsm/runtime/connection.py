@@ -143,7 +143,8 @@ class _Face(ABC):
 
         Returns at once: the access point is asked as part of signing in, and asked again when nothing comes of the
         server that it named.  ``access_point`` is a name such as agentid.pub, or a URL; without it, the agent id's last
-        two labels are the name.  The other options are those of `AuthClient`, for access point and server alike.
+        two labels are the name.  The other options are those of `AuthClient`, for access point and server alike, but
+        for ``server_name``, which is the server's.
         """
         from agentcp_fsm.runtime.sign_in import DiscoveredSignIn  # here, as in `__init__`
 

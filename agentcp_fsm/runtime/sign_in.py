@@ -30,6 +30,8 @@ from agentcp_fsm.session import Session
 
 logger = logging.getLogger(__name__)
 
+EXAMPLE = "https://heartbeat.example"
+"""A server's URL that works, to try options with."""
 SESSIONS_REMEMBERED = 8
 """A server may be left before its session is signed out: so many of the latest sessions are signed out where they are
 from.  Each attempt has one at most, so these are far more than can be waiting."""
@@ -122,7 +124,8 @@ class DiscoveredSignIn:
         """Check what an application gave; raises ConfigError for what cannot work."""
         credentials = _checked(agent_id, credentials)
         url = access_point_url(agent_id, access_point)
-        AccessPointClient(url, **options)  # raises for what cannot work, before anything is begun
+        for client in (AccessPointClient(url, **options), AuthClient(EXAMPLE, **options)):
+            client.close()  # to make them raises for what cannot work, before anything is begun
         return cls(credentials, url, config, options)
 
     def on(self, hub: Hub) -> DiscoveringAuthenticator:

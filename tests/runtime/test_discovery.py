@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from agentcp_fsm import (
     AsyncConnection,
@@ -111,7 +112,7 @@ def test_over_ipv6(credentials: Credentials) -> None:
         (ALICE, {"verify": False}, ConfigError),
         (ALICE, {"verify": "/nowhere"}, ConfigError),
         (ALICE, {"trust_roots": []}, ConfigError),
-        (ALICE, {"allow_insecure_any_server_name": True}, ConfigError),
+        (ALICE, {"server_name": "heartbeat.example"}, ConfigError),
         (ALICE, {"codec": "json"}, ConfigError),
         (ALICE, {"credentials": None}, ConfigError),
     ],
@@ -124,18 +125,28 @@ def test_what_cannot_work_is_refused_at_once(
 
 
 def test_access_point_and_server_prove_themselves_alike(credentials: Credentials) -> None:
+    """To the same roots; `server_name` is what the server is called, not the access point."""
     root = certificates.make_identity("root", authority=True)
-    proven = certificates.make_identity("server", root, names=[certificates.LOOPBACK])
+    names = [certificates.LOOPBACK, x509.DNSName("heartbeat.example")]
+    proven = certificates.make_identity("server", root, names=names)
     own = Credentials.from_pem("server", proven.key_pem, proven.certificate_pem)
 
     def discovered(server: ServerThread, **options: Any) -> Connection:
         return Connection.discover(ALICE, credentials=credentials, access_point=server.url, config=PATIENT, **options)
 
     with ServerThread(next_beat=0.05, credentials=own) as server:
-        with discovered(server, trust_roots=[root.certificate]) as connection:
-            online(connection)
-        server.set_faults(access_point=SignInFault.BAD_PROOF)
+        for name in (None, "heartbeat.example"):
+            with discovered(server, trust_roots=[root.certificate], server_name=name) as connection:
+                online(connection)
         told: list[ReportTransition] = []
+        asked = server.statistics().configs
+        connection = discovered(server, trust_roots=[root.certificate], server_name="elsewhere.example")
+        connection.on_transition(told.append)
+        with connection:
+            until(lambda: any(each.dest == State.BACKOFF for each in told))
+        assert server.statistics().configs == asked + 1, "the access point proved itself"
+        server.set_faults(access_point=SignInFault.BAD_PROOF)
+        told.clear()
         connection = discovered(server)
         connection.on_transition(told.append)
         with connection:
@@ -297,14 +308,3 @@ def test_stop_is_prompt_while_the_access_point_hangs(
         assert connection.stop()
         assert time.monotonic() - began < 5
     assert caplog.text == ""
-
-
-def test_a_sign_out_that_hangs_leaves_nothing_behind(access_point: ServerThread, credentials: Credentials) -> None:
-    with nothing_left():
-        connection = discover(
-            access_point, credentials, replace(PATIENT, sign_out_timeout=0.3, read_timeout=30.0, sign_in_timeout=30.0)
-        )
-        connection.start()
-        online(connection)
-        access_point.set_faults(sign_out=SignInFault.HANG)
-        assert connection.stop()
