@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from agentcp_fsm.diagram.colours import COLOURS, PAPERS
 from agentcp_fsm.diagram.formats import OVERVIEW, Theme
 from agentcp_fsm.diagram.names import identifiers
-from agentcp_fsm.diagram.views import Scope, View, row_steps, view_of
+from agentcp_fsm.diagram.views import Scope, View, check_states, row_steps, view_of
 from agentcp_fsm.engine import Chart, Row
 
 
@@ -18,8 +18,9 @@ def plantuml(chart: Chart, view: str = OVERVIEW) -> str:
     has a line for each row, with the guards in brackets.  The full view also has the rows that stay in a state, inside
     of it, but for those that are ignored.
 
-    Raises ChartError for a view that the chart does not have.
+    Raises ChartError for a view that the chart does not have, and for a state that it names and does not have.
     """
+    check_states(chart)
     return "".join(f"{line}\n" for line in _lines(chart, view_of(chart, view)))
 
 

@@ -63,20 +63,27 @@ def view_of(chart: Chart, text: str) -> View:
 
 
 def check_states(chart: Chart) -> None:
-    """Raise ChartError if the chart names a state that it does not have: nothing could be drawn of it."""
+    """Raise ChartError if the chart begins in a state, or a row names one, that it does not have."""
+    if chart.initial not in chart.state_names:
+        raise ChartError(f"{chart.name}: the initial state {str(chart.initial)!r} is unknown; {_remedy(chart)}")
+    _check_rows(chart)
+
+
+def _check_rows(chart: Chart) -> None:
     known = frozenset(chart.state_names)
-    remedy = f"the chart has {', '.join(chart.state_names)}: check() the chart"
-    if chart.initial not in known:
-        raise ChartError(f"{chart.name}: the initial state {str(chart.initial)!r} is unknown; {remedy}")
     for row in chart.rows:
         for name in (*chart.sources(row), *(() if row.dest in (None, SAME) else (row.dest,))):
             if name not in known:
-                raise ChartError(f"{chart.name}: row <{row}> names the unknown state {str(name)!r}; {remedy}")
+                raise ChartError(f"{chart.name}: row <{row}> names the unknown state {str(name)!r}; {_remedy(chart)}")
+
+
+def _remedy(chart: Chart) -> str:
+    return f"the chart has {', '.join(chart.state_names)}: check() the chart"
 
 
 def steps(chart: Chart) -> Iterator[Step]:
-    """Every step from a state to one that follows it, once; raises ChartError as `check_states` does."""
-    check_states(chart)
+    """Every step from a state to one that follows it, once; raises ChartError if a row names an unknown state."""
+    _check_rows(chart)
     order = {name: index for index, name in enumerate(chart.state_names)}
     found = {step for row in chart.rows for step in row_steps(chart, row)}
     return iter(sorted(found, key=lambda step: [order[name] for name in step]))
