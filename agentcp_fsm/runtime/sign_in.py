@@ -199,7 +199,7 @@ class DiscoveringAuthenticator:
         """End a session, at the server that it is from; raises SignInError."""
         with self._lock:
             client = self._clients.pop(session)
-        client.sign_out(self._credentials.agent_id, session)
+        client.sign_out(self._credentials.agent_id, session, timeout=self._config.sign_out_timeout)
 
     def query_online_state(self, session: Session, agents: Sequence[str], abandonment: Abandonment) -> list[Any]:
         """Ask which of `agents` are online; raises SignInError."""

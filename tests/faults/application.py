@@ -65,6 +65,8 @@ class Reading:
     """Seconds of processor time so far."""
     memory: int
     """Bytes of it that are in memory."""
+    memory_peak: int
+    """The most that ever were."""
     held: Resources
     state: State
     reason: str
@@ -79,6 +81,13 @@ class Reading:
     invitations: int
     haste: float
     """The least time between two sign-ins, in seconds, those that follow a start excepted; infinite for none."""
+
+
+def _memory_peak() -> int:
+    """Of this program: what `resource` says would include the process that it was forked from."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    kilobytes = next(line.split()[1] for line in status if line.startswith("VmHWM:"))
+    return int(kilobytes) * 1024
 
 
 class Application:
@@ -175,6 +184,7 @@ class Application:
             at=time.monotonic(),
             processor=time.process_time(),
             memory=int(Path("/proc/self/statm").read_text().split()[1]) * PAGE,
+            memory_peak=_memory_peak(),
             held=Resources.held(),
             state=health.state,
             reason=health.reason,

@@ -330,7 +330,7 @@ def _outcome(bench: Bench, begun: Reading, after: Reading, seconds: float, stopp
             losses=after.losses - begun.losses,
             unanswered=max((after.heartbeats - begun.heartbeats) - (after.answers - begun.answers), 0),
             processor=after.processor - begun.processor,
-            memory=max(bench.exit.memory - begun.memory, 0) / 1e6,
+            memory=max(after.memory_peak - begun.memory, 0) / 1e6,
             haste=after.haste,
             stopping=stopping,
             left=left,

@@ -59,7 +59,7 @@ def serve_as_template(control: Connection) -> Connection | None:
             return None
         if task != "fork":
             pid, status, usage = os.wait4(task, os.WNOHANG)
-            result = (os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+            result = (os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime)
             control.send(result if pid else None)
             continue
         channel, errors = recv_handle(control), recv_handle(control)

@@ -47,14 +47,12 @@ class Ended:
     """As `subprocess` has it: 0 is well, -9 is killed."""
     processor: float
     """Seconds of processor time in its whole life."""
-    memory: int
-    """The most bytes that were in memory at once."""
     errors: str
     """What it wrote to its standard error: tracebacks among it."""
 
 
-Usage = tuple[int, float, int]
-"""Exit status, seconds of processor time, kilobytes of memory at the most."""
+Usage = tuple[int, float]
+"""Exit status and seconds of processor time."""
 
 
 class ChildError(AssertionError):
@@ -164,8 +162,7 @@ class Process(Generic[Subject]):
                 self.signal(signal.SIGKILL)
             result = self._life.wait(PATIENCE)
             assert result is not None
-        status, processor, kilobytes = result
-        self._ended = Ended(status, processor, kilobytes * 1024, self.errors())
+        self._ended = Ended(*result, self.errors())
         self._channel.close()
         self._errors.close()
         if late:
@@ -205,7 +202,7 @@ class _Launched:
             pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
             if pid:
                 self._process.returncode = os.waitstatus_to_exitcode(status)
-                return self._process.returncode, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+                return self._process.returncode, usage.ru_utime + usage.ru_stime
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.005)

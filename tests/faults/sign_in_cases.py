@@ -51,23 +51,23 @@ TRANSIENT = {
 
 CASES = (
     *(
-        Case(name=name, fault=sign_in(fault, 2), config=QUICK, within=3, sign_ins=4, losses=1)
+        Case(name=name, fault=sign_in(fault, 2), config=QUICK, within=3, sign_ins=8, losses=1)
         for name, fault in TRANSIENT.items()
     ),
     *(
         Case(name=f"{name}, at the first start", fault=sign_in(TRANSIENT[name], 2), config=QUICK, online=False,
-             within=3, sign_ins=4)
+             within=3, sign_ins=8)
         for name in ("sign-in refused: nobody listens", "sign-in hangs", "sign-in answered 500")
     ),
     *(
         Case(name=f"sign-in answered {status}, a rejection", fault=sign_in(f"status status {status}", 1), config=QUICK,
-             within=3, sign_ins=2, losses=1)
+             within=3, sign_ins=4, losses=1)
         for status in (400, 403, 404)
     ),
     Case(name="sign-in answered 429, Retry-After: 1", fault=sign_in("status status 429 retry_after 1", 1),
-         config=QUICK, within=2.5, sign_ins=2, losses=1),
+         config=QUICK, within=2.5, sign_ins=4, losses=1),
     Case(name="sign-in answered 429, Retry-After: a date", fault=retry_after_a_date,
-         config=QUICK, within=3.5, sign_ins=2, losses=1),
+         config=QUICK, within=3.5, sign_ins=4, losses=1),
     Case(name="sign-in answered 503, Retry-After: 1", fault=sign_in("status status 503 retry_after 1", 1),
-         config=QUICK, within=2.5, sign_ins=2, losses=1),
+         config=QUICK, within=2.5, sign_ins=4, losses=1),
 )  # fmt: skip

@@ -13,6 +13,7 @@ import pytest
 
 from agentcp_fsm import Config, ConfigError, Connection, Invitation, ReportTransition, State, WireError
 from tests.runtime.peer import FAST, INVITATION, Peer, nothing_left
+from tests.waiting import until
 
 
 def connect(peer: Peer, agent_id: str = "alice.agentid.pub", config: Config = FAST) -> Connection:
@@ -131,10 +132,10 @@ def test_a_401_leads_to_a_new_sign_in_and_the_new_address() -> None:
         peer.wait(lambda: peer.sign_ins >= 2)
         peer.next_beat = 50
         peer.move()
-        peer.wait(lambda: peer.heartbeats > 0)
-        assert connection.wait_for(State.ONLINE, timeout=10)
+        host, port = peer.socket.getsockname()
+        assert f"{host}:{port}" != first
+        until(lambda: connection.health().server == f"{host}:{port}" and connection.state is State.ONLINE)
         assert connection.health().statistics.losses >= 1
-        assert connection.health().server != first
 
 
 def test_a_sign_in_that_fails_is_tried_again_and_a_rejection_reported() -> None:
