@@ -39,3 +39,7 @@ class SDKError(AgentCPError):
 
 class RendererError(AgentCPError, RuntimeError):
     """A picture cannot be drawn, because its renderer is not installed or failed; the text names the remedy."""
+
+
+class DiagramFileError(AgentCPError):
+    """A file can hold no diagram; the text names the file and the remedy."""

@@ -4,6 +4,7 @@ Importing this package imports requests and cryptography; ``import agentcp_fsm``
 """
 
 from agentcp_fsm.abandonment import Abandonment
+from agentcp_fsm.auth.chain import ChainVerifier
 from agentcp_fsm.auth.client import AuthClient, ClientOptions
 from agentcp_fsm.auth.credentials import Credentials
 from agentcp_fsm.auth.discovery import (
@@ -14,6 +15,7 @@ from agentcp_fsm.auth.discovery import (
     access_point_url,
 )
 from agentcp_fsm.auth.failures import FailureKind, SignInError
+from agentcp_fsm.auth.issuers import IssuerFetcher
 from agentcp_fsm.auth.proof import ServerProof, ServerProofPolicy, load_trust_roots, verify_server_proof
 from agentcp_fsm.auth.transport import Timeouts, Transport
 
@@ -22,11 +24,13 @@ __all__ = [
     "AccessPointClient",
     "AccessPointConfig",
     "AuthClient",
+    "ChainVerifier",
     "ClientOptions",
     "Credentials",
     "DiscoveryError",
     "DiscoveryStep",
     "FailureKind",
+    "IssuerFetcher",
     "ServerProof",
     "ServerProofPolicy",
     "SignInError",

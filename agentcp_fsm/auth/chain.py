@@ -130,7 +130,7 @@ class ChainVerifier:
             PolicyBuilder().store(self._store).build_server_verifier(subject := x509.DNSName(name))
         except ValueError as error:
             raise ConfigError(
-                f"no certificate can have the server name {name!r} ({error}): give a host name or an IP address"
+                f"no certificate can have the name {name!r} ({error}): give the one it has as server_name"
             ) from error
         return subject
 
@@ -165,7 +165,9 @@ class ChainVerifier:
                     continue
                 if found := [each for each in fetched if each not in others and _issued(certificate, each)]:
                     return found
-                failure = unproven(f"what is at {url} did not issue the certificate of {_text(certificate.subject)}")
+                failure = unproven(
+                    f"what is at {quoted(url)} did not issue the certificate of {_text(certificate.subject)}"
+                )
         raise failure or unproven(f"no trusted root vouches for its certificate ({why})")
 
     def _ends(self, server: x509.Certificate, others: Sequence[x509.Certificate]) -> Iterator[x509.Certificate]:

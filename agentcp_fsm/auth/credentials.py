@@ -105,10 +105,16 @@ class CredentialFiles:
     @classmethod
     def of(cls, directory: str | os.PathLike[str], agent_id: str) -> Self:
         """Find them as `Credentials.load` does; raises `CredentialsError` for an impossible agent id."""
+        files = cls.below(directory, agent_id)
+        if files.key.parent.is_dir():
+            return files
+        return cls(Path(directory) / files.key.name, Path(directory) / files.certificate.name)
+
+    @classmethod
+    def below(cls, directory: str | os.PathLike[str], agent_id: str) -> Self:
+        """Name them as the SDK does below its data folder; raises `CredentialsError` for an impossible agent id."""
         _check_agent_id(agent_id)
         folder = Path(directory) / agent_id / "private" / "certs"
-        if not folder.is_dir():
-            folder = Path(directory)
         return cls(folder / f"{agent_id}.key", folder / f"{agent_id}.crt")
 
     def read(self) -> tuple[bytes, bytes]:
@@ -178,6 +184,17 @@ def load_key(data: bytes, name: str, password: str | None) -> ec.EllipticCurvePr
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise CredentialsError(f"{name} is not an elliptic-curve key: AgentCP signs with ECDSA only")
     return key
+
+
+def is_encrypted(data: bytes) -> bool:
+    """Whether this is a key in PEM that needs a password."""
+    try:
+        load_pem_private_key(data, None)
+    except TypeError:
+        return True
+    except (ValueError, UnsupportedAlgorithm):
+        pass
+    return False
 
 
 def _decrypted(data: bytes, name: str, password: str | None) -> PrivateKeyTypes:

@@ -105,7 +105,7 @@ def access_point_url(agent_id: str, access_point: str | None = None) -> str:
 class AccessPointClient(AuthClient):
     """Asks one access point, on behalf of whatever agent; the options are those of `AuthClient`.
 
-    ``url`` is one that `access_point_url` returned.
+    ``url`` is one that `access_point_url` returned.  ``server_name`` is the heartbeat server's, and of no use here.
     """
 
     def __init__(
@@ -116,6 +116,7 @@ class AccessPointClient(AuthClient):
         transport: Transport | None = None,
         **options: Unpack[ClientOptions],
     ) -> None:
+        options.pop("server_name", None)
         super().__init__(url, timeouts=timeouts, transport=transport, **options)
         self._allow_insecure_http = options.get("allow_insecure_http", False)
 

@@ -18,7 +18,7 @@ import urllib3
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from agentcp_fsm.auth.failures import unproven
+from agentcp_fsm.auth.failures import quoted, unproven
 from agentcp_fsm.auth.transport import FAILURES, MAX_ANSWER, Call, abandoned, failure, patient, present, read_body
 
 FETCH_TIME = 5.0
@@ -49,36 +49,41 @@ class IssuerFetcher:
         """
         limits = replace(call.timeouts, total=FETCH_TIME)
         call = replace(call, timeouts=limits, deadline=min(call.deadline, time.monotonic() + FETCH_TIME))
+        place = quoted(url)
         try:
             status, body = self._get(url, call)
         except FAILURES as error:
-            raise failure(f"the issuer of the server's certificate, {url}", call, error) from error
+            raise failure(f"the issuer of the server's certificate, {place}", call, error) from error
         if status != 200:
             # A redirect could lead anywhere; an authority's URL is fixed for years in what it signed.
-            raise unproven(f"its certificate's issuer is not at {url}, which answers HTTP status {status}")
+            raise unproven(f"its certificate's issuer is not at {place}, which answers HTTP status {status}")
         if len(body) > MAX_ANSWER:
-            raise unproven(f"what is at {url} is larger than {MAX_ANSWER} bytes, too large for an issuer's certificate")
+            raise unproven(
+                f"what is at {place} is larger than {MAX_ANSWER} bytes, too large for an issuer's certificate"
+            )
         try:
             if b"-----BEGIN" in body:
                 return x509.load_pem_x509_certificates(body)[:MAX_CERTIFICATES]
             return [x509.load_der_x509_certificate(body)]
         except (ValueError, x509.InvalidVersion) as error:
-            raise unproven(f"what is at {url} is no issuer's certificate") from error
+            raise unproven(f"what is at {place} is no issuer's certificate") from error
 
     def _get(self, url: str, call: Call) -> tuple[int, bytes]:
         try:
             parts = urllib3.util.parse_url(url)
         except urllib3.exceptions.LocationParseError as error:
-            raise unproven(f"its certificate's issuer is said to be at {url!r}, which is no URL") from error
+            raise unproven(f"its certificate's issuer is said to be at {quoted(url)}, which is no URL") from error
         if parts.scheme not in ("http", "https") or not parts.host or parts.auth:
-            raise unproven(f"its certificate's issuer is said to be at {url!r}: only http and https are asked")
+            raise unproven(
+                f"its certificate's issuer is said to be at {quoted(url) or 'nowhere'}: only http and https are asked"
+            )
         host = parts.host.strip("[]")
         port = parts.port or (443 if parts.scheme == "https" else 80)
         addresses = self._allowed(host, _look_up(host, port, call), url)
         refusal: Exception | None = None
         for address in addresses[:MAX_ADDRESSES]:
             if call.abandoned:
-                raise abandoned(url)
+                raise abandoned(quoted(url))
             try:
                 # To the very address that was judged: a second look-up could find another.
                 with self._pool(parts.scheme, host, address, port) as pool, present(call):
@@ -106,7 +111,7 @@ class IssuerFetcher:
         allowed = [address for address in addresses if self.allow_insecure_private or is_public(address)]
         if not allowed:
             raise unproven(
-                f"its certificate's issuer is said to be at {url}, which is inside a private network"
+                f"its certificate's issuer is said to be at {quoted(url)}, which is inside a private network"
                 f" ({host} is {addresses[0]}); only allow_insecure_private_issuers lets such addresses be asked"
             )
         return allowed

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentcp_fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme
+from agentcp_fsm.diagram.views import VIEWS
 from agentcp_fsm.errors import AgentCPError, ConfigError, CredentialsError
 
 if TYPE_CHECKING:
-    from agentcp_fsm.auth import Credentials
+    from agentcp_fsm.auth import ClientOptions, Credentials
 
 WRONG = 2
 """The exit status of a command that was told something that cannot work."""
@@ -36,6 +38,8 @@ app = typer.Typer(
 )
 identity = typer.Typer(help="Throwaway identities, for use with a local server.")
 app.add_typer(identity, name="identity")
+diagram = typer.Typer(invoke_without_command=True)
+app.add_typer(diagram, name="diagram")
 
 
 class LogLevel(StrEnum):
@@ -55,6 +59,49 @@ PasswordFile = Annotated[
     Path | None, typer.Option(help="A file whose first line is the key's password; else it is asked for if needed.")
 ]
 PasswordEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the key's password.")]
+ServerURL = Annotated[
+    str | None, typer.Option(help="The heartbeat server's URL; else the agent's access point is asked for it.")
+]
+AccessPoint = Annotated[
+    str | None,
+    typer.Option(help="The access point to ask, a name or a URL; else the agent id's last two labels name it."),
+]
+CaFile = Annotated[
+    Path | None, typer.Option(help="Certificate authorities (PEM) of the server's TLS, to trust instead of the usual.")
+]
+TrustRoots = Annotated[
+    Path | None,
+    typer.Option(help="Root certificates (PEM) that must vouch for the server's own proof; they ask for one."),
+]
+ServerName = Annotated[
+    str | None, typer.Option(help="The name that they must vouch for, if it is not that of the server's URL.")
+]
+RequireServerProof = Annotated[
+    bool | None,
+    typer.Option(
+        "--require-server-proof/--insecure-accept-no-server-proof",
+        help="Whether a server that does not prove itself is refused; without --trust-roots it is not.",
+        show_default=False,
+    ),
+]
+AllowHttp = Annotated[
+    bool, typer.Option("--insecure-allow-http", help="Sign in over plain http, for all on the way to read.")
+]
+AllowAnyServerName = Annotated[
+    bool,
+    typer.Option("--insecure-allow-any-server-name", help="Let any certificate of the trust roots be the server's."),
+]
+AllowPrivateIssuers = Annotated[
+    bool,
+    typer.Option(
+        "--insecure-allow-private-issuers",
+        help="Let the server's proof have this machine ask private addresses for issuers.",
+    ),
+]
+Codec = Annotated[str, typer.Option(help="The datagrams' format: agentcp or protobuf.")]
+ChartName = Annotated[
+    str, typer.Option("--from", metavar="MODULE:NAME", help="The chart; modules of the present folder count.")
+]
 Logging = Annotated[LogLevel, typer.Option("--log-level", help="What to log to standard error.")]
 
 
@@ -119,6 +166,72 @@ def chart(
     show_chart(state or [], trigger or [], ignored, json)
 
 
+@diagram.callback()
+def show_diagram(
+    context: typer.Context,
+    format: Annotated[
+        str | None, typer.Option(help="By default what the file's name says, or mermaid.", metavar=" | ".join(FORMATS))
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="By default standard output; in a Markdown page the diagram.")
+    ] = None,
+    check: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Only tell, by the exit status, whether the file is stale (repeatable)."),
+    ] = None,
+    chart: ChartName = "agentcp_fsm.chart:CHART",
+    view: Annotated[str | None, typer.Option(help=VIEWS, metavar="VIEW")] = None,
+    theme: Annotated[Theme | None, typer.Option(help="The pages that a picture is for.")] = None,
+) -> None:
+    """Draw the chart, or write it down for other programs.
+
+    In a Markdown page a diagram is kept between the lines <!-- diagram:begin --> and <!-- diagram:end -->.
+    """
+    from agentcp_fsm.cli.diagram import show_diagram
+
+    if context.invoked_subcommand is None:
+        raise typer.Exit(show_diagram(format, output, check or [], chart, view, theme))
+
+
+@diagram.command("docs")
+def diagram_docs(
+    folder: Annotated[Path, typer.Argument(help="Where they are to be.")] = Path("docs/diagram"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Only tell, by the exit status, whether one is stale.")
+    ] = False,
+    chart: ChartName = "agentcp_fsm.chart:CHART",
+) -> None:
+    """Write the diagrams that documents show: the overview, the full diagram, the table and the page."""
+    from agentcp_fsm.cli.diagram import write_docs
+
+    raise typer.Exit(write_docs(folder, check, chart))
+
+
+@diagram.command("diff")
+def diagram_diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A git revision, or a file that --format json wrote.")],
+    new: Annotated[str | None, typer.Argument(metavar="NEW", help="The same; by default the work tree.")] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="By default what the file's name says, or text.", metavar=" | ".join(DIFF_FORMATS)),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default standard output.")] = None,
+    chart: Annotated[
+        str, typer.Option("--from", metavar="MODULE:NAME", help="The chart, from the repository's top or its src.")
+    ] = "agentcp_fsm.chart:CHART",
+    theme: Annotated[Theme | None, typer.Option(help="The pages that a picture is for.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs, 0 if not.")] = False,
+) -> None:
+    """Show what differs between two charts: rows, their order, states and words.
+
+    The modules of a revision are imported, which runs its code.
+    """
+    from agentcp_fsm.cli.diagram_diff import show_difference
+
+    raise typer.Exit(show_difference(old, new, "json" if json else format, output, chart, theme, exit_code))
+
+
 @app.command()
 def demo(
     fast: Annotated[bool, typer.Option("--fast", help="In less than 10 seconds.")] = False,
@@ -140,25 +253,18 @@ def demo(
 def connect(
     agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
     data: Data,
-    server: Annotated[
-        str | None, typer.Option(help="The heartbeat server's URL; else the agent's access point is asked for it.")
-    ] = None,
-    access_point: Annotated[
-        str | None,
-        typer.Option(help="The access point to ask, a name or a URL; else the agent id's last two labels name it."),
-    ] = None,
+    server: ServerURL = None,
+    access_point: AccessPoint = None,
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
-    ca_file: Annotated[
-        Path | None, typer.Option(help="Certificate authorities (PEM) to trust instead of the usual.")
-    ] = None,
-    require_server_proof: Annotated[
-        bool, typer.Option("--require-server-proof", help="Refuse a server that does not prove itself.")
-    ] = False,
-    insecure_allow_http: Annotated[
-        bool, typer.Option("--insecure-allow-http", help="Sign in over plain http, for all on the way to read.")
-    ] = False,
-    codec: Annotated[str, typer.Option(help="The datagrams' format: agentcp or protobuf.")] = "agentcp",
+    ca_file: CaFile = None,
+    trust_roots: TrustRoots = None,
+    server_name: ServerName = None,
+    require_server_proof: RequireServerProof = None,
+    insecure_allow_http: AllowHttp = False,
+    insecure_allow_any_server_name: AllowAnyServerName = False,
+    insecure_allow_private_issuers: AllowPrivateIssuers = False,
+    codec: Codec = "agentcp",
     json: Json = False,
     log_level: Logging = LogLevel.ERROR,
 ) -> None:
@@ -166,26 +272,81 @@ def connect(
 
     The first Ctrl-C signs out, the second leaves at once.
     """
-    from agentcp_fsm.auth import AuthClient, ClientOptions, ServerProofPolicy
+    from agentcp_fsm.auth import AuthClient
     from agentcp_fsm.cli.connect import run_connection
     from agentcp_fsm.runtime import Connection
 
     _log(log_level)
-    if server is not None and access_point is not None:
-        raise ConfigError("--server and --access-point exclude each other: give one, or neither")
+    _check_server(server, access_point)
+    trust = _trust(
+        ca_file,
+        trust_roots,
+        server_name,
+        require_server_proof,
+        insecure_allow_http,
+        insecure_allow_any_server_name,
+        insecure_allow_private_issuers,
+    )
     credentials = _credentials(data, agent_id, password_file, password_env)
-    trust: ClientOptions = {
-        "verify": True if ca_file is None else ca_file,
-        "allow_insecure_http": insecure_allow_http,
-        "server_proof": ServerProofPolicy.REQUIRE if require_server_proof else ServerProofPolicy.VERIFY_IF_OFFERED,
-    }
     if server is None:
         connection = Connection.discover(
             agent_id, credentials=credentials, access_point=access_point, codec=codec, **trust
         )
     else:
-        connection = Connection(agent_id, credentials=credentials, client=AuthClient(server, **trust), codec=codec)
+        client = AuthClient(server, **trust)
+        connection = Connection(agent_id, credentials=credentials, client=client, codec=codec)
     raise typer.Exit(run_connection(connection, json))
+
+
+@app.command()
+def doctor(
+    agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
+    data: Data,
+    server: ServerURL = None,
+    access_point: AccessPoint = None,
+    password_file: PasswordFile = None,
+    password_env: PasswordEnv = None,
+    ca_file: CaFile = None,
+    trust_roots: TrustRoots = None,
+    server_name: ServerName = None,
+    require_server_proof: RequireServerProof = None,
+    insecure_allow_http: AllowHttp = False,
+    insecure_allow_any_server_name: AllowAnyServerName = False,
+    insecure_allow_private_issuers: AllowPrivateIssuers = False,
+    codec: Codec = "agentcp",
+    json: Json = False,
+    log_level: Logging = LogLevel.ERROR,
+) -> None:
+    """Check what an agent needs to be reachable, and say what to do.
+
+    Files, key, certificate, the way to the server, sign-in, heartbeats and the clock, one after the other.  It signs in
+    and out: while the agent is connected elsewhere, that may end its session.  The exit status is 0 only if all is
+    well, 1 if a step failed, was skipped or has a warning.
+    """
+    from agentcp_fsm.cli.doctor import run_doctor
+    from agentcp_fsm.doctor import Examination, server_at, server_named_by
+
+    _log(log_level)
+    _check_server(server, access_point)
+    trust = _trust(
+        ca_file,
+        trust_roots,
+        server_name,
+        require_server_proof,
+        insecure_allow_http,
+        insecure_allow_any_server_name,
+        insecure_allow_private_issuers,
+    )
+    examination = Examination(
+        agent_id,
+        data,
+        server_named_by(agent_id, access_point, trust) if server is None else server_at(server),
+        password=_password(password_file, password_env),
+        ask_password=(lambda: _ask_password(agent_id)) if sys.stdin.isatty() else None,
+        codec=codec,
+        options=trust,
+    )
+    raise typer.Exit(run_doctor(examination, json))
 
 
 @app.command()
@@ -215,7 +376,10 @@ def new_identity(
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
 ) -> None:
-    """Make a key and a self-signed certificate as the SDK keeps them; only a local server believes them."""
+    """Make a key and a self-signed certificate as the SDK keeps them; only a local server believes them.
+
+    Nothing is overwritten.  Without a password the key is not encrypted, and the SDK does not load it.
+    """
     from agentcp_fsm.auth.identity import make_identity
 
     make_identity(data, agent_id, _password(password_file, password_env))
@@ -228,6 +392,40 @@ def _log(level: LogLevel) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
+
+
+def _check_server(server: str | None, access_point: str | None) -> None:
+    if server is not None and access_point is not None:
+        raise ConfigError("--server and --access-point exclude each other: give one, or neither")
+
+
+def _trust(
+    ca_file: Path | None,
+    trust_roots: Path | None,
+    server_name: str | None,
+    require_server_proof: bool | None,
+    allow_http: bool,
+    allow_any_server_name: bool,
+    allow_private_issuers: bool,
+) -> ClientOptions:
+    """Return the options that say whom to trust."""
+    from agentcp_fsm.auth import ServerProofPolicy, load_trust_roots
+
+    policies = {None: None, True: ServerProofPolicy.REQUIRE, False: ServerProofPolicy.VERIFY_IF_OFFERED}
+    return {
+        "verify": True if ca_file is None else ca_file,
+        "trust_roots": None if trust_roots is None else load_trust_roots(trust_roots),
+        "server_name": server_name,
+        "server_proof": policies[require_server_proof],
+        "allow_insecure_http": allow_http,
+        "allow_insecure_any_server_name": allow_any_server_name,
+        "allow_insecure_private_issuers": allow_private_issuers,
+    }
+
+
+def _ask_password(agent_id: str) -> str:
+    password: str = typer.prompt(f"password of {agent_id}", hide_input=True)
+    return password
 
 
 def _password(file: Path | None, variable: str | None) -> str | None:
@@ -257,4 +455,4 @@ def _credentials(data: Path, agent_id: str, file: Path | None, variable: str | N
     except CredentialsError as error:
         if password is not None or "password" not in str(error) or not sys.stdin.isatty():
             raise
-        return Credentials.load(data, agent_id, password=typer.prompt(f"password of {agent_id}", hide_input=True))
+        return Credentials.load(data, agent_id, password=_ask_password(agent_id))

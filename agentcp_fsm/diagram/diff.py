@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from agentcp_fsm.diagram.views import check_states
 from agentcp_fsm.engine import SAME, Chart, ChartState, Row
 
 WORDS = frozenset({"meaning", "owns", "role", "reason"})
@@ -60,7 +61,10 @@ class CellChange:
     @property
     def parts(self) -> dict[str, Change]:
         """What changed in a row that both charts have, by the names of its parts."""
-        return {} if self.old is None or self.new is None else _parts(self.old, self.new)
+        if self.old is None or self.new is None:
+            return {}
+        parts = _parts(self.old, self.new)
+        return parts | ({"dest": (dest_of(self.old), dest_of(self.new))} if "dest" in parts else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,8 @@ class Difference:
         """The changes of cells, those that are the same in several states together; by trigger, removed ones first."""
         together: dict[object, list[CellChange]] = {}
         for cell in self.cells:
-            key = (cell.trigger, cell.kind, cell.moved, _alike(cell.old), _alike(cell.new))
+            places = (cell.old_position, cell.new_position) if cell.moved else None
+            key = (cell.trigger, cell.kind, places, _alike(cell.old), _alike(cell.new))
             together.setdefault(key, []).append(cell)
         order = {trigger: index for index, trigger in enumerate(dict.fromkeys(self.new.triggers + self.old.triggers))}
         kinds = [Kind.REMOVED, Kind.CHANGED, Kind.ADDED]
@@ -162,7 +167,9 @@ class Difference:
 
 
 def difference(old: Chart, new: Chart) -> Difference:
-    """What differs between two charts."""
+    """What differs between two charts; raises ChartError if one of them names a state that it does not have."""
+    for chart in (old, new):
+        check_states(chart)
     old_states = {str(state.name): state for state in old.states}
     new_states = {str(state.name): state for state in new.states}
     states = (
@@ -202,6 +209,11 @@ def cell(chart: Chart, state: str, trigger: str) -> tuple[Row, ...]:
         )
         for row in chart.cell(state, trigger)
     )
+
+
+def dest_of(row: Row) -> str | None:
+    """Where a row of one state leads, told so that it holds in others: ``"="`` if it leads back."""
+    return SAME if row.dest == row.source[0] else row.dest
 
 
 def _cell_changes(old: Sequence[Row], new: Sequence[Row]) -> Iterator[CellChange]:
@@ -268,11 +280,10 @@ def _parts(old: Row | ChartState, new: Row | ChartState) -> dict[str, Change]:
 
 
 def _alike(row: Row | None) -> object:
-    """What a row says, whatever state it is of; one that leads back to its state does so in each of them."""
+    """What a row says, whatever state it is of."""
     if row is None:
         return None
-    dest = SAME if row.dest == row.source[0] else row.dest
-    return dest, row.prepare, row.conditions, row.unless, row.before, row.after, row.reason, row.ignored
+    return dest_of(row), row.prepare, row.conditions, row.unless, row.before, row.after, row.reason, row.ignored
 
 
 def _change(old: str, new: str) -> Change | None:
@@ -283,71 +294,6 @@ def _text_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[Te
     for name in dict.fromkeys([*new, *old]):
         if old.get(name) != new.get(name):
             yield TextChange(name, old.get(name), new.get(name))
-
-
-# In words ------------------------------------------------------------------------------------------------------------
-
-
-def summary(found: Difference) -> str:
-    """One line: how much differs, and whether that is behaviour or words only."""
-    if not found:
-        return "no differences"
-    kinds = {
-        "row": [change.cell.kind for change in found.rows()],
-        "state": [change.kind for change in found.states],
-        "guard": [change.kind for change in found.guards],
-        "action": [change.kind for change in found.actions],
-    }
-    counts = [
-        f"{number} {what}{'s' if number > 1 else ''} {kind}"
-        for what, those in kinds.items()
-        for kind in Kind
-        if (number := those.count(kind))
-    ]
-    for what, change in (("the initial state", found.initial), ("the name", found.name)):
-        if change:
-            counts.append(f"{what} changed")
-    verdict = "behaviour changes" if found.behaviour else "only words change, not behaviour"
-    return f"{', '.join(counts)}: {verdict}"
-
-
-def told(name: str, value: object) -> str:
-    """A part of a row or a state in words; `name` as in its class."""
-    if name == "dest":
-        return "stays" if value is None else str(value)
-    if isinstance(value, tuple):
-        return ", ".join(value) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value) if value else "none"
-
-
-def details(change: RowChange | StateChange) -> list[tuple[str, str, str]]:
-    """What changed: (the part's name in words, what it was, what it is)."""
-    cell = change.cell if isinstance(change, RowChange) else change
-    parts = cell.parts
-    found = [
-        (name.replace("dest", "leads to").replace("_", " "), told(name, old), told(name, new))
-        for name, (old, new) in parts.items()
-        if name not in {"conditions", "unless"}
-    ]
-    if isinstance(cell, CellChange) and cell.old and cell.new:
-        if parts.keys() & {"conditions", "unless"}:
-            found.insert(0, ("guards", _brackets(cell.old), _brackets(cell.new)))
-        if cell.moved:
-            assert cell.old_position is not None
-            assert cell.new_position is not None
-            found.append(("order", f"tried {_ordinal(cell.old_position)}", f"tried {_ordinal(cell.new_position)}"))
-    return found
-
-
-def _brackets(row: Row) -> str:
-    return f"[{', '.join(row.guards)}]"
-
-
-def _ordinal(position: int) -> str:
-    number = position + 1
-    return f"{number}{'th' if number in (11, 12, 13) else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
 def as_data(found: Difference) -> dict[str, Any]:
@@ -370,7 +316,7 @@ def as_data(found: Difference) -> dict[str, Any]:
                 "kind": change.cell.kind,
                 "trigger": change.cell.trigger,
                 "states": list(change.states),
-                "dest": change.row.dest,
+                "dest": dest_of(change.row),
                 "prepare": list(change.row.prepare),
                 "conditions": list(change.row.conditions),
                 "unless": list(change.row.unless),

@@ -69,9 +69,27 @@ FORMATS = {
                binary=True, has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
         Format("pdf", "graphviz", "pdf", "a picture", (".pdf",),
                binary=True, has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
+        Format("html", "page", "page", "an interactive page: explains every row, and walks", (".html", ".htm")),
+        Format("plantuml", "plantuml", "plantuml", "a PlantUML state diagram", (".puml", ".plantuml"),
+               has_views=True),
+        Format("scxml", "scxml", "scxml", "SCXML, which other interpreters run", (".scxml",)),
+        Format("xstate", "xstate", "xstate", "the JSON of an XState machine", (".xstate",)),
+        Format("markdown", "markdown", "markdown", "the reviewer's tables", (".md",)),
         Format("json", "document", "json", "the whole chart as data", (".json",)),
     )
 }  # fmt: skip
+
+DIFF_FORMATS = {
+    "text": (".txt",),
+    "markdown": (".md",),
+    "json": (".json",),
+    "svg": (".svg",),
+    "png": (".png",),
+    "pdf": (".pdf",),
+    "dot": (".dot", ".gv"),
+    "mermaid": (".mmd", ".mermaid"),
+}
+"""Those in which the difference of two charts can be shown, and how files of each end."""
 
 
 def format_named(name: str) -> Format:

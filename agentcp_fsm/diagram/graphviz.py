@@ -31,6 +31,10 @@ _FONTS = """\
   <dir>/usr/local/share/fonts</dir>
   <dir prefix="xdg">fonts</dir>
   <cachedir prefix="xdg">fontconfig</cachedir>
+  <match target="font">
+    <edit name="hinting"><bool>false</bool></edit>
+    <edit name="hintstyle"><const>hintnone</const></edit>
+  </match>
 </fontconfig>
 """
 
@@ -69,6 +73,10 @@ def draw(graph: str, format: str, **attributes: str) -> bytes:
             check=False,
             env=os.environ | {"FONTCONFIG_FILE": str(fonts)},
         )
+    if done.returncode < 0:
+        raise RendererError(f"Graphviz crashed on it (signal {-done.returncode}): another view may do")
     if done.returncode:
-        raise RendererError(f"Graphviz cannot draw it: {done.stderr.decode(errors='replace').strip()}")
+        text, _, _ = done.stderr.decode(errors="replace").partition("Traceback")
+        lines = [line for line in text.splitlines() if not line.startswith("Fontconfig warning")]
+        raise RendererError(f"Graphviz cannot draw it: {' '.join(lines)}")
     return done.stdout

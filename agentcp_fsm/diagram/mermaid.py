@@ -8,16 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from agentcp_fsm.diagram.colours import COLOURS
 from agentcp_fsm.diagram.formats import OVERVIEW
 from agentcp_fsm.diagram.picture import MOST_LINES, Box, Fork, Picture, picture
+from agentcp_fsm.diagram.views import Scope
 from agentcp_fsm.engine import Chart, Role
 
 
 def mermaid(chart: Chart, view: str = OVERVIEW) -> str:
-    """A view of a chart as a Mermaid flowchart, from left to right; its colours are right on light and dark pages.
+    """A view of a chart as a Mermaid flowchart; its colours are right on light and dark pages.
 
-    In the overview the arrows from one state to another are one, labelled with the triggers and, where that stays
-    readable, the guards in brackets; many triggers stand in a box of their own.  States that are all left in the same
-    ways, and entered from elsewhere at one of them only, share a frame.  What leads out of most states is drawn once.
-    What leads back to the state it left is not drawn.
+    It reads from left to right, the full view from top to bottom.  In the overview the arrows from one state to another
+    are one, labelled with the triggers and, where that stays readable, the guards in brackets; many triggers stand in a
+    box of their own.  States that are all left in the same ways, and entered from elsewhere at one of them only, share
+    a frame.  What leads out of most states is drawn once.  What leads back to the state it left is not drawn.
 
     Raises ChartError for a view that the chart does not have.
     """
@@ -34,11 +35,13 @@ class _Flowchart:
         self.labels: list[str] = []
 
     def lines(self) -> Iterator[str]:
-        initial = str(self.picture.chart.initial)
-        yield "%%{init: {'flowchart': {'rankSpacing': 20, 'nodeSpacing': 25}}}%%"
-        yield "flowchart LR"
+        initial = self.picture.initial
+        # One layout, whatever Mermaid's version has for its own; no breaking of lines that are short already.
+        spacing = "'rankSpacing': 30, 'nodeSpacing': 30, 'wrappingWidth': 400"
+        yield f"%%{{init: {{'layout': 'dagre', 'flowchart': {{{spacing}}}}}}}%%"
+        yield f"flowchart {'TB' if self.picture.view.scope == Scope.FULL else 'LR'}"
         outer = self.picture.outer
-        if initial in outer:
+        if initial is not None:
             yield self._marker(self.ends[outer[initial]])
         for box in self.picture.boxes:
             if outer[box.state.name] == box.state.name:
@@ -75,8 +78,9 @@ class _Flowchart:
         return f"  {self.markers[-1]}(( )) --> {node}"
 
     def _state(self, box: Box) -> str:
-        lines = [_text(box.state.name), *(f"<small>{_text(line)}</small>" for line in box.notes)]
-        return f'  {self.nodes[box.state.name]}(["{"<br>".join(lines)}"])'
+        small = [*([] if box.state.role is None else [box.state.role]), *box.notes]
+        lines = [f"<b>{label_text(box.state.name)}</b>", *(f"<small>{label_text(line)}</small>" for line in small)]
+        return f'  {self.nodes[box.state.name]}("{"<br>".join(lines)}")'
 
     def _forks(self, frame: str | None) -> Iterator[str]:
         for fork in self.picture.forks:
@@ -86,13 +90,16 @@ class _Flowchart:
     def _fork(self, fork: Fork) -> Iterator[str]:
         sources = [self.ends[source] for source in fork.sources]
         arrows = [(self.ends[dest], lines) for dest, lines in fork.ways.items()]
-        if fork.everywhere or len(fork.triggers) > MOST_LINES:
+        compact = self.picture.view.scope == Scope.OVERVIEW
+        if fork.everywhere or len(fork.ways) > 1 or len(fork.triggers) > (MOST_LINES if compact else 1):
             label = f"events{len(self.labels)}"
             self.labels.append(label)
             yield f'  {label}["{_lines(fork.triggers)}"]'
-            if not fork.everywhere:
+            if compact and not fork.everywhere and len(fork.triggers) > MOST_LINES:
                 # From label to source, which looks the same: the layout shall take it for a way back, not forward.
                 yield from (f"  {label} --- {source}" for source in sources)
+            elif not fork.everywhere:
+                yield from (f"  {source} --- {label}" for source in sources)
             yield from (f"  {label} {_arrow(lines)} {dest}" for dest, lines in arrows)
         else:
             for source in sources:
@@ -104,7 +111,7 @@ def _arrow(lines: Sequence[str]) -> str:
 
 
 def _lines(lines: Iterable[str]) -> str:
-    return "<br>".join(map(_text, lines))
+    return "<br>".join(map(label_text, lines))
 
 
 def _identifier(state: str, index: int) -> str:
@@ -112,7 +119,8 @@ def _identifier(state: str, index: int) -> str:
     return str(state) if re.fullmatch(r"[A-Z][A-Z0-9_]*", state) else f"state{index}"
 
 
-def _text(text: str) -> str:
+def label_text(text: str) -> str:
+    """Any text as it stands in a label."""
     return "".join(
         character if character.isalnum() or character in "_ ,.[]()-" else f"#{ord(character)};" for character in text
     )

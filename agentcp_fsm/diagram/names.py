@@ -17,6 +17,8 @@ _RESERVED = frozenset(
 )
 """Words of ECMAScript and Python, and the first parts of events that SCXML, XState and our own export raise."""
 
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 
 def identifiers(names: Iterable[str], kind: str) -> dict[str, str]:
     """For each of the names one that every format accepts: itself where it can be, else `kind` and a number.
@@ -42,3 +44,8 @@ def _is_identifier(name: str) -> bool:
         and name not in _RESERVED
         and unicodedata.normalize("NFKC", name) == name
     )
+
+
+def xml_text(text: str) -> str:
+    """A text as XML can hold it: what it cannot becomes U+FFFD."""
+    return _NO_XML.sub("\ufffd", text)

@@ -74,6 +74,13 @@ class Picture:
         """What stands for each state from afar: its frame, or itself."""
         return _outer(self.view.states, self.frames)
 
+    @property
+    def initial(self) -> str | None:
+        """The chart's first state, where it is to be marked: not at the end of a path."""
+        initial = str(self.chart.initial)
+        begins = self.view.states[0] == initial if self.view.scope == Scope.PATH else initial in self.view.states
+        return initial if begins else None
+
     def steps(self, source: str, dest: str) -> Iterator[Step]:
         """The steps that a line between two ends stands for."""
         frames = {frame.name: frame for frame in self.frames}
@@ -102,6 +109,14 @@ def picture(chart: Chart, view: str) -> Picture:
     forks = [Fork((source,), tuple(rows(chart, source, dest)), {dest: ()}) for source, dest in shown.steps]
     spine = shown.states if shown.scope == Scope.PATH else happy_path(chart) if shown.scope == Scope.FULL else ()
     return Picture(chart, shown, boxes, (), tuple(forks), spine)
+
+
+def printable(text: str) -> str:
+    """A text with everything escaped that has no look of its own, or that no document may hold."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
+        for character in text
+    )
 
 
 # Every row -----------------------------------------------------------------------------------------------------------

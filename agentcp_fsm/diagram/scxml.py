@@ -14,11 +14,11 @@ What SCXML has no place for is told in attributes and elements of a namespace of
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
 
-from agentcp_fsm.diagram.names import identifiers
+from agentcp_fsm.diagram.names import identifiers, xml_text
+from agentcp_fsm.diagram.views import check_states
 from agentcp_fsm.engine import SAME, Chart, ChartState, Row
 
 SCXML_NAMESPACE = "http://www.w3.org/2005/07/scxml"
@@ -26,15 +26,16 @@ CHART_NAMESPACE = "urn:agentcp-fsm:chart:1"
 FALSE = "1 == 0"
 """False in ECMAScript, and in Python, whose word for it is another."""
 
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
 
 def scxml(chart: Chart) -> str:
     """The chart as an SCXML document.
 
     A name that SCXML would not accept (of a state: an XML name; of a guard: one of ECMAScript) is replaced by a kind
     and a number, and told as ``chart:name``.  A character that XML cannot hold becomes U+FFFD.
+
+    Raises ChartError if a row names a state that the chart does not have.
     """
+    check_states(chart)
     tree = _Document(chart).root()
     ET.indent(tree)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(tree, encoding="unicode")}\n'
@@ -141,5 +142,5 @@ def _named(name: str, chosen: str) -> dict[str, str]:
 
 def _element(parent: ET.Element | None, tag: str, attributes: Mapping[str, str]) -> ET.Element:
     """A new element, without the attributes that are empty."""
-    told = {name: _NO_XML.sub("\ufffd", value) for name, value in attributes.items() if value}
+    told = {name: xml_text(value) for name, value in attributes.items() if value}
     return ET.Element(tag, told) if parent is None else ET.SubElement(parent, tag, told)

@@ -20,6 +20,7 @@ from agentcp_fsm.diagram.colours import COLOURS, PAPERS, PLAIN, Colours, Paper
 from agentcp_fsm.diagram.dot import dot, edge_id, state_id
 from agentcp_fsm.diagram.formats import OVERVIEW, Theme
 from agentcp_fsm.diagram.graphviz import draw
+from agentcp_fsm.diagram.picture import printable
 from agentcp_fsm.diagram.views import steps
 from agentcp_fsm.engine import Chart
 
@@ -64,7 +65,7 @@ class _Drawing:
                 "xmlns": "http://www.w3.org/2000/svg",
                 "class": "chart",
                 "role": "img",
-                "aria-label": f"State diagram of {self.chart.name}: {view}",
+                "aria-label": printable(f"State diagram of {self.chart.name}: {view}"),
                 "viewBox": f"0 0 {_number(self.width)} {_number(self.height)}",
                 "width": str(round(self.width * PIXELS)),
                 "height": str(round(self.height * PIXELS)),
@@ -85,7 +86,7 @@ class _Drawing:
         return root
 
     def _edges(self, root: Element, items: Iterable[Mapping[str, Any]]) -> None:
-        names = {edge_id(*step): " → ".join(step) for step in steps(self.chart)}
+        names = {edge_id(*step): printable(" → ".join(step)) for step in steps(self.chart)}
         groups: dict[str, Element] = {}
         for item in items:
             if "comment" in item:
@@ -108,10 +109,10 @@ class _Drawing:
         states = {state_id(state.name): state for state in self.chart.states}
         for item in items:
             if state := states.get(item.get("id", "")):
-                attributes = {"id": item["id"], "class": f"node {item['class']}", "data-state": str(state.name)}
+                attributes = {"id": item["id"], "class": f"node {item['class']}", "data-state": printable(state.name)}
                 group = SubElement(root, "g", attributes)
                 if text := " ".join(part for part in (state.meaning, state.owns and f"Owns {state.owns}.") if part):
-                    SubElement(group, "title").text = text
+                    SubElement(group, "title").text = printable(text)
                 self._shapes(group, item["_draw_"])
                 self._texts(group, item["_ldraw_"])
 
@@ -120,16 +121,15 @@ class _Drawing:
         return f"{_number(x - self.left)},{_number(self.top - y)}"
 
     def _shapes(self, group: Element, operations: Iterable[Mapping[str, Any]], name: str = "shape") -> None:
-        """Lines and areas; their colours come from the group's class."""
+        """Lines and areas; their colours come from their classes and the group's."""
         seen: set[str] = set()
         for operation in operations:
             match operation["op"]:
                 case "b" | "B":
                     first, *others = map(self._point, operation["points"])
                     path = f"M{first}C{' '.join(others)}"
-                case "p" | "P" | "L":
-                    path = f"M{'L'.join(map(self._point, operation['points']))}"
-                    path += "" if operation["op"] == "L" else "Z"
+                case "p" | "P":
+                    path = f"M{'L'.join(map(self._point, operation['points']))}Z"
                 case "e" | "E":
                     x, y, *radii = operation["rect"]
                     attributes = {"class": name, "cx": _number(x - self.left), "cy": _number(self.top - y)}
@@ -138,7 +138,8 @@ class _Drawing:
                 case _:
                     continue
             if path not in seen:  # a filled area may be followed by its outline
-                SubElement(group, "path", {"class": name, "d": path})
+                # Of a final state's two borders one is around its area, the other around the first.
+                SubElement(group, "path", {"class": f"{name} outline" if seen else name, "d": path})
                 seen.add(path)
 
     def _texts(self, group: Element, operations: Iterable[Mapping[str, Any]]) -> None:
@@ -178,8 +179,8 @@ class _Drawing:
 
 def _style(theme: Theme) -> str:
     lines = [STYLE % {"fonts": FONTS}]
-    for role, colours in [*COLOURS.items(), ("plain", PLAIN)]:
-        lines.append(_role_style(str(role), colours))
+    lines += [_role_style(str(role), colours) for role, colours in [*COLOURS.items(), ("plain", PLAIN)]]
+    lines.append(".chart .shape.outline { fill: none; }")
     if theme == Theme.AUTO:
         lines.append(_paper_style(PAPERS[Theme.LIGHT]))
         lines.append(f"@media (prefers-color-scheme: dark) {{ {_paper_style(PAPERS[Theme.DARK])} }}")

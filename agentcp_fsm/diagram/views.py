@@ -62,10 +62,24 @@ def view_of(chart: Chart, text: str) -> View:
     raise ChartError(f"there is no view {text!r}: choose {VIEWS}; the states are {', '.join(chart.state_names)}")
 
 
+def check_states(chart: Chart) -> None:
+    """Raise ChartError if the chart names a state that it does not have: nothing could be drawn of it."""
+    known = frozenset(chart.state_names)
+    remedy = f"the chart has {', '.join(chart.state_names)}: check() the chart"
+    if chart.initial not in known:
+        raise ChartError(f"{chart.name}: the initial state {str(chart.initial)!r} is unknown; {remedy}")
+    for row in chart.rows:
+        for name in (*chart.sources(row), *(() if row.dest in (None, SAME) else (row.dest,))):
+            if name not in known:
+                raise ChartError(f"{chart.name}: row <{row}> names the unknown state {str(name)!r}; {remedy}")
+
+
 def steps(chart: Chart) -> Iterator[Step]:
-    """Every step from a state to one that follows it, once."""
-    found = dict.fromkeys((state, dest) for row in chart.rows for state, dest in row_steps(chart, row))
-    return iter(sorted(found, key=lambda step: [chart.state_names.index(name) for name in step]))
+    """Every step from a state to one that follows it, once; raises ChartError as `check_states` does."""
+    check_states(chart)
+    order = {name: index for index, name in enumerate(chart.state_names)}
+    found = {step for row in chart.rows for step in row_steps(chart, row)}
+    return iter(sorted(found, key=lambda step: [order[name] for name in step]))
 
 
 def row_steps(chart: Chart, row: Row) -> Iterator[Step]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from agentcp_fsm.diagram.names import identifiers
 from agentcp_fsm.diagram.scxml import ordered_actions
+from agentcp_fsm.diagram.views import check_states
 from agentcp_fsm.engine import SAME, Chart, ChartState, Row
 
 
@@ -25,7 +26,10 @@ def xstate(chart: Chart) -> str:
 
     A name that is no identifier (of a state or a trigger, in which XState would find a path or a wildcard) is replaced
     by a kind and a number, and told as ``meta.name`` or in ``meta.events``.
+
+    Raises ChartError if a row names a state that the chart does not have.
     """
+    check_states(chart)
     return json.dumps(_Machine(chart).config(), indent=2, ensure_ascii=False) + "\n"
 
 

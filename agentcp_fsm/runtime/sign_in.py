@@ -124,7 +124,7 @@ class DiscoveredSignIn:
         """Check what an application gave; raises ConfigError for what cannot work."""
         credentials = _checked(agent_id, credentials)
         url = access_point_url(agent_id, access_point)
-        for client in (AccessPointClient(url, **_of_access_point(options)), AuthClient(EXAMPLE, **options)):
+        for client in (AccessPointClient(url, **options), AuthClient(EXAMPLE, **options)):
             client.close()  # to make them raises for what cannot work, before anything is begun
         return cls(credentials, url, config, options)
 
@@ -137,7 +137,7 @@ class DiscoveredSignIn:
             self.access_point,
             timeouts=replace(timeouts, total=timeouts.total / 2),
             transport=transport,
-            **_of_access_point(self.options),
+            **self.options,
         )
         return DiscoveringAuthenticator(
             self.credentials,
@@ -242,13 +242,6 @@ def _checked(agent_id: str, credentials: Credentials | None) -> Credentials:
             f"the credentials are those of {credentials.agent_id}, not of {agent_id}: load the right ones"
         )
     return credentials
-
-
-def _of_access_point(options: ClientOptions) -> ClientOptions:
-    """The same for the access point, which has a name of its own."""
-    options = options.copy()
-    options.pop("server_name", None)
-    return options
 
 
 def _timeouts(config: Config) -> Timeouts:

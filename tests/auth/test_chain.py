@@ -230,7 +230,7 @@ class TestNames:
 
     @pytest.mark.parametrize("name", ["", "a..b", "a b", "*.example", "例子.example"])
     def test_what_is_no_name(self, name: str) -> None:
-        with pytest.raises(ConfigError, match="no certificate can have the server name"):
+        with pytest.raises(ConfigError, match="no certificate can have the name"):
             verifier(name=name)
 
 
@@ -387,6 +387,15 @@ class TestFetching:
         monkeypatch.setattr(socket, "getaddrinfo", forbidden)
         server = make_identity("server", make_identity("middle", ROOT, authority=True), issuer_urls=[url])
         assert refusal(verifier(), server).kind is FailureKind.UNPROVEN_SERVER
+
+    @pytest.mark.parametrize("end", ["", ":1", ":99999", "/ca"])
+    @pytest.mark.parametrize("start", ["http://127.0.0.1", "http://127.0.0.1:1", "file://"])
+    def test_a_place_steers_no_log(self, start: str, end: str) -> None:
+        url = f"{start}/\x1b[2J\r\nX: y{'a' * 5000}{end}"
+        server = make_identity("server", make_identity("middle", ROOT, authority=True), issuer_urls=[url])
+        text = str(refusal(verifier(), server))
+        assert text.isprintable()
+        assert len(text) < 600
 
     def test_a_network_that_fails_is_no_reason_to_call_for_a_person(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.command import refused, run
 
-COMMANDS = ("chart", "connect", "demo", "identity", "serve")
+COMMANDS = ("chart", "connect", "demo", "doctor", "identity", "serve")
 HEAVY = {"aiohttp", "asyncio", "cryptography", "google.protobuf", "requests", "rich.live", "transitions", "uvloop"}
 
 

@@ -1,4 +1,4 @@
-"""A real browser: Debian's Chromium, driven by Playwright, off the network; a module that uses it imports `browser`."""
+"""A real browser: Debian's Chromium, driven by Playwright, off the network; its fixtures are every test's here."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,9 +28,9 @@ def node_package(name: str) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser, started once for all tests of a process."""
+    """The browser, started once for a module's tests; until it is closed no other event loop can run in the process."""
     path = needs_program("chromium", "chromium")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)

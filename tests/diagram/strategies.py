@@ -21,3 +21,51 @@ def charts(draw: st.DrawFn) -> Chart:
     rows = draw(st.lists(st.builds(Row, triggers, sources, dests, conditions=guards, unless=guards), max_size=12))
     states = [ChartState(name, role=draw(st.none() | st.sampled_from(Role))) for name in names]
     return Chart("any", names[0], tuple(states), tuple(rows))
+
+
+HOSTILE = st.one_of(
+    st.text(),
+    st.sampled_from(
+        [
+            "</script><script>window.injected = 1</script>",
+            "<img src=x onerror=window.injected=1>",
+            "</template></svg><!-- <script>",
+            '"]}\' onload="window.injected=1',
+            "'''\nraise SystemExit\n#",
+            "\u2028\r\n\\",
+            "&lt;b&gt; &amp;",
+            "toString",
+            "__proto__",
+        ]
+    ),
+)
+"""Texts that try to be more than text."""
+
+
+@st.composite
+def hostile_charts(draw: st.DrawFn) -> Chart:
+    """Any chart with such texts for every name, meaning and reason."""
+    chart = draw(charts())
+    words = {
+        word: draw(HOSTILE.filter(bool))
+        for row in chart.rows
+        for word in (row.trigger, *row.conditions, *row.unless, "act")
+    }
+    rows = tuple(
+        Row(
+            words[row.trigger],
+            row.source,
+            row.dest,
+            conditions=[words[name] for name in row.conditions],
+            unless=[words[name] for name in row.unless],
+            after=words["act"],
+            reason=draw(HOSTILE),
+        )
+        for row in chart.rows
+    )
+    states = tuple(
+        ChartState(state.name, draw(HOSTILE), draw(HOSTILE), final=draw(st.booleans()), role=state.role)
+        for state in chart.states
+    )
+    glossary = {word: draw(HOSTILE) for word in words.values()}
+    return Chart(draw(HOSTILE), chart.initial, states, rows, glossary, glossary)

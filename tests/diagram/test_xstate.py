@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from agentcp_fsm.chart import CHART
 from agentcp_fsm.diagram.xstate import xstate
 from agentcp_fsm.engine import Chart, ChartState, Row
+from tests.diagram.browser import node_package
 from tests.diagram.strategies import charts
 from tests.diagram.walks import Event, Step, Walk, actions_of, walk, walks
-from tests.needs import needs, needs_program
+from tests.needs import needs_program
 
-NODE = Path(__file__).parent / "node"
 MANY = 150
 """Walks in one process of Node."""
 
 
 def walk_in_xstate(walked: list[Walk]) -> list[list[Step]]:
     """The same walks in XState, which is given nothing but the JSON, the guards and the events."""
-    needs((NODE / "node_modules" / "xstate").exists(), "xstate from npm", "npm ci --prefix tests/diagram/node")
+    folder = node_package("xstate").parents[1]
     content = []
     for each in walked:
         config = json.loads(xstate(each.chart))
@@ -32,7 +32,7 @@ def walk_in_xstate(walked: list[Walk]) -> list[list[Step]]:
     script = (Path(__file__).parent / "walks.mjs").read_text(encoding="utf-8")
     result = subprocess.run(
         [needs_program("node", "nodejs"), "--input-type=module", "--eval", script],
-        cwd=NODE,
+        cwd=folder,
         input=json.dumps(content),
         capture_output=True,
         text=True,

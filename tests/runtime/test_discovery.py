@@ -308,14 +308,3 @@ def test_stop_is_prompt_while_the_access_point_hangs(
         assert connection.stop()
         assert time.monotonic() - began < 5
     assert caplog.text == ""
-
-
-def test_a_sign_out_that_hangs_leaves_nothing_behind(access_point: ServerThread, credentials: Credentials) -> None:
-    with nothing_left():
-        connection = discover(
-            access_point, credentials, replace(PATIENT, sign_out_timeout=0.3, read_timeout=30.0, sign_in_timeout=30.0)
-        )
-        connection.start()
-        online(connection)
-        access_point.set_faults(sign_out=SignInFault.HANG)
-        assert connection.stop()

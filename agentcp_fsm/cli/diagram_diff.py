@@ -1,0 +1,107 @@
+"""``agentcp-fsm diagram diff``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.text import Text
+
+from agentcp_fsm.cli.output import Output, printable
+from agentcp_fsm.diagram import diff_picture
+from agentcp_fsm.diagram.diff import Difference, Kind, as_data, difference
+from agentcp_fsm.diagram.diff_markdown import markdown
+from agentcp_fsm.diagram.diff_text import lines
+from agentcp_fsm.diagram.files import write_file
+from agentcp_fsm.diagram.formats import DIFF_FORMATS, Theme
+from agentcp_fsm.diagram.revisions import load_chart
+from agentcp_fsm.errors import ChartError, ConfigError
+
+STYLES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow"}
+THEMES: dict[str, tuple[Theme, ...]] = {
+    "svg": (Theme.AUTO, Theme.LIGHT, Theme.DARK),
+    **dict.fromkeys(("dot", "png", "pdf"), (Theme.LIGHT, Theme.DARK)),
+}
+"""Those that a picture can be made for, the default first."""
+DIFFERENT = 1
+"""The exit status if anything differs, where it is asked for."""
+
+
+def show_difference(
+    old: str,
+    new: str | None,
+    format_name: str | None,
+    output: Path | None,
+    target: str,
+    theme: Theme | None,
+    exit_code: bool,
+) -> int:
+    """Write what differs to a file or to standard output; the exit status."""
+    format = _format(format_name, output)
+    themes = THEMES.get(format, ())
+    if theme is not None and theme not in themes:
+        known = f"it has {', '.join(themes)}" if themes else "it has none to choose from"
+        raise ChartError(f"the format {format} has no theme {str(theme)!r}: {known}")
+    if format in ("png", "pdf") and output is None and sys.stdout.isatty():
+        raise ConfigError(f"a {format} is nothing to read on a terminal: give --output FILE, or pipe it")
+    here = Path.cwd()
+
+    def found() -> Difference:
+        return difference(load_chart(old, target, here), load_chart(new, target, here))
+
+    if output is not None:
+        shown: list[Difference] = []
+
+        def make() -> bytes:
+            shown.append(found())
+            return _content(shown[0], format, theme)
+
+        write_file(output, make)
+        result = shown[0]
+    else:
+        result = found()
+        if format == "text":
+            _print(result)
+        else:
+            sys.stdout.buffer.write(_content(result, format, theme))
+    return DIFFERENT if exit_code and result else 0
+
+
+def _format(name: str | None, output: Path | None) -> str:
+    """The format that is asked for, by its name or by that of the file."""
+    known = ", ".join(DIFF_FORMATS)
+    if name is not None:
+        if name not in DIFF_FORMATS:
+            raise ChartError(f"there is no format {name!r} for a difference: choose one of {known}")
+        return name
+    if output is None:
+        return "text"
+    for format, suffixes in DIFF_FORMATS.items():
+        if output.suffix in suffixes:
+            return format
+    raise ChartError(f"the name {output} says no format: choose one of {known} with --format")
+
+
+def _content(found: Difference, format: str, theme: Theme | None) -> bytes:
+    makers: dict[str, Callable[[], str | bytes]] = {
+        "text": lambda: "".join(f"{printable(text)}\n" for _, text in lines(found)),
+        "markdown": lambda: markdown(found),
+        "json": lambda: json.dumps(as_data(found), indent=2, ensure_ascii=False) + "\n",
+        "svg": lambda: diff_picture.svg(found, theme or Theme.AUTO),
+        "png": lambda: diff_picture.png(found, theme or Theme.LIGHT),
+        "pdf": lambda: diff_picture.pdf(found, theme or Theme.LIGHT),
+        "dot": lambda: diff_picture.dot(found, theme or Theme.LIGHT),
+        "mermaid": lambda: diff_picture.mermaid(found),
+    }
+    content = makers[format]()
+    return content if isinstance(content, bytes) else content.encode()
+
+
+def _print(found: Difference) -> None:
+    """In colours on a terminal; in a pipe, each thing in one line."""
+    console = Output().console
+    for kind, line in lines(found):
+        style = STYLES[kind] if kind else "bold" if line and not line.startswith(" ") else ""
+        console.print(Text(printable(line), style), soft_wrap=not console.is_terminal)

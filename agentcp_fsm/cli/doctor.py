@@ -1,0 +1,63 @@
+"""``agentcp-fsm doctor``."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import asdict
+
+from rich.table import Table
+from rich.text import Text
+
+from agentcp_fsm.cli.output import Output, printable
+from agentcp_fsm.doctor import STEPS, Examination, Finding, Outcome
+
+MARKS = {
+    Outcome.OK: ("✓", "green"),
+    Outcome.WARNING: ("!", "bold yellow"),
+    Outcome.FAILED: ("✗", "bold red"),
+    Outcome.SKIPPED: ("-", "dim"),
+}
+WIDTH = max(map(len, STEPS))
+
+
+def run_doctor(examination: Examination, json_lines: bool) -> int:
+    """Show each finding as it is made; returns the exit status."""
+    output = Output(json_lines)
+    outcomes: list[Outcome] = []
+    with closing(examination.findings()) as findings:
+        for finding in findings:
+            outcomes.append(finding.outcome)
+            if json_lines:
+                output.say("finding", "", **asdict(finding))
+            elif output.console.is_terminal:
+                output.console.print(_row(finding))
+            else:
+                output.console.print(_line(finding), markup=False, soft_wrap=True)
+    counts = {outcome.value: outcomes.count(outcome) for outcome in Outcome}
+    well = counts[Outcome.OK] == len(outcomes)
+    if json_lines:
+        output.say("summary", "", well=well, **counts)
+    else:
+        others = [f"{count} {name}" for name, count in counts.items() if count and name != Outcome.OK]
+        output.console.print("all is well" if well else f"not all is well: {', '.join(others)}", highlight=False)
+    return 0 if well else 1
+
+
+def _row(finding: Finding) -> Table:
+    """A finding for a terminal, its words wrapped beside its name."""
+    mark, style = MARKS[finding.outcome]
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=1)
+    table.add_column(width=WIDTH)
+    table.add_column(overflow="fold")
+    dim = "dim" if finding.outcome is Outcome.SKIPPED else ""
+    table.add_row(Text(mark, style), Text(finding.step, style), Text(printable(finding.says), dim))
+    if finding.remedy:
+        table.add_row("", "", Text(f"→ {printable(finding.remedy)}", "cyan"))
+    return table
+
+
+def _line(finding: Finding) -> str:
+    """A finding for a pipe: one line, however long."""
+    remedy = f" → {finding.remedy}" if finding.remedy else ""
+    return printable(f"{finding.outcome:<7}  {finding.step:<{WIDTH}}  {finding.says}{remedy}")
