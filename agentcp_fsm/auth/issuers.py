@@ -29,6 +29,8 @@ MAX_CERTIFICATES = 4
 """How many certificates of one answer are looked at: one is usual, a few let an authority change its key."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_ALLOCATED = IPv6Network("2000::/3")
+"""What IPv6's unicast addresses of the internet are from; the rest is for other uses, or has been."""
 _CANNOT_CONNECT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 
 
@@ -134,6 +136,8 @@ class IssuerFetcher:
 def is_public(address: str) -> bool:
     """Whether an IP address is one of the internet at large, also by way of the IPv4 address that an IPv6 one holds."""
     number = ip_address(address)
+    if isinstance(number, IPv6Address) and not number.ipv4_mapped and number not in _ALLOCATED and number not in _NAT64:
+        return False
     return all(each.is_global and not each.is_multicast for each in (number, *_embedded(number)))
 
 

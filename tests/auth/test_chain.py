@@ -498,6 +498,10 @@ class TestPrivateAddresses:
             "fe80::1",
             "fe80::1%lo",
             "fc00::1",
+            "fec0::1",
+            "::7f00:1",
+            "::ffff:0:7f00:1",
+            "64:ff9b:1::7f00:1",
             "ff02::1",
         ],
     )
