@@ -7,7 +7,7 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -177,7 +177,20 @@ def _step_of(failure: SignInError, step: DiscoveryStep) -> DiscoveryStep:
 
 
 def _is_here(url: str) -> bool:
-    return is_loopback(urlsplit(url).hostname)
+    """Whether the URL's host, without asking for its address, is this machine, however it is written."""
+    host = (urlsplit(url).hostname or "").removesuffix(".")
+    if is_loopback(host) or host.endswith(".localhost"):
+        return True
+    try:
+        number = ip_address(host)
+    except ValueError:
+        try:
+            number = ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001: the resolver takes them for addresses
+        except (OSError, UnicodeError, ValueError):
+            return False
+    if isinstance(number, IPv6Address) and number.ipv4_mapped is not None:
+        number = number.ipv4_mapped
+    return number.is_loopback or number.is_unspecified  # the latter, connected to, is the former
 
 
 def _is_address(text: str) -> bool:

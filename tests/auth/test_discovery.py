@@ -26,6 +26,7 @@ from agentcp_fsm.auth import (
     access_point_url,
 )
 from agentcp_fsm.auth.answers import Fields
+from agentcp_fsm.auth.discovery import _is_here
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.server import ConfigShape, ServerThread, SignInFault
 from tests.auth.certificates import make_identity
@@ -389,3 +390,22 @@ def test_no_secret_is_told(server: ServerThread, caplog: pytest.LogCaptureFixtur
         error = failure(broken.url, DiscoveryStep.CONFIG_CONTENT)
     assert "not today" in str(error)
     assert "the token" not in str(error) + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("localhost.", True),
+        ("agent.localhost", True),
+        ("127.1", True),
+        ("2130706433", True),
+        ("0.0.0.0", True),
+        ("[::]", True),
+        ("[::ffff:127.0.0.1]", True),
+        ("heartbeat.example", False),
+        ("10.0.0.1", False),
+        ("[2001:db8::1]", False),
+    ],
+)
+def test_this_machine_is_known_however_it_is_written(host: str, here: bool) -> None:
+    assert _is_here(f"https://{host}:8443/api") is here
