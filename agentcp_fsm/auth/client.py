@@ -87,7 +87,11 @@ class AuthClient:
         self._verify = _checked_verify(verify)
         if server_proof is None:
             server_proof = ServerProofPolicy.VERIFY_IF_OFFERED if trust_roots is None else ServerProofPolicy.REQUIRE
-        self._server_proof = ServerProofPolicy(server_proof)
+        try:
+            self._server_proof = ServerProofPolicy(server_proof)
+        except ValueError as error:
+            choices = " or ".join(repr(policy.value) for policy in ServerProofPolicy)
+            raise ConfigError(f"server_proof is {server_proof!r}: give {choices}, or None") from error
         fetcher = IssuerFetcher(self._verify, allow_insecure_private_issuers)
         self._chain = _chain_verifier(
             trust_roots, server_name, allow_insecure_any_server_name, urlsplit(self._server_url).hostname, fetcher
@@ -210,7 +214,7 @@ def checked_url(url: str, allow_insecure_http: bool) -> str:
     if parts.scheme == "http" and not allow_insecure_http and not is_loopback(parts.hostname):
         raise ConfigError(
             f"the server's URL {url!r} is plain http, by which anyone on the way can take the agent's session: use"
-            " https, or set allow_insecure_http on a network that you trust"
+            " https, or set allow_insecure_http (--insecure-allow-http) on a network that you trust"
         )
     return prepared.rstrip("/")
 
@@ -224,13 +228,17 @@ def _checked_verify(verify: bool | str | os.PathLike[str]) -> bool | str:
             "verify cannot be turned off, for anyone could pose as the server: for a private certificate authority"
             " give the path of its certificate"
         )
-    path = os.fspath(verify)
+    try:
+        path = os.fspath(verify)
+    except TypeError as error:
+        raise ConfigError(f"verify is {verify!r}: give True, or the path of a file or folder") from error
     try:
         if not Path(path).is_dir():
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError as error:
         raise ConfigError(
-            f"verify names {path}, from which no certificate can be read ({error.strerror}): give a file in PEM"
+            f"verify (--ca-file) names {path}, from which no certificate can be read ({error.strerror}): give a file"
+            " in PEM"
         ) from error
     return path
 
@@ -247,9 +255,13 @@ def _chain_verifier(
         if server_name is not None or any_server_name or fetcher.allow_insecure_private:
             raise ConfigError(
                 "server_name, allow_insecure_any_server_name and allow_insecure_private_issuers are about what a root"
-                " vouches for: give trust_roots, or none of them"
+                " vouches for: give trust_roots (--trust-roots), or none of them"
             )
         return None
+    if isinstance(roots, str | os.PathLike) or not all(isinstance(root, x509.Certificate) for root in roots):
+        raise ConfigError(
+            f"trust_roots is {roots!r}, which are no certificates: give agentcp_fsm.auth.load_trust_roots(file)"
+        )
     if not roots:
         raise ConfigError("trust_roots is empty: give at least one certificate, or None to ask for no root")
     if server_name is not None and any_server_name:

@@ -57,9 +57,9 @@ def load_trust_roots(path: str | os.PathLike[str]) -> tuple[x509.Certificate, ..
     try:
         return tuple(x509.load_pem_x509_certificates(Path(path).read_bytes()))
     except OSError as error:
-        raise ConfigError(f"the trust roots {path} cannot be read: {error.strerror}") from error
+        raise ConfigError(f"the trust roots {path} cannot be read ({error.strerror}): give a file in PEM") from error
     except (ValueError, x509.InvalidVersion) as error:
-        raise ConfigError(f"the trust roots {path} hold no certificate in PEM") from error
+        raise ConfigError(f"the trust roots {path} hold no certificate in PEM: give a file that does") from error
 
 
 def verify_server_proof(

@@ -436,6 +436,10 @@ def _password(file: Path | None, variable: str | None) -> str | None:
             lines = file.read_text(encoding="utf-8").splitlines()
         except UnicodeDecodeError:
             raise CredentialsError(f"{file} is not UTF-8: its first line is to be the password") from None
+        except OSError as error:
+            raise CredentialsError(
+                f"the password file {file} cannot be read ({error.strerror}): its first line is to be the password"
+            ) from None
         if not lines or not lines[0]:
             raise CredentialsError(f"{file} is empty: its first line is to be the password")
         return lines[0]

@@ -595,7 +595,7 @@ class TestTLS:
     def test_an_authority_file_that_cannot_work(self, tmp_path: Path) -> None:
         (tmp_path / "junk.pem").write_text("junk")
         for path in (tmp_path / "none.pem", str(tmp_path / "junk.pem")):
-            with pytest.raises(ConfigError, match="verify names"):
+            with pytest.raises(ConfigError, match=r"verify \(--ca-file\) names"):
                 AuthClient("https://heartbeat.example", verify=path)
 
 
@@ -636,6 +636,19 @@ class TestURL:
     def test_no_trust_roots_is_not_an_empty_list_of_them(self) -> None:
         with pytest.raises(ConfigError, match="trust_roots is empty"):
             AuthClient("https://heartbeat.example", trust_roots=[])
+
+    @pytest.mark.parametrize(
+        ("options", "says"),
+        [
+            ({"trust_roots": "root.pem"}, r"trust_roots is 'root.pem'.*load_trust_roots"),
+            ({"trust_roots": ["root.pem"]}, r"trust_roots is \['root.pem'\].*load_trust_roots"),
+            ({"server_proof": "always"}, r"server_proof is 'always': give 'verify_if_offered' or 'require'"),
+            ({"verify": 5}, "verify is 5: give True, or the path"),
+        ],
+    )
+    def test_an_option_of_the_wrong_kind_is_one_clear_error(self, options: dict[str, Any], says: str) -> None:
+        with pytest.raises(ConfigError, match=says):
+            AuthClient("https://heartbeat.example", **options)
 
 
 class TestServerProof:

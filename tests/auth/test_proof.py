@@ -189,5 +189,5 @@ def test_a_file_without_trust_roots(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_trust_roots(tmp_path / "none.pem")
     (tmp_path / "junk.pem").write_text("junk")
-    with pytest.raises(ConfigError, match="hold no certificate"):
+    with pytest.raises(ConfigError, match="hold no certificate in PEM: give"):
         load_trust_roots(tmp_path / "junk.pem")

@@ -119,7 +119,7 @@ def test_passwords_that_cannot_be_read_or_are_wrong(identity: Identity, tmp_path
     assert "password" in refused(run(*arguments)), "nobody is there to ask"
     assert "SEED" in refused(run(*arguments, "--password-env", "SEED", SEED=""))
     assert "does not open" in refused(run(*arguments, "--password-env", "SEED", SEED="wrong"))
-    for content, says in ((None, "No such file"), (b"", "empty"), (b"\n", "empty"), (b"\xff\n", "UTF-8")):
+    for content, says in ((None, "password file"), (b"", "empty"), (b"\n", "empty"), (b"\xff\n", "UTF-8")):
         file = tmp_path / "password"
         if content is not None:
             file.write_bytes(content)
