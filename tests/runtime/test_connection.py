@@ -405,6 +405,44 @@ def test_the_interpreter_exits_promptly_while_a_sign_in_hangs() -> None:
     assert time.monotonic() - before < 10
 
 
+LATE = """
+import atexit, time
+def stop_late():
+    before = time.monotonic()
+    print(connection.stop(), time.monotonic() - before < 2)
+atexit.register(stop_late)  # before the library's own, so that it is called after that
+from agentcp_fsm import Connection
+class Refusing:
+    def sign_in(self, abandonment): raise OSError("nobody there")
+    def sign_out(self, session): pass
+connection = Connection("alice.agentid.pub", authenticator=Refusing())
+connection.start()
+connection.wait_for("BACKOFF")
+"""
+
+
+def test_stop_after_the_interpreter_ended_the_loop_waits_for_nothing() -> None:
+    ended = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=20, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "False True\n"), ended.stderr
+
+
+def test_an_authenticator_that_raises_when_a_session_is_proven_affects_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Careless(Peer):
+        def session_proven(self, session: object) -> None:
+            raise LookupError("unprepared")
+
+    told: list[str] = []
+    with Careless() as peer, caplog.at_level(logging.CRITICAL):
+        connection = connect(peer)
+        connection.on_transition(lambda transition: told.append(transition.dest))
+        with connection:
+            assert connection.wait_for(State.ONLINE, timeout=10)
+            peer.wait(lambda: peer.heartbeats >= 3)
+    assert told == ["SIGNING_IN", "ONLINE", "STOPPING", "OFFLINE"]
+
+
 def test_a_forked_child_has_a_clean_slate() -> None:
     with Peer() as peer, connect(peer) as connection:
         assert connection.wait_for(State.ONLINE, timeout=10)
