@@ -17,8 +17,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
-from random import Random
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentcp_fsm.chart import CHART, State
 from agentcp_fsm.config import Config
@@ -47,6 +46,9 @@ from agentcp_fsm.events import (
     SocketOpened,
 )
 from agentcp_fsm.session import Invitation, Session
+
+if TYPE_CHECKING:
+    from random import Random
 
 NEVER = math.inf
 """The deadline of a machine that waits for nothing."""

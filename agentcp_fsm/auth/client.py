@@ -209,6 +209,8 @@ def checked_url(url: str, allow_insecure_http: bool) -> str:
         raise ConfigError(f"the server's URL cannot work ({error}): {example}") from error
     if "@" in parts.netloc or "?" in prepared or "#" in prepared:
         raise ConfigError(f"the server's URL, for {parts.hostname}, has a user, a query or a fragment: {example}")
+    if "%" in (parts.hostname or "") and ":" not in (parts.hostname or ""):  # only an IPv6 address may have a zone
+        raise ConfigError(f"the server's URL {url!r} names a host that cannot be: {example}")
     if parts.scheme not in ("http", "https"):
         raise ConfigError(f"the server's URL {url!r} is not https: {example}")
     if parts.scheme == "http" and not allow_insecure_http and not is_loopback(parts.hostname):

@@ -419,10 +419,12 @@ class Connection(_Face):
             driver = self._driver
             if driver is not None:
                 hub = driver.hub
-                driver.post(Stop())
+                posted = driver.post(Stop())
                 if isinstance(hub, Background) and threading.current_thread() is hub.thread:
                     return False  # the loop cannot wait for itself
-                if not at_rest.wait(self.config.stop_bound + STOP_MARGIN if timeout is None else timeout):
+                if timeout is None:
+                    timeout = self.config.stop_bound + STOP_MARGIN
+                if not at_rest.wait(timeout if posted else 0):  # a loop that is gone, as at exit, tells nothing more
                     return False
                 if isinstance(hub, Background) and hub.ended:
                     hub.join()

@@ -69,7 +69,8 @@ class Authenticator(Protocol):
     """Signs one agent in and out, blocking; called on the hub's pool, never in the loop.
 
     If it also has a ``query_online_state(session, agents, abandonment)``, so does the connection.  If it also has a
-    ``session_proven(session)``, that is called in the loop when the server first answers a session's heartbeat.
+    ``session_proven(session)``, that is called in the loop when the server first answers a session's heartbeat; it must
+    not block, and what it raises is logged.
     """
 
     def sign_in(self, abandonment: Abandonment) -> Session:
@@ -371,7 +372,10 @@ class Driver:
         if effect.dest == State.ONLINE and effect.source in CONNECTING:
             proven = getattr(self.authenticator, "session_proven", None)
             if proven is not None:
-                proven(self.lifecycle.session)
+                try:
+                    proven(self.lifecycle.session)
+                except Exception:  # an application's, perhaps; the effects that follow must be carried out
+                    logger.exception("%s: %r raised", self.agent_id, proven)
         self.listener.transitioned(effect)
 
     def _deliver_invitation(self, effect: DeliverInvitation) -> None:

@@ -197,8 +197,7 @@ class DiscoveringAuthenticator:
 
     def sign_out(self, session: Session) -> None:
         """End a session, at the server that it is from; raises SignInError."""
-        with self._lock:
-            client = self._clients.pop(session)
+        client = self._clients[session]  # it stays there, for questions that are still asked in the session
         client.sign_out(self._credentials.agent_id, session, timeout=self._config.sign_out_timeout)
 
     def query_online_state(self, session: Session, agents: Sequence[str], abandonment: Abandonment) -> list[Any]:

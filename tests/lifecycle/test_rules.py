@@ -518,7 +518,7 @@ def test_6_the_exponent_may_grow_for_ever() -> None:
 
 
 def test_6_jitter_is_applied_after_the_cap() -> None:
-    life = Life(drawn=1.0, sign_in_interval_min=0.0).signing_in()
+    life = Life(drawn=1.0, sign_in_interval_min=0.0, backoff_jitter=0.75).signing_in()
     assert failed_waits(life, 7) == [0.25, 0.5, 1.0, 2.0, 4.0, 7.5, 7.5]
 
 
@@ -529,7 +529,7 @@ def test_6_without_jitter_nothing_is_random() -> None:
 
 def test_6_the_random_part_comes_after_what_must_be_waited_anyway() -> None:
     for drawn, deadline in ((0.0, 6.0), (1.0, 5.25)):
-        life = Life(drawn=drawn).signing_in()
+        life = Life(drawn=drawn, backoff_jitter=0.75).signing_in()
         life.tell(SignInFailed(1, "no"), 0.5)
         assert life.deadline == deadline
 

@@ -19,8 +19,10 @@ from agentcp_fsm import (
     Credentials,
     CredentialsError,
     ReportTransition,
+    SignInError,
     State,
 )
+from agentcp_fsm.auth import Abandonment
 from agentcp_fsm.auth.identity import make_identity
 from agentcp_fsm.server import ServerThread, SignInFault
 from tests.auth import certificates
@@ -101,6 +103,16 @@ def test_over_ipv6(credentials: Credentials) -> None:
     with ServerThread("::1", next_beat=0.05) as server, discover(server, credentials) as connection:
         online(connection)
         assert str(connection.health().server).startswith("::1")
+
+
+def test_a_question_that_a_stop_overtakes_fails_as_questions_do(
+    access_point: ServerThread, credentials: Credentials
+) -> None:
+    with discover(access_point, credentials) as connection:
+        online(connection)
+        ask = connection._online_state_query([ALICE])
+    with pytest.raises(SignInError):
+        ask(Abandonment())
 
 
 @pytest.mark.parametrize(

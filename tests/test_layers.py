@@ -1,0 +1,64 @@
+"""Imports run one way, from the edge to the core."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import agentcp_fsm
+
+PACKAGE = Path(agentcp_fsm.__file__).parent
+LAYERS = (
+    {"cli"},
+    {"compat", "doctor"},
+    {"runtime", "server", "testing", "diagram"},
+    {"auth", "wire", "lifecycle"},
+    {"chart", "config", "effects", "events", "abandonment"},
+    {"engine", "session"},
+    {"errors"},
+)
+"""The modules and packages, from the edge to the core: each may import what is below it, or itself."""
+LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
+CORE = ("engine", "chart", "config", "effects", "events", "lifecycle", "session")
+OUTSIDE = {"asyncio", "random", "select", "socket", "ssl", "threading", "time", "requests", "urllib3", "cryptography"}
+"""What no part of the core may import: clocks, sockets, threads and chance."""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The modules that a file imports, anywhere but for the type checker alone."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.If(test=ast.Name("TYPE_CHECKING")):
+                waiting.extend(node.orelse)
+            case ast.Import(names):
+                yield from (each.name for each in names)
+            case ast.ImportFrom(module=str(module), names=names):
+                yield from (f"{module}.{each.name}" for each in names) if module == "agentcp_fsm" else (module,)
+            case _:
+                waiting.extend(ast.iter_child_nodes(node))
+
+
+def test_each_part_has_its_layer() -> None:
+    parts = {path.stem for path in PACKAGE.glob("*") if path.is_dir() or path.suffix == ".py"}
+    assert {part for part in parts if not part.startswith("__")} == set(LEVEL)
+
+
+@pytest.mark.parametrize("part", sorted(LEVEL))
+def test_imports_run_one_way(part: str) -> None:
+    files = [PACKAGE / f"{part}.py"] if (PACKAGE / f"{part}.py").exists() else [*(PACKAGE / part).rglob("*.py")]
+    assert files
+    for path in files:
+        for module in imports(path):
+            package, _, rest = module.partition(".")
+            other = rest.partition(".")[0]
+            if package == "agentcp_fsm" and other in LEVEL and other != part:
+                assert LEVEL[part] < LEVEL[other], f"{path.name} imports {module}"
+
+
+@pytest.mark.parametrize("part", CORE)
+def test_the_core_does_no_input_or_output(part: str) -> None:
+    used = {module.partition(".")[0] for module in imports(PACKAGE / f"{part}.py")}
+    assert not used & OUTSIDE
