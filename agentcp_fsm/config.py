@@ -65,7 +65,7 @@ class Config:
     """The backoff after the first failed attempt, before jitter; it doubles with each."""
     backoff_max: float = _seconds(30.0)
     """The cap of the backoff; the wait after a rejection that retrying soon cannot mend."""
-    backoff_jitter: float = 0.75
+    backoff_jitter: float = 0.65
     """The share of the backoff that is drawn at random, after the cap: 0 (none of it) to 1 (all of it)."""
     retry_after_max: float = _seconds(600.0)
     """The longest Retry-After that is obeyed: no server can silence a connection for ever."""

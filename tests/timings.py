@@ -21,5 +21,8 @@ SCALED = Config(
 )
 """The specification's timings, about thirty times as fast."""
 
-CALM = replace(SCALED, silence_limit=10, probe_limit=10)
+CALM = replace(
+    SCALED, silence_limit=100, probe_limit=100, sign_in_timeout=25.0, socket_timeout=20.0, connect_timeout=20.0,
+    read_timeout=20.0,
+)  # fmt: skip
 """The same, but patient with a server that answers late, as it does on a machine that is busy with something else."""

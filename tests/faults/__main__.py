@@ -31,7 +31,7 @@ def row_of(outcome: Outcome) -> tuple[str, ...]:
         _seconds(outcome.seconds),
         f"{outcome.losses}",
         f"{outcome.unanswered}",
-        f"{outcome.sign_ins} of {case.sign_ins}",
+        f"{outcome.sign_ins} of {outcome.sign_ins_due}",
         f"{outcome.processor * 1000:.0f} of {case.processor * 1000:.0f} ms",
         "" if left is None else f"{outcome.memory:.1f} MB",
         _seconds(outcome.stopping),

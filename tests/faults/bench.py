@@ -48,6 +48,7 @@ from tests.faults.network import SERVER, Lab, site, within
 from tests.faults.process import Ended, Process
 from tests.faults.relay import Relay
 from tests.server_process import ServerProcess
+from tests.starvation import starved
 from tests.timings import CALM
 
 DEFAULT_BEAT = 0.1
@@ -76,8 +77,9 @@ class Case:
     within: float
     """Seconds, at most, from the end of the fault until a heartbeat is answered in ONLINE, or until it has stopped or
     exited."""
-    sign_ins: int
-    """Sign-ins that may be begun, from the beginning of the fault to the end of the case."""
+    sign_ins: int | None
+    """Sign-ins that may be begun, from the beginning of the fault to the end of the case; None: as many as the rules
+    allow in the time that this takes, after one loss."""
     losses: int | None = 0
     """Times that the proven connection is lost, exactly; None: as may be."""
     processor: float = 0.5
@@ -116,6 +118,10 @@ class Outcome:
     seconds: float | None = None
     """From the end of the fault until all is well; None: never."""
     sign_ins: int = 0
+    sign_ins_due: int = 0
+    """The most that may be begun."""
+    starved: float = 0.0
+    """Seconds that application and server waited for a processor, from the end of the fault until all is well."""
     losses: int = 0
     unanswered: int = 0
     """Heartbeats that were sent and not answered, from the beginning of the fault until all is well."""
@@ -151,6 +157,8 @@ class Bench:
     """The application when the fault began."""
     ended: float | None = None
     """When the fault ended, on the clock of `time.monotonic`; a fault that goes on to do other things may set it."""
+    starved: float = 0.0
+    """Seconds that application and server had waited for a processor when the fault ended."""
     exit: Ended | None = None
     """How the application's process ended, if it has."""
     kept: dict[str, Any] = field(default_factory=dict)
@@ -173,6 +181,10 @@ class Bench:
     def reading(self) -> Reading:
         """How the application is now."""
         return self.agent.call(Application.reading)
+
+    def starvation(self) -> float:
+        """Seconds that application and server have waited for a processor so far."""
+        return starved(self.agent.pid) + starved(self.server.process.pid)
 
     def since_begun(self) -> tuple[Reading, Reading]:
         """The application when the fault began, and now."""
@@ -288,9 +300,10 @@ def run(case: Case, shared: ServerProcess | None = None) -> Outcome:
                 bench.start()
                 bench.online()
             bench.begun = bench.reading()
+            bench.starved = bench.starvation()
             case.fault(bench)
             if bench.ended is None:
-                bench.ended = time.monotonic()
+                bench.starved, bench.ended = bench.starvation(), time.monotonic()
             outcome = _FINISH[case.ends](bench, bench.begun, bench.ended)
         except AssertionError as error:
             log = (bench.folder / LOG).read_text().splitlines(keepends=True)
@@ -319,14 +332,28 @@ def _exited(bench: Bench, begun: Reading, ended: float) -> Outcome:
 _FINISH = {Ends.RECOVERED: _recovered, Ends.STOPPED: _stopped, Ends.EXITED: _exited}
 
 
+def sign_ins_allowed(config: Config, seconds: float) -> int:
+    """The most sign-ins that may be begun in so many seconds after one loss: each follows the failure of the last."""
+    number, at, backoff = 0, 0.0, config.backoff_initial
+    while at <= seconds:
+        number += 1
+        at += max(config.sign_in_interval_min, backoff * (1 - config.backoff_jitter))
+        backoff = min(2 * backoff, config.backoff_max)
+    return number
+
+
 def _outcome(bench: Bench, begun: Reading, after: Reading, seconds: float, stopping: float | None) -> Outcome:
+    waited = max(bench.starvation() - bench.starved, 0.0)
     left = bench.agent.call(Application.left, bench.case.left)
+    due = bench.case.sign_ins
     bench.exit = bench.agent.end()
     return _judged(
         Outcome(
             case=bench.case,
             seconds=seconds,
             sign_ins=after.attempts - begun.attempts,
+            sign_ins_due=sign_ins_allowed(bench.case.config, after.at - begun.at) if due is None else due,
+            starved=waited,
             losses=after.losses - begun.losses,
             unanswered=max((after.heartbeats - begun.heartbeats) - (after.answers - begun.answers), 0),
             processor=after.processor - begun.processor,
@@ -347,9 +374,11 @@ def _judged(outcome: Outcome, bench: Bench) -> Outcome:
     broken = [
         text
         for holds, text in (
-            (outcome.seconds is not None and outcome.seconds <= case.within,
-             f"{case.ends} after {outcome.seconds} s, not within {case.within:g} s"),
-            (outcome.sign_ins <= case.sign_ins, f"{outcome.sign_ins} sign-ins, at most {case.sign_ins} are due"),
+            (outcome.seconds is not None and outcome.seconds <= case.within + outcome.starved,
+             f"{case.ends} after {outcome.seconds} s, not within {case.within:g} s"
+             f" and {outcome.starved:.3f} s of waiting for a processor"),
+            (outcome.sign_ins <= outcome.sign_ins_due,
+             f"{outcome.sign_ins} sign-ins, at most {outcome.sign_ins_due} are due"),
             (case.losses in (None, outcome.losses), f"lost {outcome.losses} times, not {case.losses}"),
             (outcome.processor <= case.processor or case.ends is Ends.EXITED,
              f"{outcome.processor:.3f} s of processor time, at most {case.processor:g} s are due"),

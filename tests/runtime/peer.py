@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +29,8 @@ FAST = Config(
     sign_out_timeout=1.0,
 )
 """Everything that takes seconds in the field, in hundredths."""
+PATIENT = replace(FAST, probe_limit=1000, silence_limit=1000, sign_in_timeout=30.0)
+"""The same, but an answer may come late, as on a busy machine: silence alone ends nothing."""
 
 INVITATION = Invitation("bob.agentid.pub", "CODE", 1893456000, "session-1", "wss://msg.agentid.pub")
 
@@ -91,14 +94,19 @@ class Peer:
         self.send(agent_id, self._codec.encode(InviteRequest(1, invitation)))
 
     def close(self) -> None:
-        with socket.socket(self.socket.family, socket.SOCK_DGRAM) as waker:
-            waker.sendto(b"", self.socket.getsockname())
-        self.thread.join(10)
+        self._end(self.socket, self.thread)
+
+    @staticmethod
+    def _end(opened: socket.socket, thread: threading.Thread) -> None:
+        with socket.socket(opened.family, socket.SOCK_DGRAM) as waker:
+            waker.sendto(b"", opened.getsockname())
+        thread.join(10)
 
     def move(self) -> None:
         """Come back on another port; the old one is gone."""
-        self.close()
-        self._open()
+        opened, thread = self.socket, self.thread
+        self._open()  # first: a sign-in at this moment must not find a closed socket
+        self._end(opened, thread)
 
     def sign_in(self, abandoned: object) -> Session:
         self.sign_ins += 1

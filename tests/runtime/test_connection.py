@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agentcp_fsm import Config, ConfigError, Connection, Invitation, ReportTransition, State, WireError
-from tests.runtime.peer import FAST, INVITATION, Peer, nothing_left
+from tests.runtime.peer import FAST, INVITATION, PATIENT, Peer, nothing_left
 from tests.waiting import until
 
 
@@ -125,7 +125,7 @@ def test_a_handler_does_not_affect_heartbeats(kind: str, caplog: pytest.LogCaptu
 
 
 def test_a_401_leads_to_a_new_sign_in_and_the_new_address() -> None:
-    with Peer() as peer, connect(peer) as connection:
+    with Peer() as peer, connect(peer, config=PATIENT) as connection:
         assert connection.wait_for(State.ONLINE, timeout=10)
         first = connection.health().server
         peer.next_beat = 401
@@ -406,7 +406,7 @@ def test_the_interpreter_exits_promptly_while_a_sign_in_hangs() -> None:
 
 
 def test_a_forked_child_has_a_clean_slate() -> None:
-    with Peer() as peer, connect(peer) as connection:
+    with Peer() as peer, connect(peer, config=PATIENT) as connection:
         assert connection.wait_for(State.ONLINE, timeout=10)
         child = os.fork()
         if child == 0:
@@ -414,7 +414,7 @@ def test_a_forked_child_has_a_clean_slate() -> None:
             try:
                 assert connection.state is State.OFFLINE
                 assert not [thread for thread in threading.enumerate() if thread.name.startswith("agentcp")]
-                with connect(peer, "child.agentid.pub") as own:
+                with connect(peer, "child.agentid.pub", PATIENT) as own:
                     assert own.wait_for(State.ONLINE, timeout=10)
                 connection.start()
                 assert connection.wait_for(State.ONLINE, timeout=10)
@@ -425,7 +425,7 @@ def test_a_forked_child_has_a_clean_slate() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         seen = peer.heartbeats
         peer.wait(lambda: peer.heartbeats > seen + 3)
-        assert connection.state is State.ONLINE
+        assert connection.wait_for(State.ONLINE, timeout=10)
         assert connection.health().statistics.losses == 0
 
 
