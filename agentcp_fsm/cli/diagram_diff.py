@@ -15,16 +15,13 @@ from agentcp_fsm.diagram.diff import Difference, Kind, as_data, difference
 from agentcp_fsm.diagram.diff_markdown import markdown
 from agentcp_fsm.diagram.diff_text import lines
 from agentcp_fsm.diagram.files import write_file
-from agentcp_fsm.diagram.formats import DIFF_FORMATS, Theme
+from agentcp_fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme
 from agentcp_fsm.diagram.revisions import load_chart
 from agentcp_fsm.errors import ChartError, ConfigError
 
 STYLES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow"}
-THEMES: dict[str, tuple[Theme, ...]] = {
-    "svg": (Theme.AUTO, Theme.LIGHT, Theme.DARK),
-    **dict.fromkeys(("dot", "png", "pdf"), (Theme.LIGHT, Theme.DARK)),
-}
-"""Those that a picture can be made for, the default first."""
+THEMES = {name: FORMATS[name].themes for name in ("svg", "dot", "png", "pdf")}
+"""Those that a picture can be made for."""
 DIFFERENT = 1
 """The exit status if anything differs, where it is asked for."""
 

@@ -11,7 +11,7 @@ from agentcp_fsm.diagram.diff import SIGNS, CellChange, Difference, Kind, StateC
 from agentcp_fsm.diagram.diff_text import part_names
 from agentcp_fsm.diagram.dot import FONT
 from agentcp_fsm.diagram.formats import Theme
-from agentcp_fsm.diagram.graphviz import RESOLUTION, draw
+from agentcp_fsm.diagram.graphviz import draw, draw_pdf, draw_png
 from agentcp_fsm.diagram.mermaid import label_text
 from agentcp_fsm.diagram.names import xml_text
 from agentcp_fsm.diagram.svg import FONTS
@@ -93,12 +93,12 @@ def svg(found: Difference, theme: Theme = Theme.AUTO) -> str:
 
 def png(found: Difference, theme: Theme = Theme.LIGHT) -> bytes:
     """The difference as a PNG; raises as `svg` does."""
-    return draw(dot(found, theme), "png:cairo:cairo", dpi=str(RESOLUTION))
+    return draw_png(dot(found, theme))
 
 
 def pdf(found: Difference, theme: Theme = Theme.LIGHT) -> bytes:
     """The difference as a PDF of one page; raises as `svg` does."""
-    return draw(dot(found, theme), "pdf")
+    return draw_pdf(dot(found, theme))
 
 
 def mermaid(found: Difference) -> str:

@@ -169,7 +169,8 @@ def _legend(shown: Picture) -> str:
     ]
     lines = [line for fork in shown.forks for lines in (fork.triggers, *fork.ways.values()) for line in lines]
     if any("[" in line for line in lines):
-        cells.append("<td>[guard]: if it holds; [else]: if no other does</td>")
+        otherwise = "; [else]: if no other does" if any("[else]" in line for line in lines) else ""
+        cells.append(f"<td>[guard]: if it holds{otherwise}</td>")
     if any(box.state.final for box in shown.boxes):
         cells.append("<td>two borders: final</td>")
     if not cells:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import subprocess
 import sys
@@ -45,12 +47,31 @@ RESOLUTION = 144
 
 def png(chart: Chart, view: str = OVERVIEW, theme: Theme = Theme.LIGHT) -> bytes:
     """A view of a chart as a PNG; raises as `svg` does."""
-    return draw(dot(chart, view, theme), "png:cairo:cairo", dpi=str(RESOLUTION))
+    return draw_png(dot(chart, view, theme))
 
 
 def pdf(chart: Chart, view: str = OVERVIEW, theme: Theme = Theme.LIGHT) -> bytes:
     """A view of a chart as a PDF of one page; raises as `svg` does."""
-    return draw(dot(chart, view, theme), "pdf")
+    return draw_pdf(dot(chart, view, theme))
+
+
+def draw_png(graph: str) -> bytes:
+    """A graph as a PNG, with a border that makes its size whole pixels: Graphviz leaves a part of one transparent."""
+    layout = json.loads(draw(graph, "json0"))
+    left, bottom, right, top = (float(part) for part in layout["bb"].split(","))
+    pads = (whole_pad(length, float(layout["pad"])) for length in (right - left, top - bottom))
+    return draw(graph, "png:cairo:cairo", dpi=str(RESOLUTION), pad=",".join(f"{pad:.6f}" for pad in pads))
+
+
+def whole_pad(length: float, least: float) -> float:
+    """The least border, in inches, that makes a length in points and the border on both sides whole pixels."""
+    inches = length / 72
+    return (math.ceil((inches + 2 * least) * RESOLUTION) / RESOLUTION - inches) / 2
+
+
+def draw_pdf(graph: str) -> bytes:
+    """A graph as a PDF of one page, which it fills."""
+    return draw(graph, "pdf", margin="0")
 
 
 def draw(graph: str, format: str, **attributes: str) -> bytes:

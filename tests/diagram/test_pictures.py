@@ -1,6 +1,7 @@
 """The pictures can be read: nothing covers anything, no text leaves its box, each state and step has its id."""
 
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -10,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from playwright.sync_api import Page
 
 from agentcp_fsm.chart import CHART, State
@@ -253,3 +255,26 @@ def test_a_final_state_has_two_borders_and_the_legend_tells_only_what_is_used() 
         group for group in ElementTree.fromstring(svg(plain)).iter(f"{SVG}g") if group.get("class") == "legend"
     ]
     assert not list(legend)
+
+
+@given(st.floats(1, 5000), st.floats(0.01, 1))
+def test_a_png_is_whole_pixels_lest_its_edge_be_transparent(length: float, least: float) -> None:
+    pad = graphviz.whole_pad(length, least)
+    pixels = (length / 72 + 2 * pad) * graphviz.RESOLUTION
+    assert pad >= least - 1e-9
+    assert pixels == pytest.approx(round(pixels), abs=1e-6)
+
+
+def test_a_pdf_has_no_white_around_a_dark_page() -> None:
+    box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", graphviz.pdf(CHART, theme=Theme.DARK))
+    assert box is not None
+    points = [float(part) for part in ElementTree.fromstring(svg(CHART)).get("viewBox", "").split()[2:]]
+    assert [float(part) for part in box.groups()] == pytest.approx(points, abs=1.5)
+
+
+def test_the_legend_explains_only_what_is_drawn() -> None:
+    rows = (Row("turn", "closed", "open", conditions="fits"), Row("push", "open", "closed"))
+    door = Chart("door", "closed", (ChartState("closed"), ChartState("open")), rows)
+    assert "[guard]: if it holds<" in dot(door)
+    assert "[else]" not in dot(door)
+    assert "[else]: if no other does" in dot(CHART)
