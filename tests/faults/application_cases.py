@@ -194,7 +194,7 @@ CASES = (
     Case(name="start and stop 1,000 times", fault=partial(start_and_stop, 1000), online=False, ends=Ends.STOPPED,
          slow=True, within=1, sign_ins=1000, processor=20),
     Case(name="fork in every state", fault=fork_in_every_state, online=False, ends=Ends.STOPPED, config=PATIENT,
-         within=1, sign_ins=16, losses=4, processor=2),
+         slow=True, within=1, sign_ins=16, losses=4, processor=2),
     Case(name="100 connections hit by one 401", fault=partial(crowd_hit_by_401, 100), within=2, sign_ins=1, losses=1,
          processor=5),
     Case(name="2,000 connections hit by one 401", fault=partial(crowd_hit_by_401, 2000), own_server=True,
