@@ -131,10 +131,6 @@ class Application:
         """Start the connection."""
         self.connection.start()
 
-    def reconnect(self) -> None:
-        """Have a new session."""
-        self.connection.reconnect()
-
     def wait_for(self, *states: State, timeout: float = PATIENCE) -> None:
         """Wait until one of the states is entered; fails if it is not."""
         assert self.connection.wait_for(*states, timeout=timeout), self.connection.health()

@@ -134,7 +134,7 @@ def fork_in_every_state(bench: Bench) -> None:
         bench.server("ok")
         bench.agent.call(deeds.run_forked)
         if enter in (signing_in, reconnecting):
-            bench.agent.call(Application.reconnect)  # a call that hangs hangs on
+            bench.agent.call(deeds.reconnect)  # a call that hangs hangs on
         if enter is backing_off:
             bench.agent.call(Application.stop)  # it would wait for a minute
         if enter in (at_rest, backing_off, stopping):

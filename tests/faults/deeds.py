@@ -331,7 +331,7 @@ def fork_at_any_moment(application: Application, times: int) -> None:
 
     random = Random(0)
     for _ in range(times):
-        random.choice((restart, restart, restart, application.reconnect, stop))()
+        random.choice((restart, restart, restart, application.connection.reconnect, stop))()
         threading.Event().wait(random.uniform(0.0, 0.01))
         child, told = _fork_to_run(application)
         os.close(told)
