@@ -1,6 +1,5 @@
 """The calls of the sign-in service (protocol, "Sign-in")."""
 
-import logging
 import os
 import ssl
 import uuid
@@ -24,9 +23,10 @@ from agentcp_fsm.auth.issuers import IssuerFetcher
 from agentcp_fsm.auth.proof import ServerProof, ServerProofPolicy, verify_server_proof
 from agentcp_fsm.auth.transport import Answer, Call, Timeouts, Transport, abandoned, is_loopback
 from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.log import logger_of
 from agentcp_fsm.session import Session
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 try:
     _VERSION = version("agentcp-fsm")

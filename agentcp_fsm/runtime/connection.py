@@ -28,6 +28,7 @@ from agentcp_fsm.effects import ReportTransition
 from agentcp_fsm.errors import ConfigError, ConnectionStateError
 from agentcp_fsm.events import Reconnect, RetryNow, Start, Stop
 from agentcp_fsm.lifecycle import Lifecycle, Statistics
+from agentcp_fsm.log import logger_of
 from agentcp_fsm.runtime.driver import Authenticator, Driver
 from agentcp_fsm.runtime.hub import JOIN_TIMEOUT, Background, Hub, background, of_loop
 from agentcp_fsm.runtime.workers import HandlerQueue
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from agentcp_fsm.auth import AuthClient, ClientOptions, Credentials
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 HANDLER_QUEUE_LIMIT = 1024
 """How many calls of a connection's handlers may wait."""

@@ -50,11 +50,12 @@ from agentcp_fsm.events import (
     Unauthorized,
 )
 from agentcp_fsm.lifecycle import Lifecycle
+from agentcp_fsm.log import logger_of
 from agentcp_fsm.runtime.hub import Hub
 from agentcp_fsm.session import Invitation, Session
 from agentcp_fsm.wire import MAX_DATAGRAM, UNAUTHORIZED, Codec, HeartbeatEncoder, InviteRequest, InviteResponse
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 DEADLINE_PASSED = DeadlinePassed()
 _beat_answered = lru_cache(maxsize=256)(BeatAnswered)
@@ -174,7 +175,14 @@ class Driver:
 
     def _carry_out(self, effects: list[Effect], now: float) -> None:
         for effect in effects:  # what comes of one at once is handled after the others: the list grows meanwhile
-            if (outcome := _CARRY_OUT[type(effect)](self, effect)) is not None:
+            try:
+                outcome = _CARRY_OUT[type(effect)](self, effect)
+            except Exception as error:  # of a session that cannot be, perhaps; the effects that follow must not be lost
+                logger.exception("%s: %s failed in an unexpected way", self.agent_id, type(effect).__name__)
+                outcome = None
+                if isinstance(effect, OpenSocket | SendHeartbeat | AnswerInvitation):
+                    outcome = SocketFailed(effect.attempt, f"{type(error).__name__}: {error}")
+            if outcome is not None:
                 effects.extend(self.lifecycle.handle(outcome, now))
 
     def post(self, event: Event) -> bool:
@@ -374,7 +382,7 @@ class Driver:
             if proven is not None:
                 try:
                     proven(self.lifecycle.session)
-                except Exception:  # an application's, perhaps; the effects that follow must be carried out
+                except Exception:  # an application's, perhaps; the transition is told all the same
                     logger.exception("%s: %r raised", self.agent_id, proven)
         self.listener.transitioned(effect)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import heapq
-import logging
 import math
 import os
 import threading
@@ -17,13 +16,16 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from agentcp_fsm.log import logger_of
 from agentcp_fsm.runtime import forking
 from agentcp_fsm.runtime.workers import WorkerPool
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 POOL_LIMIT = 16
 """How many blocking calls (sign-ins, sign-outs, name resolutions) run at once; the others wait their turn."""
+LOOP_PAUSE = 0.1
+"""Seconds before a loop that was left is entered again: should that be at once, it costs little."""
 JOIN_TIMEOUT = 1.0
 """Seconds that whoever stops the last connection waits for the background thread to end."""
 
@@ -95,23 +97,31 @@ class Timers:
         self._millisecond = -math.inf  # nothing is scheduled from inside
         milliseconds = self._milliseconds
         now = time.monotonic()
-        while milliseconds and milliseconds[0] <= now * 1000:
-            for timed in self._due.pop(heapq.heappop(milliseconds)):
-                if timed.armed_at > now:
-                    continue  # armed for an earlier time since, and that has come up
-                timed.armed_at = -math.inf  # what happens to it meanwhile arms nothing
-                try:
-                    deadline = timed.wake()
-                except Exception:  # a defect of one connection must silence neither the others nor, for good, itself
-                    logger.exception("waking %r failed", timed)
-                    deadline = now + 1.0
-                if deadline < math.inf:
-                    self.arm(timed, deadline)
+        try:
+            while milliseconds and milliseconds[0] <= now * 1000:
+                if due := self._due[milliseconds[0]]:
+                    self._wake_one(due.pop(), now)
                 else:
-                    timed.armed_at = deadline
-        self._millisecond = math.inf
-        if milliseconds:
-            self._schedule(milliseconds[0])
+                    del self._due[heapq.heappop(milliseconds)]
+        finally:  # whatever passes, as SystemExit does: the others are woken the next time
+            self._millisecond = math.inf
+            if milliseconds:
+                self._schedule(milliseconds[0])
+
+    def _wake_one(self, timed: Timed, now: float) -> None:
+        if timed.armed_at > now:
+            return  # armed for an earlier time since, and that has come up
+        timed.armed_at = -math.inf  # what happens to it meanwhile arms nothing
+        deadline = now + 1.0  # a defect of one connection must silence neither the others nor, for good, itself
+        try:
+            deadline = timed.wake()
+        except Exception:
+            logger.exception("waking %r failed", timed)
+        finally:
+            if deadline < math.inf:
+                self.arm(timed, deadline)
+            else:
+                timed.armed_at = deadline
 
 
 class Hub:
@@ -184,10 +194,11 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 class Background(Hub):
     """The hub whose loop runs in a background thread of its own."""
 
-    __slots__ = ("thread",)
+    __slots__ = ("_ending", "thread")
 
     def __init__(self) -> None:
         super().__init__(new_event_loop())
+        self._ending = False
         self.thread = threading.Thread(target=self._run, name="agentcp-loop", daemon=True)
         try:
             self.thread.start()
@@ -197,12 +208,18 @@ class Background(Hub):
 
     def _run(self) -> None:
         try:
-            self.loop.run_forever()
+            while not self._ending:
+                try:
+                    self.loop.run_forever()
+                except BaseException:  # a loop lets SystemExit pass, and what its own logger raises
+                    logger.exception("the loop was left, and is entered again")
+                    time.sleep(LOOP_PAUSE)
         finally:
             self.loop.close()
 
     def end(self) -> None:
         """Nobody holds the hub any longer: its thread ends."""
+        self._ending = True
         super().end()
         self.post(self.loop.stop)
 

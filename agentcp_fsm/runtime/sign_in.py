@@ -5,7 +5,6 @@ The server is given (`HttpSignIn`), or found through the agent's access point (`
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,10 +24,11 @@ from agentcp_fsm.auth import (
 )
 from agentcp_fsm.config import Config
 from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.log import logger_of
 from agentcp_fsm.runtime.hub import Hub
 from agentcp_fsm.session import Session
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 EXAMPLE = "https://heartbeat.example"
 """A server's URL that works, to try options with."""

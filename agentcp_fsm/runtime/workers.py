@@ -6,14 +6,14 @@ connections are at rest has none.  (The pool of `concurrent.futures` is joined a
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 
+from agentcp_fsm.log import logger_of
 from agentcp_fsm.runtime import forking
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 Job = Callable[[], None]
 
