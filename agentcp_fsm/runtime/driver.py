@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import math
 import os
+import select
 import socket
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -326,7 +327,7 @@ class Driver:
         """Send a datagram; the event says what went wrong, if something did."""
         assert self._socket is not None
         try:
-            self._socket.send(data)
+            self._socket.send(data, socket.MSG_DONTWAIT)  # whoever has a duplicate may have made it block
         except OSError as error:
             return self._socket_error(error, SendFailed)
         if logger.isEnabledFor(logging.DEBUG):
@@ -338,13 +339,16 @@ class Driver:
         if self._socket is None:
             return
         try:
-            data = self._socket.recv(RECEIVED)
+            data: bytes | None = self._socket.recv(RECEIVED, socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
-            return
+            data = None
         except OSError as error:
             self.feed(self._socket_error(error, ReceiveFailed))
             return
-        self.feed(self._decode(data))
+        if not data and _is_shut_down(self._socket):  # it would be readable for ever
+            self.feed(SocketFailed(self._attempt, "the socket was shut down"))
+        elif data is not None:
+            self.feed(self._decode(data))
 
     def _decode(self, data: bytes) -> Event:
         attempt = self._attempt
@@ -417,6 +421,14 @@ _CARRY_OUT: dict[type, Callable[[Driver, Any], Event | None]] = {
     ReportTransition: Driver._report_transition,
     ReportError: Driver._report_error,
 }
+
+
+def _is_shut_down(opened: socket.socket) -> bool:
+    """Whether somebody ended its receiving, by a duplicate of the descriptor."""
+    hung_up = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
+    poll = select.poll()
+    poll.register(opened, hung_up)
+    return any(event & hung_up for _, event in poll.poll(0))
 
 
 def _file_of(opened: socket.socket) -> tuple[int, int] | None:

@@ -216,6 +216,41 @@ def test_a_descriptor_that_became_somebody_elses_is_not_closed() -> None:
         os.close(reader)
 
 
+@pytest.mark.parametrize("how", [socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR])
+def test_a_socket_that_somebody_shut_down_is_replaced(how: int) -> None:
+    """One that receives no more is always readable: it kept a processor busy for as long as answers still came."""
+    with Peer() as peer, connect(peer) as connection:
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        with socket.socket(fileno=os.dup(descriptor(connection))) as duplicate:
+            duplicate.shutdown(how)
+            peer.wait(lambda: peer.sign_ins == 2)
+            assert connection.wait_for(State.ONLINE, timeout=10)
+
+
+def test_a_socket_that_somebody_made_block_blocks_nothing() -> None:
+    """It did: once another had read what there was to read, the loop waited for ever, and so did stop."""
+    with Peer() as peer, connect(peer) as connection:
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        with socket.socket(fileno=os.dup(descriptor(connection))) as duplicate:
+            duplicate.setblocking(True)
+            driver = connection._driver
+            assert driver is not None
+            peer.next_beat = -1
+            for _ in range(3):  # of which one at least finds nothing
+                driver.hub.post(driver._readable)
+            peer.wait(lambda: peer.sign_ins == 2)
+
+
+def test_an_empty_datagram_is_malformed_and_no_end() -> None:
+    with Peer() as peer, connect(peer) as connection:
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        peer.send(connection.agent_id, b"")
+        until(lambda: connection.health().statistics.malformed == 1)
+        seen = peer.heartbeats
+        peer.wait(lambda: peer.heartbeats > seen + 3)
+        assert peer.sign_ins == 1
+
+
 def test_strangers_are_not_heard() -> None:
     with Peer() as peer, connect(peer) as connection:
         assert connection.wait_for(State.ONLINE, timeout=10)
