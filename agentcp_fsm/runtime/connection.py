@@ -13,6 +13,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -44,6 +45,8 @@ logger = logger_of(__name__)
 
 HANDLER_QUEUE_LIMIT = 1024
 """How many calls of a connection's handlers may wait."""
+LOOP_CHECK = 1.0
+"""Seconds between two looks whether the loop of a handler's coroutine is still there."""
 STOP_MARGIN = 3.0
 """Seconds that `stop` waits at most beyond the configured sign-out time."""
 
@@ -181,6 +184,7 @@ class _Face(ABC):
     @property
     def state(self) -> State:
         """The state right now."""
+        self._present_driver()
         return self._lifecycle.state
 
     @property
@@ -190,10 +194,11 @@ class _Face(ABC):
 
     def fileno(self) -> int | None:
         """The descriptor of the UDP socket, if there is one: for tools and tests; nobody else needs it."""
-        return None if (driver := self._driver) is None else driver.fileno()
+        return None if (driver := self._present_driver()) is None else driver.fileno()
 
     def health(self) -> Health:
         """How the connection is, from any thread, without waiting."""
+        driver = self._present_driver()
         machine = self._lifecycle
         now = time.monotonic()
         last = self._last
@@ -207,7 +212,7 @@ class _Face(ABC):
             last_answer=now - machine.answered_at if online else None,
             interval=machine.interval if online else None,
             sequence=machine.sequence,
-            answer_sequence=None if (driver := self._driver) is None else driver.answer_sequence,
+            answer_sequence=None if driver is None else driver.answer_sequence,
             unanswered=machine.unanswered,
             server=None if session is None else f"{session.host}:{session.port}",
             next_action=None if machine.state is State.OFFLINE else max(deadline - now, 0.0),
@@ -238,9 +243,11 @@ class _Face(ABC):
 
     def start(self) -> None:
         """Become reachable, and stay so until `stop`; returns at once, and does nothing if started already."""
+        self._present_driver()
         with self._lock:
             if self._driver is None:
                 hub = self._hold_hub()
+                _held.add(self)
                 driver = Driver(self.agent_id, self._lifecycle, self._authenticator_on(hub), self._codec, hub, self)
                 self._starting += 1
                 hub.post(self._begin)
@@ -259,12 +266,12 @@ class _Face(ABC):
 
     def reconnect(self) -> None:
         """Drop what there is and sign in again; without effect unless started.  Returns at once."""
-        if (driver := self._driver) is not None:
+        if (driver := self._present_driver()) is not None:
             driver.post(Reconnect())
 
     def retry_now(self) -> None:
         """End a backoff early, as far as the least time between sign-ins allows.  Returns at once."""
-        if (driver := self._driver) is not None:
+        if (driver := self._present_driver()) is not None:
             driver.post(RetryNow())
 
     def _online_state_query(self, agents: Sequence[str]) -> Callable[[Abandonment], list[Any]]:
@@ -272,7 +279,7 @@ class _Face(ABC):
         listed = isinstance(agents, Sequence) and not isinstance(agents, str)
         if not listed or not all(isinstance(agent, str) for agent in agents):
             raise ConfigError(f"{agents!r} is no list of agent ids: give one such as ['alice.agentid.pub']")
-        driver, session = self._driver, self._lifecycle.session
+        driver, session = self._present_driver(), self._lifecycle.session
         if driver is None or session is None:
             raise ConnectionStateError(
                 f"there is no session to ask in while the connection is {self.state}: wait until it is {State.ONLINE}"
@@ -281,6 +288,18 @@ class _Face(ABC):
         if query is None:
             raise ConfigError(f"{driver.authenticator!r} cannot ask for online states: give it a query_online_state")
         return partial(query, session, agents)
+
+    def _present_driver(self) -> Driver | None:
+        """What carries the machine's effects out, if there is something that still can."""
+        return self._driver
+
+    def _forget(self) -> None:
+        """Be at rest without a word: what there was belongs to a loop that is gone, or to another process."""
+        if (driver := self._driver) is not None:
+            driver.abandon()
+        self._lifecycle = Lifecycle(self.config, _jitter)
+        self._last = None
+        self._clean_slate()
 
     # What the driver tells, in the loop -------------------------------------------------------------------------------
 
@@ -443,29 +462,29 @@ class Connection(_Face):
         self.stop()
 
     def _hold_hub(self) -> Hub:
-        _held.add(self)
         return background()
 
     def _job(self, handler: Callable[[Any], Any], argument: object) -> Callable[[], None]:
         return partial(handler, argument)
-
-    def _forget_in_child(self) -> None:
-        """After a fork, the child's copy is at rest: what it had belongs to the parent."""
-        if self._driver is not None:
-            self._driver.abandon()
-        self._lifecycle = Lifecycle(self.config, _jitter)
-        self._last = None
-        self._clean_slate()
 
 
 class AsyncConnection(_Face):
     """A connection for asyncio programs, served by the loop that is running when it is started.
 
     The names are those of `Connection`; what waits is a coroutine.  Handlers may be coroutine functions.  To be used
-    from that loop's thread.  As an async context manager it starts, and stops on the way out.
+    from that loop's thread.  As an async context manager it starts, and stops on the way out.  If the loop is closed
+    without a stop, the connection is at rest, though never signed out, and may be started in another.
     """
 
     __slots__ = ("_loop",)
+
+    def start(self) -> None:
+        """Become reachable, and stay so until `stop`; see `Connection.start`.
+
+        Raises ConnectionStateError outside a running loop, or if another one that is not closed has the connection.
+        """
+        self._own_driver()
+        super().start()
 
     async def wait_for(self, *states: State | str, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as in Connection
         """Wait until one of `states` is entered, at most `timeout` seconds; False if it was not.
@@ -489,9 +508,9 @@ class AsyncConnection(_Face):
         """Sign out and come to rest; see `Connection.stop`."""
         at_rest = asyncio.Event()
         with self._waiter(frozenset({None}), at_rest.set):
-            if (driver := self._driver) is None:
+            if (driver := self._own_driver()) is None:
                 return True
-            driver.feed(Stop())
+            driver.post(Stop())  # not at once: a start just before it comes first
             return await _happened(at_rest, self.config.stop_bound + STOP_MARGIN if timeout is None else timeout)
 
     async def __aenter__(self) -> Self:
@@ -503,6 +522,23 @@ class AsyncConnection(_Face):
     ) -> None:
         await self.stop()
 
+    def _present_driver(self) -> Driver | None:
+        driver = self._driver
+        if driver is not None and driver.hub.loop.is_closed():
+            driver.closed = True
+            self._forget()
+            driver.hub.release()
+            return None
+        return driver
+
+    def _own_driver(self) -> Driver | None:
+        driver = self._present_driver()
+        if driver is not None and asyncio._get_running_loop() not in (None, driver.hub.loop):
+            raise ConnectionStateError(
+                f"the connection of {self.agent_id} belongs to another event loop: stop it there, or close that loop"
+            )
+        return driver
+
     def _hold_hub(self) -> Hub:
         try:
             self._loop = asyncio.get_running_loop()
@@ -513,19 +549,22 @@ class AsyncConnection(_Face):
         return of_loop(self._loop)
 
     def _job(self, handler: Callable[[Any], Any], argument: object) -> Callable[[], None]:
-        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
-            return partial(_run_coroutine, handler, argument, self._loop)
-        return partial(handler, argument)
+        return partial(_run_handler, handler, argument, self._loop)
 
 
-def _run_coroutine(handler: Callable[[Any], Any], argument: object, loop: asyncio.AbstractEventLoop) -> None:
-    """Run a coroutine handler in its loop, and wait on the connection's worker, so that handlers stay in order."""
+def _run_handler(handler: Callable[[Any], Any], argument: object, loop: asyncio.AbstractEventLoop) -> None:
+    """Call a handler; if it makes a coroutine, have the loop run that and wait for it here: they stay in order."""
     coroutine = handler(argument)
+    if not inspect.iscoroutine(coroutine):
+        return
     try:
         future = asyncio.run_coroutine_threadsafe(coroutine, loop)
     except RuntimeError:  # the loop was closed: there is nowhere to run it
         coroutine.close()
         return
+    while not wait((future,), LOOP_CHECK).done:
+        if loop.is_closed():  # in the middle of it, or before it began: nobody ends it
+            return
     future.result()
 
 
@@ -546,14 +585,14 @@ def _states(states: tuple[State | str, ...]) -> frozenset[State | None]:
     return frozenset(State(state) for state in states)
 
 
-_held: WeakSet[Connection] = WeakSet()
+_held: WeakSet[_Face] = WeakSet()
 """The connections that were started, so that a forked child can put its copies to rest."""
 
 
 def _forget_in_child() -> None:
     _jitter.seed()  # or the processes forked from one would all draw the same, and come back at the same moment
     for connection in list(_held):
-        connection._forget_in_child()
+        connection._forget()
     _held.clear()
 
 

@@ -298,14 +298,12 @@ class Driver:
     def _close_socket(self, effect: CloseSocket) -> None:
         self._attempt = 0
         self._encode_heartbeat = None
-        if (opened := self._socket) is None:
+        if self._socket is None:
             return
-        self._socket = None
-        self.hub.loop.remove_reader(opened.fileno())
-        if _file_of(opened) == self._file:
-            opened.close()
-        else:
-            opened.detach()  # somebody closed the descriptor; what has its number now is not ours to close
+        try:
+            self.hub.loop.remove_reader(self._socket.fileno())  # raises if a transport of the loop has the number now
+        finally:
+            self.abandon()
 
     def _send_heartbeat(self, effect: SendHeartbeat) -> Event:
         assert self._encode_heartbeat is not None
@@ -403,10 +401,14 @@ class Driver:
     # Leaving without a word -------------------------------------------------------------------------------------------
 
     def abandon(self) -> None:
-        """Let go of the socket without touching the loop, which is another process's (after a fork)."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        """Let go of the socket without touching the loop, which is closed, or another process's (after a fork)."""
+        if (opened := self._socket) is None:
+            return
+        self._socket = None
+        if _file_of(opened) == self._file:
+            opened.close()
+        else:
+            opened.detach()  # somebody closed the descriptor; what has its number now is not ours to close
 
 
 _CARRY_OUT: dict[type, Callable[[Driver, Any], Event | None]] = {
