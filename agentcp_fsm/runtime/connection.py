@@ -107,6 +107,7 @@ class _Face(ABC):
         "_lock",
         "_queue",
         "_starting",
+        "_stops",
         "_waiters",
         "agent_id",
     )
@@ -176,7 +177,9 @@ class _Face(ABC):
         self._queue: HandlerQueue | None = None
         self._driver: Driver | None = None
         self._starting = 0
-        self._waiters: dict[object, tuple[frozenset[State | None], Callable[[], None]]] = {}
+        self._stops: list[Callable[[], None]] = []
+        """Whom to tell that the stopping under way is over; the loop's alone."""
+        self._waiters: dict[object, tuple[frozenset[State], Callable[[], None]]] = {}
         """Without a lock, each use of it being one step: a signal's handler may call `stop` at any moment."""
 
     # What an application asks -----------------------------------------------------------------------------------------
@@ -248,7 +251,12 @@ class _Face(ABC):
             if self._driver is None:
                 hub = self._hold_hub()
                 _held.add(self)
-                driver = Driver(self.agent_id, self._lifecycle, self._authenticator_on(hub), self._codec, hub, self)
+                try:
+                    authenticator = self._authenticator_on(hub)
+                except BaseException:
+                    hub.release()
+                    raise
+                driver = Driver(self.agent_id, self._lifecycle, authenticator, self._codec, hub, self)
                 self._starting += 1
                 hub.post(self._begin)
                 self._driver = driver  # last: who calls `stop` finds nothing yet, or what has begun
@@ -318,7 +326,7 @@ class _Face(ABC):
         )
         self._call("transition", transition)
         self._notify(self._lifecycle.state)
-        if transition.dest == State.OFFLINE and self._driver is not None:
+        if transition.source == State.STOPPING and self._driver is not None:
             self._driver.hub.loop.call_soon(self._let_go)
 
     def invited(self, invitation: Invitation) -> None:
@@ -339,21 +347,36 @@ class _Face(ABC):
             self._queue.submit(self._job(handler, argument))
 
     def _let_go(self) -> None:
-        """At rest, nothing of the loop is needed; unless a start is already on its way."""
+        """At rest, nothing of the loop is needed, unless a start came meanwhile; either way, stopping is over."""
         with self._lock:
             driver = self._driver
             if driver is None or self._starting or self._lifecycle.state is not State.OFFLINE:
-                return
-            self._driver = None
-            driver.closed = True
-        driver.hub.release()
-        self._notify(None)
+                driver = None
+            else:
+                self._driver = None
+                driver.closed = True
+        if driver is not None:
+            driver.hub.release()
+        stops, self._stops = self._stops, []
+        for notify in stops:
+            notify()
+
+    def _begin_to_stop(self, driver: Driver, notify: Callable[[], None]) -> None:
+        """Stop, in the loop, so that `notify` is not called for the end of an earlier stop."""
+        if driver.closed:
+            notify()
+            return
+        self._stops.append(notify)
+        if self._lifecycle.state is State.OFFLINE:
+            self._let_go()
+        else:
+            driver.feed(Stop())
 
     # Waiting ----------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _waiter(self, states: frozenset[State | None], notify: Callable[[], None]) -> Iterator[None]:
-        """Have `notify` called in the loop whenever one of `states` is entered; None stands for "all let go"."""
+    def _waiter(self, states: frozenset[State], notify: Callable[[], None]) -> Iterator[None]:
+        """Have `notify` called in the loop whenever one of `states` is entered."""
         key = object()
         self._waiters[key] = (states, notify)
         try:
@@ -361,7 +384,7 @@ class _Face(ABC):
         finally:
             self._waiters.pop(key, None)  # a fork has none left
 
-    def _notify(self, state: State | None) -> None:
+    def _notify(self, state: State) -> None:
         for states, notify in tuple(self._waiters.values()):
             if state in states:
                 notify()
@@ -395,7 +418,7 @@ class _Latch:
             self._lock.release()
 
     def wait(self, timeout: float | None) -> bool:
-        return self._lock.acquire(timeout=-1 if timeout is None else max(timeout, 0))
+        return self._lock.acquire(timeout=-1 if timeout is None else min(max(timeout, 0), threading.TIMEOUT_MAX))
 
 
 class Connection(_Face):
@@ -431,23 +454,23 @@ class Connection(_Face):
         """Sign out and come to rest; returns when that is done, within `timeout` seconds (by default 3 s beyond the
         configured sign-out time).  Does nothing if stopped already.
 
-        True if the connection is at rest: no socket, no sign-in, nothing scheduled.  A handler that does not return is
-        not waited for.
+        True if the connection is at rest: no socket, no sign-in, nothing scheduled.  False if it is not in time, or
+        somebody started it again meanwhile.  A handler that does not return is not waited for.
         """
-        at_rest = _Latch()
-        with self._waiter(frozenset({None}), at_rest.open):
-            driver = self._driver
-            if driver is not None:
-                hub = driver.hub
-                posted = driver.post(Stop())
-                if isinstance(hub, Background) and threading.current_thread() is hub.thread:
-                    return False  # the loop cannot wait for itself
-                if timeout is None:
-                    timeout = self.config.stop_bound + STOP_MARGIN
-                if not at_rest.wait(timeout if posted else 0):  # a loop that is gone, as at exit, tells nothing more
-                    return False
-                if isinstance(hub, Background) and hub.ended:
-                    hub.join()
+        if (driver := self._driver) is not None:
+            hub = driver.hub
+            over = _Latch()
+            posted = hub.post(partial(self._begin_to_stop, driver, over.open))
+            if isinstance(hub, Background) and threading.current_thread() is hub.thread:
+                return False  # the loop cannot wait for itself
+            if timeout is None:
+                timeout = self.config.stop_bound + STOP_MARGIN
+            if not driver.closed:  # else the loop may have ended with it, and never come to what was posted
+                over.wait(timeout if posted else 0)  # a loop that is gone, as at exit, tells nothing more
+            if not driver.closed:
+                return False
+            if isinstance(hub, Background) and hub.ended:
+                hub.join()
         if self._queue is not None:
             self._queue.join(JOIN_TIMEOUT)
         return True
@@ -463,6 +486,14 @@ class Connection(_Face):
 
     def _hold_hub(self) -> Hub:
         return background()
+
+    def _add_handler(self, kind: str, handler: Handler) -> Handler:
+        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
+            raise ConfigError(
+                f"{handler!r} is a coroutine function, which nothing here would run: give a plain function, or use"
+                " AsyncConnection"
+            )
+        return super()._add_handler(kind, handler)
 
     def _job(self, handler: Callable[[Any], Any], argument: object) -> Callable[[], None]:
         return partial(handler, argument)
@@ -506,12 +537,12 @@ class AsyncConnection(_Face):
 
     async def stop(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as in Connection
         """Sign out and come to rest; see `Connection.stop`."""
-        at_rest = asyncio.Event()
-        with self._waiter(frozenset({None}), at_rest.set):
-            if (driver := self._own_driver()) is None:
-                return True
-            driver.post(Stop())  # not at once: a start just before it comes first
-            return await _happened(at_rest, self.config.stop_bound + STOP_MARGIN if timeout is None else timeout)
+        if (driver := self._own_driver()) is None:
+            return True
+        over = asyncio.Event()
+        driver.hub.post(partial(self._begin_to_stop, driver, over.set))  # not at once: a start before it comes first
+        await _happened(over, self.config.stop_bound + STOP_MARGIN if timeout is None else timeout)
+        return driver.closed
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -576,7 +607,7 @@ async def _happened(event: asyncio.Event, timeout: float | None) -> bool:  # noq
     return True
 
 
-def _states(states: tuple[State | str, ...]) -> frozenset[State | None]:
+def _states(states: tuple[State | str, ...]) -> frozenset[State]:
     for state in states:
         if state not in State.__members__:
             raise ConfigError(f"{state!r} is no state; wait for one or more of {', '.join(State)}")

@@ -217,6 +217,8 @@ class Driver:
         event: Event
         try:
             session = self.authenticator.sign_in(abandonment)
+            if not isinstance(session, Session):
+                raise TypeError(f"{self.authenticator!r} returned {session!r}, which is no Session")
         except AgentCPError as error:
             event = SignInFailed(
                 attempt, str(error), getattr(error, "retry_after", None), getattr(error, "permanent", False)

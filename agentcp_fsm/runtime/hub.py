@@ -187,7 +187,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop
     except ImportError:
-        return asyncio.new_event_loop()
+        return asyncio.SelectorEventLoop()  # not what the application's policy makes, such as a loop of windows
     return uvloop.new_event_loop()
 
 

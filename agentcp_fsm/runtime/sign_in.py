@@ -124,6 +124,7 @@ class DiscoveredSignIn:
         """Check what an application gave; raises ConfigError for what cannot work."""
         credentials = _checked(agent_id, credentials)
         url = access_point_url(agent_id, access_point)
+        _timeouts(config)  # raises for what cannot work, as the clients do
         for client in (AccessPointClient(url, **options), AuthClient(EXAMPLE, **options)):
             client.close()  # to make them raises for what cannot work, before anything is begun
         return cls(credentials, url, config, options)

@@ -1,12 +1,17 @@
 """The threaded face, on real sockets."""
 
+import asyncio
 import logging
+import math
 import os
 import socket
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
+from functools import partial
+from random import Random
 from typing import Any
 
 import pytest
@@ -316,6 +321,68 @@ def test_a_start_while_stopping_is_kept() -> None:
         assert connection.stop()
 
 
+def test_a_stop_that_a_start_undoes_does_not_wait_for_rest() -> None:
+    """It did, for all its time: nobody was told that the stopping was over."""
+    outcome: list[bool] = []
+    with Peer() as peer, connect(peer) as connection:
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        signing_out, go_on = threading.Event(), threading.Event()
+
+        def sign_out(session: object) -> None:
+            signing_out.set()
+            go_on.wait(10)
+
+        peer.sign_out = sign_out  # type: ignore[method-assign]
+        stopping = threading.Thread(target=lambda: outcome.append(connection.stop(timeout=60)))
+        stopping.start()
+        assert signing_out.wait(10)
+        connection.start()
+        go_on.set()
+        stopping.join(10)
+        assert outcome == [False]
+        assert connection.wait_for(State.ONLINE, timeout=10)
+
+
+def test_start_and_stop_from_many_threads_at_once() -> None:
+    """Whatever the order, each stop returns long before its time is over, and after the last there is nothing left."""
+    random = Random(5)
+    with Peer() as peer, nothing_left():
+        connection = connect(peer)
+
+        def act(seed: int) -> None:
+            own = Random(seed)
+            for _ in range(25):
+                deed = own.choice(
+                    (connection.start, connection.start, stop, connection.reconnect, connection.retry_now)
+                )
+                deed()
+
+        def stop() -> None:
+            began = time.monotonic()
+            connection.stop(timeout=60)
+            took.append(time.monotonic() - began)
+
+        took: list[float] = []
+        for _ in range(10):
+            threads = [threading.Thread(target=act, args=(random.random(),)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(30)
+                assert not thread.is_alive()
+            assert connection.stop()
+            assert connection.state is State.OFFLINE
+        assert max(took) < 20
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e300])
+def test_a_wait_may_be_without_end(seconds: float) -> None:
+    """It raised OverflowError, and from stop after the deed was done."""
+    with Peer() as peer, connect(peer) as connection:
+        assert connection.wait_for(State.ONLINE, timeout=seconds)
+        assert connection.stop(timeout=seconds)
+
+
 def test_stop_from_many_threads_at_once() -> None:
     with Peer() as peer, nothing_left():
         connection = connect(peer)
@@ -411,6 +478,58 @@ def test_waiting_for_no_state_is_refused(states: tuple[str, ...], text: str) -> 
 def test_a_handler_that_cannot_be_called_is_refused() -> None:
     with Peer() as peer, pytest.raises(ConfigError, match="cannot be a handler"):
         connect(peer).on_invite(42)  # type: ignore[type-var]
+
+
+def test_a_coroutine_function_is_no_handler_here() -> None:
+    """It was taken, and every invitation thrown away."""
+
+    async def take(invitation: Invitation) -> None: ...
+
+    class Taker:
+        async def __call__(self, invitation: Invitation) -> None: ...
+
+    with Peer() as peer:
+        for handler in (take, Taker(), partial(take)):
+            with pytest.raises(ConfigError, match="AsyncConnection"):
+                connect(peer).on_invite(handler)
+
+
+def test_a_sign_in_that_returns_no_session_is_a_failed_attempt_that_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    class Forgetful(Peer):
+        def sign_in(self, abandoned: object) -> Any:
+            super().sign_in(abandoned)
+
+    with caplog.at_level(logging.CRITICAL), Forgetful() as peer, connect(peer) as connection:
+        assert connection.wait_for(State.BACKOFF, timeout=10)
+        assert "None, which is no Session" in connection.health().reason
+
+
+def test_a_session_that_cannot_be_is_a_failed_attempt(caplog: pytest.LogCaptureFixture) -> None:
+    """It was only in the end, when the socket's time was over."""
+
+    class Wrong(Peer):
+        def sign_in(self, abandoned: object) -> Any:
+            return replace(super().sign_in(abandoned), cookie=-7)
+
+    with caplog.at_level(logging.CRITICAL), Wrong() as peer, nothing_left(), connect(peer) as connection:
+        assert connection.wait_for(State.BACKOFF, timeout=FAST.socket_timeout / 2)
+
+
+def test_an_application_s_own_policy_of_loops_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy may make loops that run in the main thread only, as those of windows do."""
+
+    class Policy(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self) -> asyncio.AbstractEventLoop:
+            raise LookupError("there is no window")
+
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    before = asyncio.get_event_loop_policy()
+    asyncio.set_event_loop_policy(Policy())
+    try:
+        with Peer() as peer, connect(peer) as connection:
+            assert connection.wait_for(State.ONLINE, timeout=10)
+    finally:
+        asyncio.set_event_loop_policy(before)
 
 
 def test_an_agent_id_that_no_datagram_carries_is_refused() -> None:
