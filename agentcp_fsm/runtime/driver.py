@@ -63,6 +63,8 @@ _beat_answered = lru_cache(maxsize=256)(BeatAnswered)
 """The same event for the same answer: most answers are, over all connections."""
 RECEIVED = MAX_DATAGRAM + 1
 """Bytes to ask the socket for: one more than a datagram may have, so that a longer one is told."""
+SIGN_INS_LIMIT = 8
+"""How many sign-ins of a connection may be under way, all but one abandoned: each that hangs costs a thread."""
 BROKEN = frozenset({errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN, errno.EDESTADDRREQ, errno.EPIPE})
 """Errors that say that the descriptor is no longer the socket that was opened: no retry can mend that."""
 
@@ -108,6 +110,8 @@ class Driver:
         "_encode_heartbeat",
         "_file",
         "_malformed_logged_at",
+        "_sign_in_job",
+        "_sign_ins",
         "_socket",
         "agent_id",
         "answer_sequence",
@@ -141,6 +145,9 @@ class Driver:
         self.closed = False
         """Whether the connection is at rest and has let go of this driver."""
         self._abandonment: Abandonment | None = None
+        self._sign_in_job: Callable[[], None] | None = None
+        self._sign_ins: set[int] = set()
+        """The attempts whose sign-ins have not come to an end, be they abandoned."""
         self._socket: socket.socket | None = None
         self._file: tuple[int, int] | None = None
         self._attempt = 0
@@ -202,17 +209,29 @@ class Driver:
     # Signing in and out -----------------------------------------------------------------------------------------------
 
     def _sign_in(self, effect: SignIn) -> Event | None:
-        abandonment = self._abandonment = Abandonment()
-        failure = self._submit(partial(self._sign_in_blocking, effect.attempt, abandonment))
-        return SignInFailed(effect.attempt, failure) if failure else None
+        if len(self._sign_ins) >= SIGN_INS_LIMIT:
+            reason = (
+                f"{len(self._sign_ins)} earlier sign-ins have not come to an end: the authenticator must bound them"
+            )
+            return SignInFailed(effect.attempt, reason, rejected=True)
+        self._abandonment = Abandonment()
+        self._sign_in_job = partial(self._sign_in_blocking, effect.attempt, self._abandonment)
+        self._sign_ins.add(effect.attempt)
+        if failure := self._submit(self._sign_in_job):
+            self._sign_ins.discard(effect.attempt)
+            return SignInFailed(effect.attempt, failure)
+        return None
 
     def _abandon_sign_in(self, effect: AbandonSignIn) -> None:
-        if self._abandonment is not None:
+        if self._abandonment is not None and self._sign_in_job is not None:
             self._abandonment.abandon()
-            self._abandonment = None
+            if self.hub.pool.give_up(self._sign_in_job):
+                self._sign_ins.discard(effect.attempt)
+            self._abandonment = self._sign_in_job = None
 
     def _sign_in_blocking(self, attempt: int, abandonment: Abandonment) -> None:
         if abandonment.abandoned:
+            self._sign_ins.discard(attempt)
             return
         event: Event
         try:
@@ -228,6 +247,8 @@ class Driver:
             event = SignInFailed(attempt, f"{type(error).__name__}: {error}")
         else:
             event = SignedIn(attempt, session)
+        self._sign_ins.discard(attempt)
+        if isinstance(event, SignedIn):
             if self.closed or not self.post(event):  # the machine is at rest and out of reach
                 self._sign_out_blocking(attempt, session)
             return

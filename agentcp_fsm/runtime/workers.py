@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from agentcp_fsm.log import logger_of
 from agentcp_fsm.runtime import forking
@@ -19,9 +20,23 @@ Job = Callable[[], None]
 
 
 class WorkerPool:
-    """Runs jobs on at most `limit` daemon threads, started when needed; further jobs wait their turn."""
+    """Runs jobs on at most `limit` daemon threads, started when needed; further jobs wait their turn.
 
-    __slots__ = ("_closed", "_condition", "_idle", "_jobs", "_limit", "_linger", "_name", "_threads")
+    A thread whose job was given up does not count: it may hang for ever.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_condition",
+        "_given_up",
+        "_idle",
+        "_jobs",
+        "_limit",
+        "_linger",
+        "_name",
+        "_running",
+        "_threads",
+    )
 
     def __init__(self, limit: int, name: str, linger: float = 2.0) -> None:
         self._limit = limit
@@ -30,6 +45,9 @@ class WorkerPool:
         self._jobs: deque[Job] = deque()
         self._condition = threading.Condition()
         self._threads: set[threading.Thread] = set()
+        self._running: set[Job] = set()
+        self._given_up: set[Job] = set()
+        """Those of the running jobs that nobody waits for."""
         self._idle = 0
         self._closed = False
 
@@ -42,18 +60,34 @@ class WorkerPool:
             if self._closed:
                 return
             self._jobs.append(job)
-            if len(self._jobs) <= self._idle:
-                self._condition.notify()
-            elif len(self._threads) < self._limit:
-                thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-                try:
-                    thread.start()  # it waits for the condition, which is held here
-                except RuntimeError:
-                    if self._threads:
-                        return
+            try:
+                self._see_to_it()
+            except RuntimeError:
+                if len(self._threads) == len(self._given_up):
                     self._jobs.pop()
                     raise
-                self._threads.add(thread)
+
+    def give_up(self, job: Job) -> bool:
+        """Say that nobody waits for `job` any longer; True if it had not begun, and never will."""
+        with self._condition:
+            with suppress(ValueError):  # it is not waiting
+                self._jobs.remove(job)
+                return True
+            if job in self._running:
+                self._given_up.add(job)
+                if self._jobs:
+                    with suppress(RuntimeError):  # the next submit tries again
+                        self._see_to_it()
+            return False
+
+    def _see_to_it(self) -> None:
+        """Have a thread take what waits; raises RuntimeError if the system has none for it."""
+        if len(self._jobs) <= self._idle:
+            self._condition.notify()
+        elif len(self._threads) - len(self._given_up) < self._limit:
+            thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            thread.start()  # it waits for the condition, which is held here
+            self._threads.add(thread)
 
     def close(self) -> None:
         """Drop the jobs that wait; threads end with the job they are at."""
@@ -78,8 +112,12 @@ class WorkerPool:
                     self._condition.notify_all()
                     return
                 job = self._jobs.popleft()
+                self._running.add(job)
             with forking.call():
                 _run(job)
+            with self._condition:
+                self._running.discard(job)
+                self._given_up.discard(job)
             del job  # what it holds is not kept while the thread is idle
 
 

@@ -504,6 +504,32 @@ def test_a_sign_in_that_returns_no_session_is_a_failed_attempt_that_says_so(capl
         assert "None, which is no Session" in connection.health().reason
 
 
+def test_sign_ins_that_never_end_silence_no_other_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """They did: once each thread of the pool had one, nobody in the process could sign in any longer."""
+    ended = threading.Event()
+
+    class Endless(Peer):
+        def sign_in(self, abandoned: object) -> Any:
+            session = super().sign_in(abandoned)
+            ended.wait(60)
+            return session
+
+    hasty = replace(FAST, sign_in_timeout=0.02)
+    with caplog.at_level(logging.CRITICAL), Endless() as peer, Peer() as other, nothing_left():
+        connections = [connect(peer, f"agent{number}.agentid.pub", hasty) for number in range(3)]
+        for connection in connections:
+            connection.start()
+        for connection in connections:
+            until(lambda: "8 earlier sign-ins have not come to an end" in connection.health().reason)  # noqa: B023
+        assert peer.sign_ins == 24
+        with connect(other) as well:
+            assert well.wait_for(State.ONLINE, timeout=10)
+        ended.set()
+        for connection in connections:
+            assert connection.wait_for(State.ONLINE, timeout=10)
+            assert connection.stop()
+
+
 def test_a_session_that_cannot_be_is_a_failed_attempt(caplog: pytest.LogCaptureFixture) -> None:
     """It was only in the end, when the socket's time was over."""
 

@@ -6,11 +6,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from agentcp_fsm.runtime.workers import HandlerQueue, WorkerPool
+from tests.waiting import until
 
 
 def test_a_pool_runs_every_job_on_at_most_its_limit_of_threads() -> None:
@@ -73,6 +75,36 @@ def test_a_closed_pool_drops_what_waits_and_what_comes() -> None:
     release.set()
     pool.join(10)
     assert not ran.is_set()
+
+
+def test_a_job_that_was_given_up_keeps_no_other_waiting() -> None:
+    """It did, and what hung for ever did for ever."""
+    pool = WorkerPool(1, "test-pool")
+    release, done = threading.Event(), threading.Event()
+    started = threading.Semaphore(0)
+
+    def hold() -> None:
+        started.release()
+        release.wait(10)
+
+    first, second = partial(hold), partial(hold)
+    pool.submit(first)
+    assert started.acquire(timeout=10)
+    pool.submit(second)
+    assert pool.give_up(second)  # it had not begun
+    pool.submit(done.set)
+    assert not pool.give_up(first)
+    assert done.wait(10)
+    pool.submit(second)
+    assert started.acquire(timeout=10)
+    pool.submit(done.clear)  # those that nobody waits for count no more, but the others do
+    assert done.is_set()
+    release.set()
+    until(lambda: not done.is_set())
+    pool.close()
+    pool.join(10)
+    assert not pool.give_up(first)
+    assert not [thread for thread in threading.enumerate() if thread.name == "test-pool"]
 
 
 def test_an_idle_thread_of_a_pool_ends_by_itself() -> None:
