@@ -168,7 +168,7 @@ class _Face(ABC):
         self._authenticator_on = authenticator_on
         self._lifecycle = Lifecycle(config, _jitter)
         self._last: ReportTransition | None = None
-        self._handlers: dict[str, tuple[Callable[[Any], Any], ...]] = {}
+        self._handlers: dict[str, list[Callable[[Any], Any]]] = {}
         self._clean_slate()
 
     def _clean_slate(self) -> None:
@@ -241,7 +241,7 @@ class _Face(ABC):
     def _add_handler(self, kind: str, handler: Handler) -> Handler:
         if not callable(handler):
             raise ConfigError(f"{handler!r} cannot be a handler: give something callable with one argument")
-        self._handlers[kind] = (*self._handlers.get(kind, ()), handler)
+        self._handlers.setdefault(kind, []).append(handler)  # each one step, for there may be other threads
         return handler
 
     def start(self) -> None:
@@ -341,7 +341,7 @@ class _Face(ABC):
         self._call("error", reason)
 
     def _call(self, kind: str, argument: object) -> None:
-        for handler in self._handlers.get(kind, ()):
+        for handler in tuple(self._handlers.get(kind, ())):
             if self._queue is None:
                 self._queue = HandlerQueue(HANDLER_QUEUE_LIMIT)
             self._queue.submit(self._job(handler, argument))

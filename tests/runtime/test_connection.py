@@ -480,6 +480,30 @@ def test_a_handler_that_cannot_be_called_is_refused() -> None:
         connect(peer).on_invite(42)  # type: ignore[type-var]
 
 
+def test_handlers_added_by_many_threads_at_once_are_all_there() -> None:
+    """They were not: one could overwrite another's."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with Peer() as peer:
+            connection = connect(peer)
+            together = threading.Barrier(4)
+
+            def add() -> None:
+                together.wait(10)
+                for _ in range(2000):
+                    connection.on_invite(len)
+
+            threads = [threading.Thread(target=add) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(20)
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(connection._handlers["invite"]) == 8000
+
+
 def test_a_coroutine_function_is_no_handler_here() -> None:
     """It was taken, and every invitation thrown away."""
 
