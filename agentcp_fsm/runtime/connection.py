@@ -173,7 +173,7 @@ class _Face(ABC):
 
     def _clean_slate(self) -> None:
         """Nothing is held, nobody waits."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._queue: HandlerQueue | None = None
         self._driver: Driver | None = None
         self._starting = 0
@@ -249,21 +249,29 @@ class _Face(ABC):
         self._present_driver()
         with self._lock:
             if self._driver is None:
-                hub = self._hold_hub()
-                _held.add(self)
-                try:
-                    authenticator = self._authenticator_on(hub)
-                except BaseException:
-                    hub.release()
-                    raise
-                driver = Driver(self.agent_id, self._lifecycle, authenticator, self._codec, hub, self)
+                if self._starting:
+                    return  # by this very thread, which is in a signal's handler now
                 self._starting += 1
-                hub.post(self._begin)
+                try:
+                    driver = self._make_driver()
+                    driver.hub.post(self._begin)
+                except BaseException:
+                    self._starting -= 1
+                    raise
                 self._driver = driver  # last: who calls `stop` finds nothing yet, or what has begun
                 return
             self._starting += 1
             driver = self._driver
         driver.hub.post(self._begin)
+
+    def _make_driver(self) -> Driver:
+        hub = self._hold_hub()
+        _held.add(self)
+        try:
+            return Driver(self.agent_id, self._lifecycle, self._authenticator_on(hub), self._codec, hub, self)
+        except BaseException:
+            hub.release()
+            raise
 
     def _begin(self) -> None:
         with self._lock:

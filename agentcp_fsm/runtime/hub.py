@@ -133,7 +133,7 @@ class Hub:
         self.loop = loop
         self.timers = Timers(loop)
         self.pool = WorkerPool(POOL_LIMIT, "agentcp-http")
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # as all that start takes: a signal's handler may start another connection
         self._shared: dict[Callable[[], Any], Any] = {}
         self._holders = 0
 
@@ -164,7 +164,7 @@ class Hub:
         """The one thing that `make` made for this hub, made if there is none; it is closed when the hub ends."""
         with self._lock:
             if make not in self._shared:
-                self._shared[make] = make()
+                self._shared.setdefault(make, make())
             resource: Resource = self._shared[make]
             return resource
 
@@ -243,7 +243,7 @@ class OfLoop(Hub):
                 del _of_loop[self.loop]
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _background: Background | None = None
 _of_loop: dict[asyncio.AbstractEventLoop, OfLoop] = {}
 _inherited: list[Background] = []
@@ -253,10 +253,12 @@ def background() -> Background:
     """The process's background hub, held once more; begun if there is none."""
     global _background
     with _lock:
-        if _background is None or not _background.hold():
-            _background = Background()
-            _background.hold()
-        return _background
+        hub = _background
+        if hub is None or not hub.hold():
+            hub = Background()
+            hub.hold()
+            _background = hub
+        return hub
 
 
 def of_loop(loop: asyncio.AbstractEventLoop) -> Hub:
@@ -281,7 +283,7 @@ def _stop_at_exit() -> None:
 def _forget_in_child() -> None:
     """After a fork: the parent's thread does not exist here, and its loop must not be touched, not even closed."""
     global _background, _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     if _background is not None:
         _inherited.append(_background)
         _background = None

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from random import Random
 
 import pytest
 
@@ -121,6 +122,46 @@ def test_a_stop_right_after_a_start_is_one() -> None:
 
     with Peer() as peer, nothing_left():
         asyncio.run(main(connect(peer)))
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, new_event_loop])
+def test_cancelled_at_any_moment_it_stays_in_order(make_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """Whoever waits for it, and is cancelled, leaves nothing behind; stop is prompt, and start works."""
+
+    async def life(random: Random, peer: Peer) -> None:
+        connection = connect(peer)
+
+        async def pass_by() -> None:
+            async with connection:
+                await asyncio.sleep(random.random() * 0.01)
+
+        async def start() -> None:
+            connection.start()
+
+        deeds = (
+            pass_by,
+            start,
+            connection.stop,
+            lambda: connection.wait_for(random.choice(list(State)), timeout=random.random() * 0.02),
+        )
+        tasks = []
+        for _ in range(30):
+            tasks.append(asyncio.ensure_future(random.choice(deeds)()))
+            for _ in range(random.randrange(4)):
+                await asyncio.sleep(random.choice((0, 0, 0.002)))
+            if random.random() < 0.6:
+                random.choice(tasks).cancel()
+        outcomes = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 20)
+        assert {type(outcome) for outcome in outcomes} <= {bool, type(None), asyncio.CancelledError}
+        async with asyncio.timeout(2):
+            assert await connection.stop(timeout=60)
+        assert connection.state is State.OFFLINE
+        async with connection:
+            assert await connection.wait_for(State.ONLINE, timeout=10)
+
+    with Peer() as peer, nothing_left(), asyncio.Runner(loop_factory=make_loop) as runner:
+        for seed in range(10):
+            runner.run(life(Random(seed), peer))
 
 
 def test_another_loop_does_not_get_what_one_has() -> None:

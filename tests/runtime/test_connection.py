@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from agentcp_fsm import Config, ConfigError, Connection, Invitation, ReportTransition, State, WireError
+from agentcp_fsm.runtime import hub
 from tests.runtime.peer import FAST, INVITATION, PATIENT, Peer, nothing_left
 from tests.waiting import until
 
@@ -383,6 +385,33 @@ def test_a_wait_may_be_without_end(seconds: float) -> None:
         assert connection.stop(timeout=seconds)
 
 
+def test_a_signal_s_handler_may_start_what_is_being_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hung, with the program: the handler waited for a lock that what it interrupted held."""
+    with Peer() as peer, nothing_left():
+        connection, other = connect(peer), connect(peer, "bob.agentid.pub")
+
+        def start_both(number: int, frame: object) -> None:
+            connection.start()
+            other.start()
+
+        def interrupted() -> asyncio.AbstractEventLoop:
+            monkeypatch.undo()
+            signal.raise_signal(signal.SIGUSR2)
+            return hub.new_event_loop()
+
+        before = signal.signal(signal.SIGUSR2, start_both)
+        try:
+            monkeypatch.setattr(hub, "new_event_loop", interrupted)
+            connection.start()
+            assert connection.wait_for(State.ONLINE, timeout=10)
+            assert other.wait_for(State.ONLINE, timeout=10)
+            assert connection.stop()
+            assert other.stop()
+            assert peer.sign_ins == 2
+        finally:
+            signal.signal(signal.SIGUSR2, before)
+
+
 def test_stop_from_many_threads_at_once() -> None:
     with Peer() as peer, nothing_left():
         connection = connect(peer)
@@ -492,7 +521,7 @@ def test_handlers_added_by_many_threads_at_once_are_all_there() -> None:
             def add() -> None:
                 together.wait(10)
                 for _ in range(2000):
-                    connection.on_invite(len)
+                    connection.on_invite(lambda invitation: None)
 
             threads = [threading.Thread(target=add) for _ in range(4)]
             for thread in threads:
