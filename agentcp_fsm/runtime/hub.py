@@ -216,6 +216,7 @@ class Background(Hub):
                     time.sleep(LOOP_PAUSE)
         finally:
             self.loop.close()
+            self.timers = Timers(self.loop)  # the old ones would keep connections that are at rest
 
     def end(self) -> None:
         """Nobody holds the hub any longer: its thread ends."""

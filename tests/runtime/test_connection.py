@@ -1,6 +1,7 @@
 """The threaded face, on real sockets."""
 
 import asyncio
+import gc
 import logging
 import math
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -295,6 +297,20 @@ def test_start_and_stop_a_hundred_times_leave_nothing() -> None:
                 assert connection.wait_for(State.ONLINE, timeout=10)
                 assert connection.stop()
         assert peer.sign_ins == peer.sign_outs == 100
+
+
+def test_one_that_was_stopped_is_kept_by_nothing() -> None:
+    """The last ones were, by the timers of the loop that had ended, and with them what their handlers held."""
+    with Peer() as peer:
+        connections = [connect(peer, f"agent{number}.agentid.pub") for number in range(3)]
+        for connection in connections:
+            connection.start()
+        for connection in connections:
+            assert connection.wait_for(State.ONLINE, timeout=10)
+            assert connection.stop()
+        kept = [weakref.ref(connection) for connection in connections]
+        del connection, connections
+        until(lambda: gc.collect() >= 0 and not [one() for one in kept if one() is not None])
 
 
 def test_start_and_stop_are_idempotent() -> None:
