@@ -84,6 +84,15 @@ class Timers:
         if millisecond < self._millisecond:
             self._schedule(millisecond)
 
+    def close(self) -> None:
+        """Wake nobody, and keep none of those at rest who would have been woken."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = None
+        self._millisecond = math.inf
+        self._due.clear()
+        self._milliseconds.clear()
+
     def _schedule(self, millisecond: int) -> None:
         if self._handle is not None:
             self._handle.cancel()
@@ -215,8 +224,8 @@ class Background(Hub):
                     logger.exception("the loop was left, and is entered again")
                     time.sleep(LOOP_PAUSE)
         finally:
+            self.timers.close()
             self.loop.close()
-            self.timers = Timers(self.loop)  # the old ones would keep connections that are at rest
 
     def end(self) -> None:
         """Nobody holds the hub any longer: its thread ends."""
@@ -239,6 +248,7 @@ class OfLoop(Hub):
     def end(self) -> None:
         """Nobody holds the hub any longer: it is forgotten."""
         super().end()
+        self.timers.close()
         with _lock:
             if _of_loop.get(self.loop) is self:
                 del _of_loop[self.loop]

@@ -1,8 +1,10 @@
 """The asyncio face, on real sockets."""
 
 import asyncio
+import gc
 import os
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from random import Random
 
@@ -10,7 +12,7 @@ import pytest
 
 from agentcp_fsm import AsyncConnection, ConnectionStateError, Invitation, ReportTransition, State
 from agentcp_fsm.runtime.hub import new_event_loop
-from tests.runtime.peer import FAST, INVITATION, Peer, nothing_left
+from tests.runtime.peer import FAST, INVITATION, PATIENT, Peer, nothing_left
 
 
 def connect(peer: Peer, agent_id: str = "alice.agentid.pub") -> AsyncConnection:
@@ -27,6 +29,26 @@ def test_it_lives_in_the_running_loop_and_leaves_nothing() -> None:
         assert peer.sign_outs == 1
 
     with Peer() as peer, nothing_left():
+        asyncio.run(main(peer))
+
+
+def test_one_that_was_stopped_is_kept_by_nothing() -> None:
+    """It was, by a timer that stayed in the loop for as long as the connection had wanted to wait."""
+
+    async def life(peer: Peer) -> weakref.ref[AsyncConnection]:
+        connection = AsyncConnection("alice.agentid.pub", authenticator=peer, config=PATIENT)
+        async with connection:
+            assert await connection.wait_for(State.ONLINE, timeout=10)
+        return weakref.ref(connection)
+
+    async def main(peer: Peer) -> None:
+        kept = await life(peer)
+        async with asyncio.timeout(10):
+            while kept() is not None:
+                gc.collect()
+                await asyncio.sleep(0.001)
+
+    with Peer() as peer:
         asyncio.run(main(peer))
 
 
