@@ -45,6 +45,8 @@ logger = logger_of(__name__)
 
 HANDLER_QUEUE_LIMIT = 1024
 """How many calls of a connection's handlers may wait."""
+HANDLER_RETRY = 1.0
+"""Seconds after which it is tried again to start a thread for handlers, if the system had none."""
 LOOP_CHECK = 1.0
 """Seconds between two looks whether the loop of a handler's coroutine is still there."""
 STOP_MARGIN = 3.0
@@ -106,6 +108,7 @@ class _Face(ABC):
         "_lifecycle",
         "_lock",
         "_queue",
+        "_retrying",
         "_starting",
         "_stops",
         "_waiters",
@@ -176,6 +179,7 @@ class _Face(ABC):
         self._lock = threading.RLock()
         self._queue: HandlerQueue | None = None
         self._driver: Driver | None = None
+        self._retrying = False
         self._starting = 0
         self._stops: list[Callable[[], None]] = []
         """Whom to tell that the stopping under way is over; the loop's alone."""
@@ -352,7 +356,19 @@ class _Face(ABC):
         for handler in tuple(self._handlers.get(kind, ())):
             if self._queue is None:
                 self._queue = HandlerQueue(HANDLER_QUEUE_LIMIT)
-            self._queue.submit(self._job(handler, argument))
+            if not self._queue.submit(self._job(handler, argument)) and not self._retrying:
+                self._retry_handlers_later()
+
+    def _retry_handlers_later(self) -> None:
+        """The system has no thread for handlers now; what they are to be called with must not wait for ever."""
+        self._retrying = (driver := self._driver) is not None
+        if driver is not None:
+            driver.hub.loop.call_later(HANDLER_RETRY, self._retry_handlers)
+
+    def _retry_handlers(self) -> None:
+        self._retrying = False
+        if self._queue is not None and not self._queue.see_to_it():
+            self._retry_handlers_later()
 
     def _let_go(self) -> None:
         """At rest, nothing of the loop is needed, unless a start came meanwhile; either way, stopping is over."""

@@ -137,10 +137,10 @@ class HandlerQueue:
         self._thread: threading.Thread | None = None
         self.dropped = 0
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Job) -> bool:
         """Run `job` after all earlier ones.  What it raises is logged.
 
-        If the system has no thread for it, it waits for the next call to try again.
+        False if the system has no thread for it: it waits for the next call, or for `see_to_it`, to try again.
         """
         with self._lock:
             if self._jobs is None:
@@ -151,16 +151,22 @@ class HandlerQueue:
                     logger.warning(
                         "%d calls dropped: %d wait for a handler that does not return", self.dropped, self._limit
                     )
-                return
+                return True
             self._jobs.append(job)
-            if self._thread is None:
+        return self.see_to_it()
+
+    def see_to_it(self) -> bool:
+        """Have a thread run what waits; False if the system has none for it now."""
+        with self._lock:
+            if self._jobs and self._thread is None:
                 thread = threading.Thread(target=self._work, name="agentcp-handlers", daemon=True)
                 try:
                     thread.start()
                 except RuntimeError as error:
                     logger.warning("%d calls of handlers wait for a thread: %s", len(self._jobs), error)
-                else:
-                    self._thread = thread
+                    return False
+                self._thread = thread
+            return True
 
     def join(self, timeout: float) -> None:
         """Wait up to `timeout` seconds until nothing runs; not at all inside a handler."""

@@ -22,6 +22,7 @@ import pytest
 from agentcp_fsm import Config, ConfigError, Connection, Invitation, ReportTransition, State, WireError
 from agentcp_fsm.runtime import hub
 from tests.runtime.peer import FAST, INVITATION, PATIENT, Peer, nothing_left
+from tests.runtime.test_workers import no_more_threads
 from tests.waiting import until
 
 
@@ -92,6 +93,21 @@ def test_invitations_are_answered_and_delivered_once_each() -> None:
         assert delivered == [INVITATION]
         assert {answer.session_id for answer in peer.answered} == {INVITATION.session_id}
         assert [answer.sequence for answer in peer.answered] == sorted({answer.sequence for answer in peer.answered})
+
+
+def test_an_invitation_that_finds_no_thread_is_delivered_as_soon_as_there_is_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It waited for the next transition or invitation, which may be days away."""
+    arrived = threading.Event()
+    with Peer() as peer, connect(peer, config=PATIENT) as connection, caplog.at_level(logging.WARNING):
+        connection.on_invite(lambda invitation: arrived.set())
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        with no_more_threads():
+            peer.invite(connection.agent_id)
+            until(lambda: "calls of handlers wait for a thread" in caplog.text)
+        assert arrived.wait(10)
+        assert connection.state is State.ONLINE
 
 
 def test_transitions_are_told_in_order_with_their_reasons() -> None:
