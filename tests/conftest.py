@@ -1,7 +1,8 @@
-"""Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE: default, fuzz or mutation."""
+"""Fixtures, and Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE: default, fuzz, mutation."""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -19,3 +20,10 @@ settings.register_profile(
     phases=(Phase.explicit, Phase.generate),  # a mutant is noticed or not: how it could be put more simply is no matter
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture
+def no_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)

@@ -182,3 +182,13 @@ class SignInService:
         assert isinstance(key, ec.EllipticCurvePublicKey)
         key.verify(bytes.fromhex(content["signature"]), content["nonce"].encode(), ec.ECDSA(SHA256()))
         return bool(content["nonce"] == self.challenge["nonce"])
+
+
+@dataclass(slots=True)
+class Issuers:
+    """A place where issuers' certificates are, by path; a test may put anything there."""
+
+    answers: dict[str, bytes] = field(default_factory=dict)
+
+    def __call__(self, request: Request, connection: socket.socket) -> bytes:
+        return self.answers.get(request.path) or raw(b"", "404 Not Found")

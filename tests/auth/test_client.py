@@ -49,19 +49,14 @@ from tests.auth.servers import (
 )
 from tests.auth.test_answers import json_values
 
+pytestmark = pytest.mark.usefixtures("no_proxy_in_the_environment")
+
 AGENT = "alice.agentid.pub"
 IDENTITY = make_identity(AGENT)
 CREDENTIALS = Credentials.from_pem(AGENT, IDENTITY.key_pem, IDENTITY.certificate_pem)
 SESSION = Session("127.0.0.1", 5000, 7, "the token")
 IMPATIENT = Timeouts(connect=2, read=0.2, total=10)
 HURRIED = Timeouts(connect=2, read=10, total=0.4)
-
-
-@pytest.fixture(autouse=True)
-def no_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture
