@@ -2,15 +2,18 @@
 
 requests bounds the wait for each read, not the whole answer: a server that drips one byte a second holds a thread for
 hours.  So every connection made here reads through `_PatientReader`, which gives each read only what is left of the
-call's time.  Redirects, cookies, netrc and content encodings belong to requests' sessions, so its adapters, the part
-below them that pools connections, are used directly.
+call's time.  Nor can a call of theirs be taken back.  So the sockets are opened here, and whoever abandons a call wakes
+the thread that waits on one, from its first packet on.  Redirects, cookies, netrc and content encodings belong to
+requests' sessions, so its adapters, the part below them that pools connections, are used directly.
 """
 
+import errno
 import functools
 import io
 import os
 import socket
 import ssl
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -26,6 +29,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
+from urllib3.util import wait_for_write
 
 from agentcp_fsm.abandonment import Abandonment
 from agentcp_fsm.auth.failures import FailureKind, SignInError
@@ -225,12 +229,64 @@ class _PatientResponse(HTTPResponse):
         self.fp = io.BufferedReader(_PatientReader(self.fp.detach(), sock, call))
 
 
+def _open_connection(connection: Any) -> socket.socket:
+    """Connect as urllib3's connections do, in the time that the running thread's call has left, until it is abandoned.
+
+    Raises what theirs raise.
+    """
+    call = _present_call.get()
+    sys.audit("http.client.connect", connection, connection.host, connection.port)
+    try:
+        found = socket.getaddrinfo(connection._dns_host, connection.port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise urllib3.exceptions.NameResolutionError(connection.host, connection, error) from error
+    except UnicodeError as error:
+        raise urllib3.exceptions.LocationParseError(f"{connection.host!r} is no host's name") from error
+    refusal = OSError(f"{connection.host} has no address")
+    for family, kind, protocol, _, address in found:
+        try:
+            opened = socket.socket(family, kind, protocol)
+        except OSError as error:
+            refusal = error
+            continue
+        try:
+            for option in connection.socket_options or ():
+                opened.setsockopt(*option)
+            _connect(opened, address, connection.timeout, call)
+        except OSError as error:
+            opened.close()
+            refusal = error
+        else:
+            return opened
+    if isinstance(refusal, TimeoutError):
+        raise urllib3.exceptions.ConnectTimeoutError(connection, str(refusal)) from refusal
+    raise urllib3.exceptions.NewConnectionError(connection, str(refusal)) from refusal
+
+
+def _connect(opened: socket.socket, address: Any, seconds: float, call: Call) -> None:
+    seconds = call.patience(seconds)
+    opened.setblocking(False)
+    failure = opened.connect_ex(address)
+    if failure in (0, errno.EINPROGRESS) and call.abandonment is not None:
+        call.abandonment._watch(opened)  # not before: what is not yet connecting cannot be woken from it
+    if failure == errno.EINPROGRESS:
+        if not wait_for_write(opened, timeout=seconds):
+            raise TimeoutError(f"not connected within {seconds:g} s")
+        failure = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if failure:
+        raise OSError(failure, os.strerror(failure))
+    opened.settimeout(seconds)  # for the TLS handshake, too
+
+
 @functools.cache
 def patient(connection: type[Any]) -> type[Any]:
     """Return the class of connection, for whatever scheme or proxy, with patient answers."""
     if connection.response_class is _PatientResponse:
         return connection
-    return type(f"Patient{connection.__name__}", (connection,), {"response_class": _PatientResponse})
+    changes: dict[str, Any] = {"response_class": _PatientResponse}
+    if connection._new_conn is urllib3.connection.HTTPConnection._new_conn:  # else it goes by way of a SOCKS proxy
+        changes["_new_conn"] = _open_connection
+    return type(f"Patient{connection.__name__}", (connection,), changes)
 
 
 class _PatientAdapter(HTTPAdapter):

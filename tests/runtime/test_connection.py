@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentcp_fsm import Config, ConfigError, Connection, Invitation, ReportTransition, State, WireError
+from agentcp_fsm import Config, ConfigError, Connection, Credentials, Invitation, ReportTransition, State, WireError
+from agentcp_fsm.auth import identity
 from tests.runtime.peer import FAST, INVITATION, PATIENT, Peer, nothing_left
 from tests.waiting import until
 
@@ -330,6 +332,20 @@ def test_stop_while_a_sign_in_hangs_is_prompt_and_its_late_session_is_signed_out
         while peer.sign_outs == 0 and time.monotonic() < deadline:
             time.sleep(0.001)
         assert peer.sign_outs == 1
+
+
+def test_stop_ends_a_sign_in_whose_server_never_answers_tls(tmp_path: Path) -> None:
+    identity.make_identity(tmp_path, "alice.agentid.pub")
+    credentials = Credentials.load(tmp_path, "alice.agentid.pub")
+    with socket.create_server(("127.0.0.1", 0)) as listener, nothing_left():
+        listener.settimeout(20)
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        config = Config(connect_timeout=300.0, sign_in_timeout=300.0)
+        connection = Connection("alice.agentid.pub", url, credentials=credentials, config=config)
+        with connection, listener.accept()[0] as accepted:
+            assert accepted.recv(1)
+            assert connection.stop()
+            until(lambda: not any(thread.name == "agentcp-http" for thread in threading.enumerate()))
 
 
 def test_reconnect_and_retry_now() -> None:
