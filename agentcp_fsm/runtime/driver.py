@@ -18,11 +18,11 @@ from time import monotonic
 from typing import Any, Protocol
 
 from agentcp_fsm.abandonment import Abandonment
-from agentcp_fsm.chart import CONNECTING, State
 from agentcp_fsm.effects import (
     AbandonSignIn,
     AnswerInvitation,
     CloseSocket,
+    ConfirmSession,
     DeliverInvitation,
     Effect,
     OpenSocket,
@@ -238,6 +238,13 @@ class Driver:
             logger.exception("%s: the sign-out failed in an unexpected way", self.agent_id)
         self.post(SignedOut(attempt, reason))
 
+    def _confirm_session(self, effect: ConfirmSession) -> None:
+        if (proven := getattr(self.authenticator, "session_proven", None)) is not None:
+            try:
+                proven(effect.session)
+            except Exception:  # an application's, perhaps; the effects that follow must be carried out
+                logger.exception("%s: %r raised", self.agent_id, proven)
+
     # The socket -------------------------------------------------------------------------------------------------------
 
     def _open_socket(self, effect: OpenSocket) -> Event | None:
@@ -369,13 +376,6 @@ class Driver:
     # Telling ----------------------------------------------------------------------------------------------------------
 
     def _report_transition(self, effect: ReportTransition) -> None:
-        if effect.dest == State.ONLINE and effect.source in CONNECTING:
-            proven = getattr(self.authenticator, "session_proven", None)
-            if proven is not None:
-                try:
-                    proven(self.lifecycle.session)
-                except Exception:  # an application's, perhaps; the effects that follow must be carried out
-                    logger.exception("%s: %r raised", self.agent_id, proven)
         self.listener.transitioned(effect)
 
     def _deliver_invitation(self, effect: DeliverInvitation) -> None:
@@ -403,6 +403,7 @@ _CARRY_OUT: dict[type, Callable[[Driver, Any], Event | None]] = {
     SignOut: Driver._sign_out,
     OpenSocket: Driver._open_socket,
     CloseSocket: Driver._close_socket,
+    ConfirmSession: Driver._confirm_session,
     SendHeartbeat: Driver._send_heartbeat,
     AnswerInvitation: Driver._answer_invitation,
     DeliverInvitation: Driver._deliver_invitation,
