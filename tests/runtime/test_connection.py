@@ -1,7 +1,9 @@
 """The threaded face, on real sockets."""
 
+import io
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -332,6 +334,32 @@ def test_stop_while_a_sign_in_hangs_is_prompt_and_its_late_session_is_signed_out
         while peer.sign_outs == 0 and time.monotonic() < deadline:
             time.sleep(0.001)
         assert peer.sign_outs == 1
+
+
+def test_stop_by_a_signal_in_the_midst_of_a_log_call_has_its_bound_and_rest_follows(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What holds a logging handler's lock cannot go on before `stop` returns, nor the loop, which logs, before that."""
+    caplog.set_level(logging.INFO)  # at which transitions are logged
+    handler = logging.StreamHandler(io.StringIO())
+    logger = logging.getLogger("agentcp_fsm.runtime")
+    stopped: list[bool] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: stopped.append(connection.stop(timeout=0.3)))
+    logger.addHandler(handler)
+    try:
+        with Peer() as peer, nothing_left():
+            connection = connect(peer)
+            connection.start()
+            assert connection.wait_for(State.ONLINE, timeout=10)
+            assert handler.lock is not None
+            with handler.lock:  # as while it writes
+                signal.raise_signal(signal.SIGUSR1)
+            assert stopped == [False]
+            until(lambda: connection.health().state is State.OFFLINE)
+            assert connection.stop()
+    finally:
+        logger.removeHandler(handler)
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_stop_ends_a_sign_in_whose_server_never_answers_tls(tmp_path: Path) -> None:
