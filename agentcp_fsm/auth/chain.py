@@ -144,6 +144,7 @@ class ChainVerifier:
         except ValueError as error:
             raise ConfigError(
                 f"no certificate can have the name {name!r} ({error}): give the one it has as server_name"
+                " (--server-name)"
             ) from error
         return subject
 
@@ -223,7 +224,7 @@ class ChainVerifier:
                 return
         raise unproven(
             f"its certificate is that of {quoted(', '.join(names)) or 'nobody'}, not of {self._server_name} (if the"
-            " server is right to call itself that, give it as server_name)"
+            " server is right to call itself that, give it as server_name, --server-name)"
         )
 
 

@@ -323,7 +323,7 @@ def failure(url: str, call: Call, error: Exception) -> SignInError:
             return SignInError(
                 FailureKind.UNPROVEN_SERVER,
                 f"{url}: the TLS certificate cannot be trusted ({cause.verify_message}): check the server's URL and"
-                " this machine's clock; for a private certificate authority give its file as verify",
+                " this machine's clock; for a private certificate authority give its file as verify (--ca-file)",
             )
     # Not urllib3's TimeoutError, for its NewConnectionError, a refused connection, is one.
     if any(
@@ -333,13 +333,42 @@ def failure(url: str, call: Call, error: Exception) -> SignInError:
         return SignInError(
             FailureKind.TIMEOUT,
             f"{url}: no complete answer in time (connecting may take {limits.connect:g} s, each read {limits.read:g} s,"
-            f" all of it {limits.total:g} s): check the network, and whether the server is overloaded",
+            f" all of it {limits.total:g} s)",
+            remedy="check the network, and whether the server is overloaded",
         )
+    for cause in behind:
+        if isinstance(cause, ssl.SSLError):
+            return SignInError(
+                FailureKind.NETWORK,
+                f"{url}: {tls_fault(cause)}",
+                remedy="check the server's URL and port, and whether something on the way takes its place",
+            )
     root = next((cause for cause in reversed(behind) if isinstance(cause, OSError) and cause.strerror), behind[-1])
     reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
     return SignInError(
-        FailureKind.NETWORK, f"{url}: {reason or type(root).__name__}: check the network and the server's URL"
+        FailureKind.NETWORK, f"{url}: {reason or type(root).__name__}", remedy="check the network and the server's URL"
     )
+
+
+_TLS_FAULTS = {
+    "WRONG_VERSION_NUMBER": "what answers speaks no TLS",
+    "HTTP_REQUEST": "what answers speaks no TLS",
+    "UNSUPPORTED_PROTOCOL": "the server speaks no version of TLS that is still safe",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "the server speaks no version of TLS that is still safe",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refuses the TLS handshake",
+    "TLSV1_UNRECOGNIZED_NAME": "the server does not know its own name, as the URL has it",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a TLS certificate of the client, which nobody has here",
+}
+"""By OpenSSL's reason."""
+
+
+def tls_fault(error: ssl.SSLError) -> str:
+    """Say in words what went wrong with TLS, with OpenSSL's as the detail."""
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "the connection was closed in the midst of TLS"
+    reason = error.reason or ""
+    detail = f" (OpenSSL: {reason.replace('_', ' ').lower()})" if reason else ""
+    return f"{_TLS_FAULTS.get(reason, 'TLS failed')}{detail}"
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

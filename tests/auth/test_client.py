@@ -1,6 +1,7 @@
 """The client against real servers: what it sends, what it accepts, and every way a server can fail it."""
 
 import logging
+import re
 import socket
 import ssl
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import agentcp_fsm
 from agentcp_fsm.auth import (
     Abandonment,
     AuthClient,
@@ -572,7 +574,21 @@ class TestTLS:
         with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
             pool.submit(answer_in_the_clear)
             with AuthClient(f"https://127.0.0.1:{listener.getsockname()[1]}") as client:
-                assert failure_of(lambda: client.sign_in(CREDENTIALS)).kind is FailureKind.NETWORK
+                failure = failure_of(lambda: client.sign_in(CREDENTIALS))
+        assert failure.kind is FailureKind.NETWORK
+        assert re.search(r"what answers speaks no TLS \(OpenSSL: (wrong version number|http request)\): ", str(failure))
+
+    def test_a_server_that_leaves_in_the_midst_of_the_handshake(self) -> None:
+        def leave() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(65536)
+
+        with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+            pool.submit(leave)
+            with AuthClient(f"https://127.0.0.1:{listener.getsockname()[1]}") as client:
+                failure = failure_of(lambda: client.sign_in(CREDENTIALS))
+        assert failure.kind is FailureKind.NETWORK
+        assert "the connection was closed in the midst of TLS: check" in str(failure)
 
     def test_a_server_that_drips_over_tls(self, tls_server: Server, authority_file: Path) -> None:
         tls_server.respond = dripping(b"HTTP/1.1 200 OK\r\n\r\n", b" ")
@@ -773,6 +789,11 @@ class TestAbandonment:
 def test_importing_the_package_alone_stays_light() -> None:
     script = "import sys, agentcp_fsm; sys.exit(any(name in sys.modules for name in ('requests', 'cryptography')))"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_what_a_connection_takes_is_the_packages_own() -> None:
+    for name in ("AuthClient", "Credentials", "ServerProofPolicy", "load_trust_roots"):
+        assert getattr(agentcp_fsm, name) is getattr(agentcp_fsm.auth, name)
 
 
 def test_no_descriptor_is_left(server: Server) -> None:
