@@ -5,7 +5,6 @@ import socket
 import socketserver
 import ssl
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,13 +34,6 @@ class Request:
 
 Respond = Callable[[Request, socket.socket], bytes | None]
 """Returns the raw answer, or None to end the connection, having sent whatever it liked."""
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + BOUND
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.005)
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -128,6 +120,15 @@ def hanging(*sent: bytes) -> Respond:
         for part in sent:
             connection.sendall(part)
         connection.recv(1)  # until the client gives up
+        return None
+
+    return respond
+
+
+def hanging_and_telling(asked: threading.Event) -> Respond:
+    def respond(request: Request, connection: socket.socket) -> bytes | None:
+        asked.set()
+        connection.recv(1)
         return None
 
     return respond

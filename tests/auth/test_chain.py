@@ -33,7 +33,17 @@ from agentcp_fsm.auth.issuers import IssuerFetcher, is_public
 from agentcp_fsm.auth.transport import MAX_ANSWER, Call
 from agentcp_fsm.errors import ConfigError
 from tests.auth.certificates import Identity, make_identity, usage
-from tests.auth.servers import BOUND, Issuers, Request, Server, SignInService, dripping, hanging, raw
+from tests.auth.servers import (
+    BOUND,
+    Issuers,
+    Request,
+    Server,
+    SignInService,
+    dripping,
+    hanging,
+    hanging_and_telling,
+    raw,
+)
 
 pytestmark = pytest.mark.usefixtures("no_proxy_in_the_environment")
 
@@ -403,13 +413,7 @@ class TestBounds:
 
     def test_an_abandoned_sign_in_waits_for_no_issuer(self, host: Server) -> None:
         asked = threading.Event()
-
-        def respond(request: Request, connection: socket.socket) -> bytes | None:
-            asked.set()
-            connection.recv(1)
-            return None
-
-        host.respond = respond
+        host.respond = hanging_and_telling(asked)
         abandonment = Abandonment()
         self.assert_ends_at_once(self.server_at(host), asked, abandonment)
 

@@ -45,11 +45,12 @@ from tests.auth.servers import (
     as_json,
     dripping,
     hanging,
+    hanging_and_telling,
     raw,
     sending,
-    wait_until,
 )
 from tests.auth.test_answers import json_values
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("no_proxy_in_the_environment")
 
@@ -411,7 +412,7 @@ class TestNetwork:
 
         server.respond = respond
         client.sign_out(AGENT, SESSION)
-        wait_until(lambda: not server.connections)
+        until(lambda: not server.connections)
         server.respond = service
         assert client.sign_in(CREDENTIALS) == SESSION
 
@@ -705,13 +706,7 @@ class TestAbandonment:
     def assert_ends_at_once(client: AuthClient, server: Server) -> None:
         """Abandon a sign-in whose first step hangs, long before the read timeout."""
         asked = threading.Event()
-
-        def respond(request: Request, connection: socket.socket) -> bytes | None:
-            asked.set()
-            connection.recv(1)
-            return None
-
-        server.respond = respond
+        server.respond = hanging_and_telling(asked)
         abandonment = Abandonment()
         with ThreadPoolExecutor(1) as pool:
             result: Future[Session] = pool.submit(client.sign_in, CREDENTIALS, abandonment)
@@ -808,4 +803,4 @@ def test_no_descriptor_is_left(server: Server) -> None:
         with AuthClient(server.url) as client:
             client.sign_in(CREDENTIALS, abandonment)
         abandonment.abandon()
-    wait_until(lambda: open_descriptors() <= before)  # the server's ends close in their own threads
+    until(lambda: open_descriptors() <= before)  # the server's ends close in their own threads

@@ -30,8 +30,9 @@ from agentcp_fsm import (
 from agentcp_fsm.abandonment import Abandonment
 from agentcp_fsm.compat import HeartbeatClient
 from agentcp_fsm.server import ServerThread, SignInFault
-from tests.compat.conftest import ALICE, BOUND, FAST, PASSWORD, wait_until
+from tests.compat.conftest import ALICE, BOUND, FAST, PASSWORD
 from tests.runtime.peer import Peer, nothing_left
+from tests.waiting import until
 
 
 def invitation(number: int = 1) -> Invitation:
@@ -157,7 +158,7 @@ def test_a_listener_that_does_not_return_holds_nothing_up(server: ServerThread, 
     assert called.wait(BOUND)
     server.invite(ALICE, invitation(2))  # returns when it is answered
     heartbeats = server.statistics().heartbeats
-    wait_until(lambda: server.statistics().heartbeats > heartbeats + 2)
+    until(lambda: server.statistics().heartbeats > heartbeats + 2)
     client.offline()
     assert client.connection.state is State.OFFLINE
     assert not released.is_set()
@@ -217,7 +218,7 @@ def test_a_sign_in_that_hangs_ends_with_going_offline(server: ServerThread, clie
 def test_it_comes_back_after_a_restart_of_the_server(server: ServerThread, client: HeartbeatClient) -> None:
     assert client.sign_in()
     server.restart()
-    wait_until(lambda: server.statistics().sign_ins == 2)
+    until(lambda: server.statistics().sign_ins == 2)
     assert client.sign_in()
     assert server.statistics().sign_ins == 2
 

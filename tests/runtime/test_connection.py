@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,28 +43,22 @@ def test_it_goes_online_beats_steadily_and_leaves_nothing(host: str) -> None:
         assert peer.sign_outs == 1
 
 
+def name_host(peer: Peer, host: str) -> None:
+    """Have the peer's sessions name this host, in place of an address."""
+    real = peer.sign_in
+    peer.sign_in = lambda abandoned: replace(real(abandoned), host=host)  # type: ignore[method-assign]
+
+
 def test_a_host_name_is_resolved_away_from_the_loop() -> None:
     with Peer() as peer:
-        real = peer.sign_in
-
-        def sign_in(abandoned: object) -> Any:
-            session = real(abandoned)
-            return type(session)("localhost", session.port, session.cookie, session.token)
-
-        peer.sign_in = sign_in  # type: ignore[method-assign]
+        name_host(peer, "localhost")
         with connect(peer) as connection:
             assert connection.wait_for(State.ONLINE, timeout=10)
 
 
 def test_a_name_that_nobody_has_is_a_failed_attempt_that_says_so() -> None:
     with Peer() as peer:
-        real = peer.sign_in
-
-        def sign_in(abandoned: object) -> Any:
-            session = real(abandoned)
-            return type(session)("no such host.invalid", session.port, session.cookie, session.token)
-
-        peer.sign_in = sign_in  # type: ignore[method-assign]
+        name_host(peer, "no such host.invalid")
         with connect(peer) as connection:
             assert connection.wait_for(State.BACKOFF, timeout=10)
             assert "no such host.invalid" in connection.health().reason
