@@ -22,8 +22,8 @@ from tests.server_process import PATIENCE
 from tests.waiting import pause, until
 
 ALICE = "alice.agentid.pub"
-STARTING = ("start", "signed_out")
-"""What begins a connection's life, at once or after the end of the one before."""
+AT_REST = (State.OFFLINE, State.STOPPING)
+"""Where a connection's life begins, at once or after the end of the one before."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -214,7 +214,7 @@ class Application:
     def _haste(self) -> float:
         begun = [one for one in self.transitions if one.dest in (State.SIGNING_IN, State.RECONNECTING)]
         return min(
-            (after.at - before.at for before, after in pairwise(begun) if after.trigger not in STARTING),
+            (after.at - before.at for before, after in pairwise(begun) if after.source not in AT_REST),
             default=math.inf,
         )
 
