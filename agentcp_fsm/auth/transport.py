@@ -258,9 +258,12 @@ def _open_connection(connection: Any) -> socket.socket:
             refusal = error
         else:
             return opened
-    if isinstance(refusal, TimeoutError):
-        raise urllib3.exceptions.ConnectTimeoutError(connection, str(refusal)) from refusal
-    raise urllib3.exceptions.NewConnectionError(connection, str(refusal)) from refusal
+    try:
+        if isinstance(refusal, TimeoutError):
+            raise urllib3.exceptions.ConnectTimeoutError(connection, str(refusal)) from refusal
+        raise urllib3.exceptions.NewConnectionError(connection, str(refusal)) from refusal
+    finally:
+        del refusal  # whose traceback holds this frame, and the frame it
 
 
 def _connect(opened: socket.socket, address: Any, seconds: float, call: Call) -> None:
