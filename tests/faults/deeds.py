@@ -445,7 +445,7 @@ def seconds_to_return(application: Application) -> float:
 
 def forget_what_was_told(application: Application) -> None:
     """The bench's own notes, which grow, are no leak of the library's."""
-    for notes in (application.transitions, application.errors, application.invitations):
+    for notes in (application.transitions, application.errors, application.invitations, application.connection.life):
         notes.clear()
 
 
