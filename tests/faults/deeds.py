@@ -59,7 +59,7 @@ def use_replaced_descriptor(application: Application) -> None:
 
 def run_out_of_descriptors(application: Application) -> None:
     """No descriptor can be opened from now on: EMFILE."""
-    _limit(application, resource.RLIMIT_NOFILE, 0)
+    _limit(application, resource.RLIMIT_NOFILE, 1)  # at 0, poll would fail too, by EINVAL
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError:
