@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -447,6 +448,12 @@ def forget_what_was_told(application: Application) -> None:
     """The bench's own notes, which grow, are no leak of the library's."""
     for notes in (application.transitions, application.errors, application.invitations, application.connection.life):
         notes.clear()
+
+
+def tidy_up(application: Application) -> None:
+    """Keep nothing that is not needed, so that memory can be compared."""
+    forget_what_was_told(application)
+    gc.collect()
 
 
 def stop_and_start(application: Application) -> None:
