@@ -91,8 +91,10 @@ def sign_in_goes_wrong(bench: Bench, rogue: Rogue) -> Iterator[str]:
     """Every way in which a sign-in can, one after the other; each is in force until the next is asked for."""
     assert bench.relay is not None
     server = bench.relay.target
-    for fault in SIGN_IN_FAULTS:
+    for number, fault in enumerate(SIGN_IN_FAULTS):
         bench.server(f"fault sign_in {fault}")
+        if number == 0:
+            bench.server("restart")  # now that no session can be had: one is needed
         yield fault
     bench.relay.target = address_of(rogue.url)
     for rogue.answer in ANSWERS:
@@ -144,7 +146,6 @@ def test_memory_does_not_grow_with_the_number_of_answers_to_sign_ins(shared_serv
         online(bench)
 
         def inputs() -> None:
-            bench.server("restart")
             for _ in sign_in_goes_wrong(bench, rogue):
                 fail_to_sign_in(bench, 3)
             bench.online()
