@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from agentcp_fsm import Config, State
+from agentcp_fsm import Config
 from tests.faults.application import ALICE, Application
 from tests.faults.bench import Bench, Case, Ends, Waiting, failed, lost
 from tests.faults.network import SERVER, SERVER_IPV6, SERVER_NAME, Direction, Lab
 from tests.faults.wire import Impairment
+from tests.server_process import PATIENCE
 from tests.timings import WATCHFUL
 from tests.waiting import until
 
@@ -24,6 +26,9 @@ NETWORKED = replace(
 """With the longest interval and Retry-After near what the server asks for, the bounds of `Config` mean something."""
 TCP_PATIENCE = replace(NETWORKED, connect_timeout=3.0, read_timeout=5.0, sign_in_timeout=10.0)
 """TCP's first retransmission comes after a second, and nothing scales that."""
+
+NAME_SERVICE = 53
+"""The UDP port of name servers."""
 
 REAL: dict[str, Any] = {"config": Config(), "next_beat": 5.0, "within": 40.0, "slow": True}
 """Cases in real time, which take a minute or more.  A Retry-After, which would last longer, is in none of them."""
@@ -69,9 +74,14 @@ def leisurely(fault: Waiting, interval: int = 500) -> Waiting:
     return at_leisure
 
 
-def answered(number: int) -> Waiting:
+def answered(number: int, patience: float = PATIENCE) -> Waiting:
     """Until as many heartbeats were answered."""
-    return lambda bench: bench.agent.call(Application.answered, bench.reading().answers + number)
+
+    def wait(bench: Bench) -> None:
+        begun = bench.reading().answers
+        until(lambda: bench.reading().answers >= begun + number, patience)
+
+    return wait
 
 
 def sent(number: int) -> Waiting:
@@ -117,8 +127,13 @@ def address_changed(bench: Bench) -> None:
 
 
 def lasting(seconds: float) -> Waiting:
-    """For so long, in real time."""
-    return lambda bench: time.sleep(seconds)
+    """For so long: how long an outage lasts is what it is known by."""
+
+    def wait(bench: Bench) -> None:
+        ends = time.monotonic() + seconds
+        until(lambda: time.monotonic() >= ends, timeout=seconds + 10)
+
+    return wait
 
 
 def link_flaps(bench: Bench) -> None:
@@ -162,8 +177,8 @@ def stopped_while_a_name_is_looked_up(bench: Bench) -> None:
     """No name server answers, and nothing can interrupt the system's resolver."""
     with lab_of(bench).name_unknown():
         bench.start()
-        bench.wait_for(State.SIGNING_IN)
-        time.sleep(0.05)  # let it wait, not only begin
+        sockets = Path(f"/proc/{bench.agent.pid}/net/udp")
+        until(lambda: f":{NAME_SERVICE:04X} " in sockets.read_text())  # it waits for an answer
         bench.stopping.append(bench.agent.call(Application.stop))
 
 
@@ -230,7 +245,8 @@ CASES = (
          **REAL, sign_ins=11, losses=1, processor=0.2),
     case("network: delay of 800 ms ± 400 ms, real timings, server restarts",
          for_good(impaired(delay=0.8, jitter=0.4), signed_in_anew), **REAL, sign_ins=2, losses=1),
-    case("network: 30 % of packets lost for 2 minutes, real timings", during(impaired(loss=0.3), lasting(120.0)),
+    case("network: 30 % of packets lost, for 20 answers, real timings",
+         during(impaired(loss=0.3), answered(20, patience=600.0)),
          **REAL, sign_ins=None, losses=None),
     case("network: address changed soon after the sign-in, real timings", address_changed,
          **REAL | {"within": 10.0}, sign_ins=1, losses=1),

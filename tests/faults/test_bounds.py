@@ -112,7 +112,7 @@ def fail_to_sign_in(bench: Bench, number: int) -> None:
 
 
 def must_not_grow(bench: Bench, inputs: Callable[[], None]) -> None:
-    """Twice the inputs take as much memory as the inputs once, within a megabyte or two; and never much meanwhile."""
+    """Twice the inputs take as much memory as the inputs once, but for the allocator's share; nor much meanwhile."""
     before = bench.reading()
     sizes = []
     for _ in range(2):
@@ -120,9 +120,10 @@ def must_not_grow(bench: Bench, inputs: Callable[[], None]) -> None:
         bench.agent.call(deeds.tidy_up)
         sizes.append(bench.reading().memory)
     grown = (sizes[1] - sizes[0]) / 1e6
-    assert grown < 2.0, f"it grew by {grown:.1f} MB"
     most = (bench.reading().memory_peak - before.memory) / 1e6
-    assert most < bench.case.memory, f"meanwhile it took {most:.0f} MB"
+    print(f"it grew by {grown:.2f} MB, and had grown by {most:.2f} MB")
+    assert grown < 0.5
+    assert most < 8.0
 
 
 def test_memory_does_not_grow_with_the_number_of_datagrams(shared_server: ServerProcess) -> None:
