@@ -376,20 +376,21 @@ _FINISH = {Ends.RECOVERED: _recovered, Ends.STOPPED: _stopped, Ends.EXITED: _exi
 
 def _measured(bench: Bench, begun: Reading, after: Reading, life: list[ReportTransition]) -> Outcome:
     """What the application counted from the beginning of the fault until all was well, or until it was to exit."""
-    case = bench.case
-    all_attempts = pace.attempts(life, case.config, case.rest)
-    attempts = [attempt for attempt in all_attempts if begun.at <= attempt.at <= after.at]
-    assert bench.ended is not None
-    in_vain = [attempt for attempt in attempts if attempt.failed and attempt.at > bench.ended]
+    case, ended = bench.case, bench.ended
+    assert ended is not None
+    attempts = pace.attempts(life, case.config, case.rest)
+    since = [attempt for attempt in attempts if attempt.at >= begun.at]
+    losses = after.losses - begun.losses
+    needed = losses + sum(each.after_start + (each.failed and each.at <= ended) for each in since)
     return Outcome(
         case=case,
         sign_ins=after.attempts - begun.attempts,
-        sign_ins_due=len(attempts) - len(in_vain) if case.sign_ins is None else case.sign_ins,
-        losses=after.losses - begun.losses,
+        sign_ins_due=needed if case.sign_ins is None else case.sign_ins,
+        losses=losses,
         unanswered=max((after.heartbeats - begun.heartbeats) - (after.answers - begun.answers), 0),
         processor=after.processor - begun.processor,
         memory=max(after.memory_peak - begun.memory, 0) / 1e6,
-        haste=pace.haste(all_attempts),
+        haste=pace.haste(attempts),
         sessions=bench.server.count("sessions"),
     )
 

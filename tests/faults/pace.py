@@ -26,6 +26,8 @@ class Attempt:
     """When it began."""
     earliest: float
     """When it might have, by the rules; minus infinity after a start."""
+    after_start: bool = False
+    """Whether the application had it begun."""
     failed: bool = False
     """Whether it came to nothing: no heartbeat of its session was answered."""
 
@@ -53,7 +55,7 @@ def attempts(life: Iterable[ReportTransition], config: Config, rest: float = 0.0
         elif dest in CONNECTING:
             if source in AT_REST:
                 in_a_row = 0
-                found.append(Attempt(now, float("-inf")))
+                found.append(Attempt(now, float("-inf"), after_start=True))
             elif source == State.BACKOFF and step.trigger not in HURRIED:
                 found.append(Attempt(now, earliest))
             else:
