@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from agentcp_fsm.runtime import forking
 from agentcp_fsm.runtime.workers import WorkerPool
 
 logger = logging.getLogger(__name__)
@@ -272,3 +273,6 @@ def _forget_in_child() -> None:
 
 atexit.register(_stop_at_exit)
 os.register_at_fork(after_in_child=_forget_in_child)
+os.register_at_fork(
+    before=forking.before, after_in_parent=forking.after_in_parent, after_in_child=forking.after_in_child
+)

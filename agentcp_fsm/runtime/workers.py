@@ -11,6 +11,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from agentcp_fsm.runtime import forking
+
 logger = logging.getLogger(__name__)
 
 Job = Callable[[], None]
@@ -76,7 +78,8 @@ class WorkerPool:
                     self._condition.notify_all()
                     return
                 job = self._jobs.popleft()
-            _run(job)
+            with forking.call():
+                _run(job)
             del job  # what it holds is not kept while the thread is idle
 
 

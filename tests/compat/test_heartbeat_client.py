@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -182,6 +184,44 @@ def test_a_listener_may_raise_and_may_go_offline(
     assert left.wait(BOUND)
     assert client.connection.state is State.OFFLINE
     assert "the application's own" in caplog.text
+
+
+def test_a_child_forked_while_a_listener_runs_is_told_of_its_own_invitations(
+    server: ServerThread, client: HeartbeatClient
+) -> None:
+    """It was not: they waited for the parent's thread."""
+    called, released = threading.Event(), threading.Event()
+
+    def listener(message: Any) -> None:
+        called.set()
+        released.wait(BOUND)
+
+    client.set_on_recv_invite(listener)
+    assert client.sign_in()
+    server.invite(ALICE, invitation(1))
+    assert called.wait(BOUND)
+    heard, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            assert not client.is_running
+            client.set_on_recv_invite(lambda message: os.write(told, message.SessionId.encode()))
+            client.sign_in()
+            os.write(told, b"online;")
+            threading.Event().wait(BOUND)
+        finally:
+            os._exit(1)
+    try:
+        os.close(told)
+        assert client.is_running
+        assert os.read(heard, 100) == b"online;"
+        server.invite(ALICE, invitation(2))
+        assert os.read(heard, 100) == b"session-2"
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(heard)
+        released.set()
 
 
 # When things go wrong ------------------------------------------------------------------------------------------------

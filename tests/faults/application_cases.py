@@ -134,18 +134,27 @@ def stop_in_every_state(stop: Callable[[Application], float], bench: Bench) -> N
 
 
 def fork_in_every_state(bench: Bench) -> None:
+    """One child ends at once, the other runs when the server is well again; and the parent goes on."""
     for enter in STATES:
         enter(bench)
-        bench.server("ok")
-        bench.agent.call(deeds.fork_and_run)
+        bench.agent.call(deeds.fork)
         bench.agent.call(deeds.fork_and_exit)
-        if bench.reading().state is State.BACKOFF:
+        bench.server("ok")
+        bench.agent.call(deeds.run_forked)
+        if enter in (signing_in, reconnecting):
+            bench.agent.call(deeds.reconnect)  # a call that hangs hangs on
+        if enter is backing_off:
             bench.agent.call(Application.stop)  # it would wait for a minute
-        bench.agent.call(deeds.hurry)
+        if enter in (at_rest, backing_off, stopping):
+            bench.start()
         bench.online()
         bench.stopping.append(bench.agent.call(Application.stop))
         left = bench.agent.call(Application.left)
         assert left == NOTHING, f"after {enter.__name__}: {left}"
+
+
+def fork_at_any_moment(bench: Bench) -> None:
+    bench.agent.call(deeds.fork_at_any_moment, 50)
 
 
 def exit_in(enter: Callable[[Bench], None], bench: Bench) -> None:
@@ -202,7 +211,9 @@ CASES = (
     Case(name="start and stop 1,000 times", fault=partial(start_and_stop, 1000), online=False, ends=Ends.STOPPED,
          slow=True, within=1, sign_ins=1000, processor=20),
     Case(name="fork in every state", fault=fork_in_every_state, online=False, ends=Ends.STOPPED, config=PATIENT,
-         slow=True, within=1, sign_ins=16, losses=4, processor=2),
+         within=1, sign_ins=13, losses=1, processor=2),
+    Case(name="fork 50 times, at any moment", fault=fork_at_any_moment, online=False, ends=Ends.STOPPED,
+         within=1, sign_ins=100, losses=None, processor=4),
     Case(name="100 connections hit by one 401", fault=partial(crowd_hit_by_401, 100), within=2, sign_ins=1, losses=1,
          processor=5),
     Case(name="2,000 connections hit by one 401", fault=partial(crowd_hit_by_401, 2000), own_server=True,

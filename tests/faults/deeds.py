@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import os
 import resource
@@ -283,22 +284,60 @@ def stop_by_signals(application: Application, times: int) -> float:
 # Forking --------------------------------------------------------------------------------------------------------------
 
 
-def fork_and_run(application: Application) -> None:
-    """The child has a clean slate, comes online, stops, and ends without the interpreter's exit."""
+def fork(application: Application) -> None:
+    """The child has a clean slate; once it is told to, it runs."""
+    child, told = _fork_to_run(application)
+    application.kept["forked"] = child, told
+
+
+def run_forked(application: Application) -> None:
+    """Tell the child, and wait until it has ended."""
+    child, told = application.kept.pop("forked")
+    os.close(told)
+    _await_child(child)
+
+
+def _fork_to_run(application: Application) -> tuple[int, int]:
+    """A child that comes online and stops, once what is returned second is closed; it ends without Python's exit."""
+    waits, told = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
+            faulthandler.dump_traceback_later(PATIENCE / 2, exit=True)
+            os.close(told)
             connection = application.connection
             assert connection.state is State.OFFLINE
             assert not [thread for thread in threading.enumerate() if thread.name.startswith("agentcp")]
+            os.read(waits, 1)
             connection.start()
             assert connection.wait_for(State.ONLINE, timeout=PATIENCE)
             assert connection.stop()
             status = 0
         finally:
             os._exit(status)
-    _await_child(child)
+    os.close(waits)
+    return child, told
+
+
+def fork_at_any_moment(application: Application, times: int) -> None:
+    """While the connection signs in (most often), is online, begins anew, stops or is at rest."""
+
+    def stop() -> None:
+        application.connection.stop(timeout=0)
+
+    def restart() -> None:
+        stop()
+        application.start()
+
+    random = Random(0)
+    for _ in range(times):
+        random.choice((restart, restart, restart, application.connection.reconnect, stop))()
+        threading.Event().wait(random.uniform(0.0, 0.01))
+        child, told = _fork_to_run(application)
+        os.close(told)
+        _await_child(child)
+    application.stop()
 
 
 def fork_and_exit(application: Application) -> None:
@@ -320,14 +359,6 @@ def _await_child(child: int) -> None:
 
     until(has_ended, PATIENCE)
     assert ended == [0]
-
-
-def hurry(application: Application) -> None:
-    """Have a new session, whatever the connection is at."""
-    if application.connection.state in (State.OFFLINE, State.STOPPING):
-        application.start()
-    else:
-        application.connection.reconnect()
 
 
 # Crowds ---------------------------------------------------------------------------------------------------------------

@@ -141,6 +141,7 @@ APPLICATION_FAULTS: dict[str, Fault] = {
     "descriptor replaced": descriptor_replaced,
     "process suspended": suspended,
     "flooded by a stranger": at_once(flooded_by_a_stranger),
+    "fork": at_once(lambda bench: bench.agent.call(deeds.fork_and_exit)),
     "reconnect": at_once(lambda bench: bench.agent.call(deeds.reconnect)),
     "stop and start": at_once(lambda bench: bench.agent.call(deeds.stop_and_start)),
 }
@@ -211,9 +212,9 @@ def test_every_fault_is_recovered_from_and_nothing_grows() -> None:
 
 def report(recoveries: dict[str, list[float]], readings: list[Reading], stopping: float) -> None:
     """Print what was measured."""
-    print(f"{'fault':<50}{'times':>6}{'mean':>8}{'worst':>8}")
+    print(f"{'fault':<56}{'times':>6}{'mean':>8}{'worst':>8}")
     for name, seconds in sorted(recoveries.items()):
-        print(f"{name:<50}{len(seconds):>6}{sum(seconds) / len(seconds):>8.2f}{max(seconds):>8.2f}")
+        print(f"{name:<56}{len(seconds):>6}{sum(seconds) / len(seconds):>8.2f}{max(seconds):>8.2f}")
     end = readings[-1]
     print(
         f"faults {sum(map(len, recoveries.values()))}, losses {end.losses}, sign-ins {end.attempts},"

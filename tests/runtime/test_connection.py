@@ -131,10 +131,12 @@ def test_a_401_leads_to_a_new_sign_in_and_the_new_address() -> None:
     with Peer() as peer, connect(peer, config=PATIENT) as connection:
         assert connection.wait_for(State.ONLINE, timeout=10)
         first = connection.health().server
+        peer.refuse = True  # until it has moved
         peer.next_beat = 401
-        peer.wait(lambda: peer.sign_ins >= 2)
+        assert connection.wait_for(State.BACKOFF, timeout=10)
         peer.next_beat = 50
         peer.move()
+        peer.refuse = False
         host, port = peer.socket.getsockname()
         assert f"{host}:{port}" != first
         until(lambda: connection.health().server == f"{host}:{port}" and connection.state is State.ONLINE)
