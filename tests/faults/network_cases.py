@@ -15,7 +15,6 @@ from tests.faults.application import ALICE, Application
 from tests.faults.bench import Bench, Case, Ends, Waiting, failed, lost
 from tests.faults.network import SERVER, SERVER_IPV6, SERVER_NAME, Direction, Lab
 from tests.faults.wire import Impairment
-from tests.server_process import PATIENCE
 from tests.timings import WATCHFUL
 from tests.waiting import until
 
@@ -74,12 +73,17 @@ def leisurely(fault: Waiting, interval: int = 500) -> Waiting:
     return at_leisure
 
 
-def answered(number: int, patience: float = PATIENCE) -> Waiting:
+def answered(number: int) -> Waiting:
     """Until as many heartbeats were answered."""
+    return lambda bench: bench.agent.call(Application.answered, bench.reading().answers + number)
+
+
+def arrived(number: int, patience: float) -> Waiting:
+    """Until as many heartbeats reached the server."""
 
     def wait(bench: Bench) -> None:
-        begun = bench.reading().answers
-        until(lambda: bench.reading().answers >= begun + number, patience)
+        begun = bench.server.count("heartbeats")
+        until(lambda: bench.server.count("heartbeats") >= begun + number, patience)
 
     return wait
 
@@ -245,8 +249,8 @@ CASES = (
          **REAL, sign_ins=11, losses=1, processor=0.2),
     case("network: delay of 800 ms ± 400 ms, real timings, server restarts",
          for_good(impaired(delay=0.8, jitter=0.4), signed_in_anew), **REAL, sign_ins=2, losses=1),
-    case("network: 30 % of packets lost, for 20 answers, real timings",
-         during(impaired(loss=0.3), answered(20, patience=600.0)),
+    case("network: 30 % of packets lost until 20 heartbeats have arrived, real timings",
+         during(impaired(loss=0.3), arrived(20, patience=600.0)),
          **REAL, sign_ins=None, losses=None),
     case("network: address changed soon after the sign-in, real timings", address_changed,
          **REAL | {"within": 10.0}, sign_ins=1, losses=1),
