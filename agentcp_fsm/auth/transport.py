@@ -222,10 +222,10 @@ class _PatientResponse(HTTPResponse):
     """An answer that is read, from its first header on, under the running thread's call."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
-        super().__init__(sock, *arguments, **options)
         call = _present_call.get()
         if call.abandonment is not None:
-            call.abandonment._watch(sock)
+            call.abandonment._watch(sock)  # first: it may fail for want of descriptors, and nothing may be open then
+        super().__init__(sock, *arguments, **options)
         self.fp = io.BufferedReader(_PatientReader(self.fp.detach(), sock, call))
 
 

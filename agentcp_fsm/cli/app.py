@@ -149,7 +149,7 @@ def _within(minimum: float, maximum: float) -> Callable[[float], float]:
 
     def checked(value: float) -> float:
         if not minimum <= value <= maximum:
-            raise typer.BadParameter(f"{value:g} is not from {minimum:g} to {maximum:g}")
+            raise typer.BadParameter(f"{value} is not from {minimum} to {maximum}")
         return value
 
     return checked

@@ -338,12 +338,19 @@ class Driver:
             return
         try:
             data = self._socket.recv(RECEIVED)
-        except (BlockingIOError, InterruptedError):
-            return
         except OSError as error:
-            self.feed(self._socket_error(error, ReceiveFailed))
+            if not isinstance(error, BlockingIOError | InterruptedError):
+                self.feed(self._socket_error(error, ReceiveFailed))
+            self._go_on_reading()
             return
         self.feed(self._decode(data))
+
+    def _go_on_reading(self) -> None:
+        """After an error uvloop reads a socket no more: have it do so again, should the machine have kept it."""
+        if self._socket is not None:
+            descriptor = self._socket.fileno()
+            self.hub.loop.remove_reader(descriptor)
+            self.hub.loop.add_reader(descriptor, self._readable)
 
     def _decode(self, data: bytes) -> Event:
         attempt = self._attempt

@@ -1,5 +1,6 @@
 """The threaded face, on real sockets."""
 
+import asyncio
 import io
 import logging
 import os
@@ -17,6 +18,7 @@ import pytest
 
 from agentcp_fsm import Config, ConfigError, Connection, Credentials, Invitation, ReportTransition, State, WireError
 from agentcp_fsm.auth import identity
+from agentcp_fsm.runtime import hub
 from tests.runtime.peer import FAST, INVITATION, PATIENT, Peer, nothing_left
 from tests.waiting import until
 
@@ -213,6 +215,20 @@ def test_a_descriptor_that_became_somebody_elses_is_not_closed() -> None:
         assert os.read(reader, 100) == b"still open"
         os.close(number)
         os.close(reader)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_socket_is_read_on_after_an_error(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvloop reads a socket no more that had an error: the connection was deaf until lost by silence."""
+    if loop == "asyncio":
+        monkeypatch.setattr(hub, "new_event_loop", asyncio.new_event_loop)
+    config = replace(PATIENT, receive_failure_limit=1000, send_failure_limit=1000)
+    with Peer() as peer, connect(peer, config=config) as connection:
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        with peer.gone():
+            until(lambda: connection.health().statistics.receive_failures >= 2)
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        assert connection.health().statistics.losses == 0
 
 
 def test_strangers_are_not_heard() -> None:
