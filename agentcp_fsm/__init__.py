@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agentcp_fsm.auth import Credentials, SignInError
+    from agentcp_fsm.auth import AuthClient, Credentials, ServerProofPolicy, SignInError, load_trust_roots
     from agentcp_fsm.chart import CHART, State
     from agentcp_fsm.config import Config
     from agentcp_fsm.effects import ReportTransition
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "AgentCPError": "errors",
     "AsyncConnection": "runtime",
+    "AuthClient": "auth",
     "CHART": "chart",
     "Chart": "engine",
     "ChartError": "errors",
@@ -44,17 +45,20 @@ _MODULE_OF = {
     "ReportTransition": "effects",
     "Row": "engine",
     "SDKError": "errors",
+    "ServerProofPolicy": "auth",
     "Session": "session",
     "SignInError": "auth",
     "State": "chart",
     "Statistics": "lifecycle",
     "WireError": "errors",
+    "load_trust_roots": "auth",
 }
 
 __all__ = [
     "CHART",
     "AgentCPError",
     "AsyncConnection",
+    "AuthClient",
     "Chart",
     "ChartError",
     "ChartState",
@@ -70,11 +74,13 @@ __all__ = [
     "ReportTransition",
     "Row",
     "SDKError",
+    "ServerProofPolicy",
     "Session",
     "SignInError",
     "State",
     "Statistics",
     "WireError",
+    "load_trust_roots",
 ]
 
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 class Abandonment:
     """The caller's handle on one call that it may lose interest in; thread-safe.
 
-    An abandoned call ends with kind ABANDONED as soon as it notices: at once while it waits for an answer that nobody
-    needs any more, else before its next request.
+    An abandoned call ends with kind ABANDONED as soon as it notices: at once while it waits for a connection or for an
+    answer that nobody needs any more, else before its next request.
     """
 
     __slots__ = ("_abandoned", "_lock", "_socket")
@@ -32,7 +32,7 @@ class Abandonment:
             self._wake()
 
     def _watch(self, connection: socket.socket) -> None:
-        """Take note of the connection whose reads `abandon` shall end."""
+        """Take note of the connection whose establishment and reads `abandon` shall end."""
         # A duplicate, for the descriptor stays ours: the original's could be closed, and reused for a stranger's
         # socket, at any moment.
         duplicate = socket.socket(fileno=os.dup(connection.fileno()))

@@ -100,6 +100,7 @@ ACTIONS = {
     "send_heartbeat": "send a heartbeat and set the time of the next",
     "note_answer": "clear every failure; the server's NextBeat, bounded, is the interval",
     "come_online": "attempts and backoff start afresh",
+    "confirm_session": "tell whoever signed in that the session is good",
     "note_sent": "the send failures, if any, are over",
     "note_send_failure": "count it and try again soon",
     "note_receive_failure": "count it",
@@ -244,7 +245,7 @@ ROWS = (
     ignored("receive_failed", SOCKETLESS, "An earlier attempt's socket.", after="count_stale"),
 
     ignored("beat_answered", ALIVE, "An earlier attempt's socket.", unless="socket_in_use", after="count_stale"),
-    Row("beat_answered", CONNECTING, ONLINE, after=("note_answer", "come_online"),
+    Row("beat_answered", CONNECTING, ONLINE, after=("note_answer", "come_online", "confirm_session"),
         reason="The server answered a heartbeat: the connection is proven."),
     Row("beat_answered", ONLINE, None, after="note_answer",
         reason="All is well."),

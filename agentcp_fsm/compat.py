@@ -17,6 +17,7 @@ from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from agentcp_fsm.auth import AuthClient, Credentials, Timeouts
 from agentcp_fsm.chart import State
@@ -105,11 +106,16 @@ class HeartbeatClient:
         )
         self.connection.on_invite(self._invited)
         self.connection.on_transition(self._transitioned)
+        self._last_failure = "none"
+        self._listener: InviteListener | None = None
+        self._clean_slate()
+        _clients.add(self)
+
+    def _clean_slate(self) -> None:
+        """Nothing was asked for, nothing was received."""
         self.is_running = False
         """Whether the agent is to be reachable: from `online` or `sign_in` to `offline`."""
-        self._last_failure = "none"
         self._lock = threading.Lock()
-        self._listener: InviteListener | None = None
         self._unheard: deque[Invitation] = deque()
         self._deliveries = HandlerQueue(INVITATION_LIMIT)
 
@@ -199,6 +205,18 @@ class HeartbeatClient:
             self._last_failure = f"{transition.reason} ({transition.detail})"
         elif transition.dest == State.ONLINE:
             self._last_failure = "none"
+
+
+_clients: WeakSet[HeartbeatClient] = WeakSet()
+"""All there are, so that a forked child can put its copies to rest, as `Connection` does."""
+
+
+def _forget_in_child() -> None:
+    for client in list(_clients):
+        client._clean_slate()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def _as_sdk(invitation: Invitation) -> Any:

@@ -36,7 +36,7 @@ from agentcp_fsm.auth import (
 )
 from agentcp_fsm.auth.answers import Fields, http_date
 from agentcp_fsm.auth.credentials import CredentialFiles, is_encrypted, load_key
-from agentcp_fsm.auth.transport import Answer, Call, is_loopback
+from agentcp_fsm.auth.transport import Answer, Call, is_loopback, tls_fault
 from agentcp_fsm.errors import AgentCPError, WireError
 from agentcp_fsm.session import Session
 from agentcp_fsm.wire import MAX_DATAGRAM, UNAUTHORIZED, codec_named
@@ -318,8 +318,9 @@ class Examination:
             remedy = _TLS_REMEDIES.get(error.verify_code, _OTHER_TLS_REMEDY)
             raise _Failed(f"the server's certificate cannot be trusted: {error.verify_message}", remedy) from error
         except OSError as error:
+            why = tls_fault(error) if isinstance(error, ssl.SSLError) else _words(error)
             raise _Failed(
-                f"no TLS with {host} port {port}: {_words(error)}",
+                f"no TLS with {host} port {port}: {why}",
                 "check that this port speaks TLS: for plain http, the URL begins with http",
             ) from error
         assert certificate is not None

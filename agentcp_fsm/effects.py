@@ -45,6 +45,13 @@ class CloseSocket:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmSession:
+    """Tell whoever signed in that the session is good: the server has answered the first of its heartbeats."""
+
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
 class SendHeartbeat:
     """Send a heartbeat request; report `BeatSent` or `SendFailed`."""
 
@@ -100,6 +107,7 @@ Effect = (
     | SignOut
     | OpenSocket
     | CloseSocket
+    | ConfirmSession
     | SendHeartbeat
     | AnswerInvitation
     | DeliverInvitation

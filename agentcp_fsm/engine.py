@@ -284,10 +284,10 @@ class Chart:
         for index, row in enumerate(rows):
             for earlier in rows[:index]:
                 same_guards = (set(earlier.conditions), set(earlier.unless)) == (set(row.conditions), set(row.unless))
-                if same_guards and earlier.dest == row.dest:
-                    raise ChartError(f"{self.name}: row <{row}> stands twice for {state}; remove one")
                 # A callback of `prepare` may change what a guard answers, so only a row that prepares nothing is
                 # certain to be refused when its guards include those that an earlier row was refused for.
+                if same_guards and earlier.dest == row.dest and not row.prepare:
+                    raise ChartError(f"{self.name}: row <{row}> stands twice for {state}; remove one")
                 implied = set(earlier.conditions) <= set(row.conditions) and set(earlier.unless) <= set(row.unless)
                 if not earlier.guards or (implied and not row.prepare):
                     raise ChartError(

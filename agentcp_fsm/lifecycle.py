@@ -25,6 +25,7 @@ from agentcp_fsm.effects import (
     AbandonSignIn,
     AnswerInvitation,
     CloseSocket,
+    ConfirmSession,
     DeliverInvitation,
     Effect,
     OpenSocket,
@@ -320,6 +321,10 @@ class Lifecycle:
         self.attempts = 0
         self.was_online = True
         self.statistics.times_online += 1
+
+    def confirm_session(self, event: Event, now: float) -> None:
+        assert self.session is not None
+        self._effects.append(ConfirmSession(self.session))
 
     # Actions: heartbeats ----------------------------------------------------------------------------------------------
     # Every beat runs the first two: comparisons, where `min` and `max` would take half of their time.

@@ -1,8 +1,11 @@
-"""Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE: default, fuzz or mutation."""
+"""Fixtures, and Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE: default, fuzz, mutation."""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from agentcp_fsm.runtime.hub import new_event_loop
 
 slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile("default", deadline=None, max_examples=100, stateful_step_count=40)
@@ -19,3 +22,16 @@ settings.register_profile(
     phases=(Phase.explicit, Phase.generate),  # a mutant is noticed or not: how it could be put more simply is no matter
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_pipe_of_libuv() -> None:
+    """The process's first uvloop opens a pipe that is kept for all later ones: no leak of any test."""
+    new_event_loop().close()
+
+
+@pytest.fixture
+def no_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)

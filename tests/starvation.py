@@ -1,13 +1,12 @@
-"""How long a process waited for a processor: what a bound in real time must allow for on a busy machine."""
+"""How long a thread waited for a processor: what a bound in real time must allow for on a busy machine."""
 
-from contextlib import suppress
 from pathlib import Path
 
 
-def starved(pid: int) -> float:
-    """Seconds that its threads, those alive, were ready to run and did not; 0 for a process that is gone."""
-    waited = 0
-    for entry in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        with suppress(OSError):  # the thread has ended
-            waited += int(entry.read_text().split()[1])
-    return waited / 1e9
+def starved(process: int, thread: int | None = None) -> float:
+    """Seconds that a thread (none given: the main one) was ready to run and did not; 0 for one that is gone."""
+    try:
+        counted = Path(f"/proc/{process}/task/{thread or process}/schedstat").read_text()
+    except OSError:
+        return 0.0
+    return int(counted.split()[1]) / 1e9

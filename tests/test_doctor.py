@@ -23,21 +23,20 @@ from agentcp_fsm.server import ServerThread, SignInFault, Unauthorized
 from tests.auth.certificates import Identity, key_pem, make_identity
 from tests.auth.servers import Request, Server, SignInService, sending
 
+pytestmark = pytest.mark.usefixtures("no_proxy_in_the_environment")
+
 AGENT = "alice.agentid.pub"
 PASSWORD = "sésame, open"
 OK, WARNING, FAILED, SKIPPED = Outcome
 
 
 @pytest.fixture(autouse=True)
-def patient_and_without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "HEARTBEAT_TIMEOUT", 20.0)  # a busy machine is no lossy network
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch, patient_and_without_proxy: None) -> None:
+def impatient(monkeypatch: pytest.MonkeyPatch, patient: None) -> None:
     """For heartbeats that nobody answers."""
     monkeypatch.setattr(doctor, "HEARTBEAT_TIMEOUT", 0.05)
 

@@ -16,7 +16,7 @@ LAYERS = (
     {"auth", "wire", "lifecycle"},
     {"chart", "config", "effects", "events", "abandonment"},
     {"engine", "session"},
-    {"errors", "log"},
+    {"errors", "log", "printable"},
 )
 """The modules and packages, from the edge to the core: each may import what is below it, or itself."""
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}

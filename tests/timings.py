@@ -26,3 +26,6 @@ CALM = replace(
     read_timeout=20.0,
 )  # fmt: skip
 """The same, but patient with a server that answers late, as it does on a machine that is busy with something else."""
+
+WATCHFUL = replace(CALM, silence_limit=6, probe_limit=6, backoff_jitter=0.0)
+"""The same, but notices soon that a server is silent, and waits without chance: as long as the rules have it wait."""

@@ -12,17 +12,19 @@ critical extensions, up to a root that is judged likewise.  What is left to do h
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import dsa, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
 from agentcp_fsm.auth.failures import FailureKind, SignInError, quoted, unproven
 from agentcp_fsm.auth.issuers import IssuerFetcher
-from agentcp_fsm.auth.transport import Call
+from agentcp_fsm.auth.transport import Call, abandoned, failure
 from agentcp_fsm.errors import ConfigError
 
 MAX_SENT = 8
@@ -31,6 +33,12 @@ MAX_FETCHES = 4
 """How many issuers are asked for one proof, whatever comes of it."""
 MAX_KNOWN = 16
 """How many issuers are remembered."""
+MAX_SIGNATURES = 128
+"""How many signatures are verified to find out where a chain breaks off: as many as the verifier itself verifies at the
+most, and far more than honest certificates ask for."""
+MAX_RSA_BITS = 8192
+MAX_RSA_EXPONENT = 2**32
+"""Above these, as above those of other libraries, it is an attack: one signature takes up to 6 ms of processor time."""
 
 _PURPOSES = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 _UNUSABLE = (
@@ -98,11 +106,15 @@ class ChainVerifier:
         if len(sent) > MAX_SENT:
             raise unproven(f"it sends {len(sent)} certificates, more than {MAX_SENT}")
         try:
-            self._verify(sent, call)
+            for each in sent:
+                _check_key(each)
+            self._verify(sent, _Signatures(call))
+        except TimeoutError as error:
+            raise failure("the server's proof", call, error) from error
         except _UNUSABLE as error:  # certificates are read as far as they are looked at
             raise unproven(f"a certificate of its chain cannot be read ({_reason(error)})") from error
 
-    def _verify(self, sent: Sequence[x509.Certificate], call: Call) -> None:
+    def _verify(self, sent: Sequence[x509.Certificate], signatures: _Signatures) -> None:
         now = datetime.now(UTC)
         server, *others = sent
         others += [each for each in self._known if each.not_valid_after_utc >= now]
@@ -110,12 +122,13 @@ class ChainVerifier:
         verifier = self._policy(now, _SERVER).build_client_verifier()
         chain: list[x509.Certificate] = []
         while not chain:
+            signatures.keep_to_call()
             try:
                 chain = verifier.verify(server, others).chain
             except _UNUSABLE as error:
                 why = _reason(error)
             if not chain:  # not above, where what fails now would have that error for its cause
-                others += self._missing_issuers(server, others, asked, call, why)
+                others += self._missing_issuers(server, others, asked, signatures, why)
         self._check_name(chain, now)
         fetched = [each for each in chain[1:-1] if each not in (*sent, *self._known)]
         if fetched:
@@ -131,6 +144,7 @@ class ChainVerifier:
         except ValueError as error:
             raise ConfigError(
                 f"no certificate can have the name {name!r} ({error}): give the one it has as server_name"
+                " (--server-name)"
             ) from error
         return subject
 
@@ -139,14 +153,19 @@ class ChainVerifier:
         return policy.extension_policies(ca_policy=_AUTHORITY, ee_policy=server_policy)
 
     def _missing_issuers(
-        self, server: x509.Certificate, others: Sequence[x509.Certificate], asked: set[str], call: Call, why: str
+        self,
+        server: x509.Certificate,
+        others: Sequence[x509.Certificate],
+        asked: set[str],
+        signatures: _Signatures,
+        why: str,
     ) -> list[x509.Certificate]:
         """Fetch issuers of certificates between the server's and where the chain breaks off; raises if there are none.
 
         Only what really signed such a certificate is returned, so a fetched certificate is one step, and never a guess.
         """
         failure: SignInError | None = None
-        for certificate in self._ends(server, others):
+        for certificate in self._ends(server, others, signatures):
             urls = _issuer_urls(certificate)
             if not urls and failure is None:
                 failure = unproven(_end_of_chain(certificate))
@@ -157,26 +176,30 @@ class ChainVerifier:
                     raise unproven(f"{MAX_FETCHES} issuers were asked, and none led to a trusted root")
                 asked.add(url)
                 try:
-                    fetched = self._fetcher.fetch(url, call)
+                    fetched = self._fetcher.fetch(url, signatures.call)
                 except SignInError as error:
                     if error.kind is FailureKind.ABANDONED:
                         raise
                     failure = error
                     continue
-                if found := [each for each in fetched if each not in others and _issued(certificate, each)]:
+                for each in fetched:
+                    _check_key(each)
+                if found := [each for each in fetched if each not in others and signatures.link(certificate, each)]:
                     return found
                 failure = unproven(
                     f"what is at {quoted(url)} did not issue the certificate of {_text(certificate.subject)}"
                 )
         raise failure or unproven(f"no trusted root vouches for its certificate ({why})")
 
-    def _ends(self, server: x509.Certificate, others: Sequence[x509.Certificate]) -> Iterator[x509.Certificate]:
+    def _ends(
+        self, server: x509.Certificate, others: Sequence[x509.Certificate], signatures: _Signatures
+    ) -> Iterator[x509.Certificate]:
         """Yield the certificates, from the server's up, whose issuer is neither there nor a root."""
         reached = [server]
         for certificate in reached:  # which grows meanwhile
-            issuers = [each for each in others if each != certificate and _issued(certificate, each)]
+            issuers = [each for each in others if each != certificate and signatures.link(certificate, each)]
             reached += [each for each in issuers if each not in reached]
-            if not issuers and not any(_issued(certificate, root) for root in self._roots):
+            if not issuers and not any(signatures.link(certificate, root) for root in self._roots):
                 yield certificate
 
     def _check_name(self, chain: Sequence[x509.Certificate], now: datetime) -> None:
@@ -201,7 +224,7 @@ class ChainVerifier:
                 return
         raise unproven(
             f"its certificate is that of {quoted(', '.join(names)) or 'nobody'}, not of {self._server_name} (if the"
-            " server is right to call itself that, give it as server_name)"
+            " server is right to call itself that, give it as server_name, --server-name)"
         )
 
 
@@ -245,13 +268,62 @@ def _issuer_urls(certificate: x509.Certificate) -> list[str]:
     ]
 
 
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether the issuer's key signed the certificate, and it names the issuer."""
+@dataclass(frozen=True, slots=True)
+class _Signatures:
+    """Who signed what among the certificates of one proof, asked within the bounds of its call."""
+
+    call: Call
+    _links: dict[tuple[x509.Certificate, x509.Certificate], bool] = field(default_factory=dict)
+
+    def link(self, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+        """Whether the issuer's key signed the certificate, and it names the issuer.
+
+        Raises TimeoutError, or `SignInError`: UNPROVEN_SERVER if that was asked too often, or ABANDONED.
+        """
+        if not _names(certificate, issuer):
+            return False
+        pair = certificate, issuer
+        if pair not in self._links:
+            self.keep_to_call()
+            if len(self._links) >= MAX_SIGNATURES:
+                raise unproven(f"more than {MAX_SIGNATURES} signatures would tell where its certificates lead to")
+            try:
+                certificate.verify_directly_issued_by(issuer)
+            except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+                self._links[pair] = False
+            else:
+                self._links[pair] = True
+        return self._links[pair]
+
+    def keep_to_call(self) -> None:
+        """Raise TimeoutError at the end of the call's time, and `SignInError` of kind ABANDONED."""
+        if self.call.abandoned:
+            raise abandoned("the server's proof")
+        self.call.patience(0)
+
+
+def _names(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return certificate.issuer == issuer.subject
+    except ValueError:  # a name that cannot be read
         return False
-    return True
+
+
+def _check_key(certificate: x509.Certificate) -> None:
+    """Refuse a key whose signatures take long to verify; one that cannot be read verifies none."""
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return
+    if isinstance(key, dsa.DSAPublicKey):
+        raise unproven(f"the key of {_text(certificate.subject)} is of DSA, which no certificate should use any more")
+    if isinstance(key, rsa.RSAPublicKey) and (
+        key.key_size > MAX_RSA_BITS or key.public_numbers().e >= MAX_RSA_EXPONENT
+    ):
+        raise unproven(
+            f"the RSA key of {_text(certificate.subject)} has {key.key_size} bits and an exponent of"
+            f" {key.public_numbers().e.bit_length()}, when {MAX_RSA_BITS} and 32 are more than enough"
+        )
 
 
 def _reason(why: Exception) -> str:

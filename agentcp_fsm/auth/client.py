@@ -194,29 +194,38 @@ class AuthClient:
         elif self._server_proof is ServerProofPolicy.REQUIRE:
             raise SignInError(
                 FailureKind.UNPROVEN_SERVER,
-                f"{challenge.url}: the server offers no proof of itself, which server_proof requires: check its URL",
+                f"{challenge.url}: the server offers no proof of itself, which server_proof (--require-server-proof)"
+                " asks for: check its URL",
             )
 
 
+class URLError(ConfigError):
+    """No URL of a server."""
+
+    def __init__(self, fault: str, remedy: str) -> None:
+        super().__init__(f"{fault}: {remedy}")
+        self.fault = fault
+
+
 def checked_url(url: str, allow_insecure_http: bool) -> str:
-    """Return the server's URL as requests writes it, without its last slash; raises `ConfigError`."""
+    """Return the server's URL as requests writes it, without its last slash; raises `URLError`."""
     example = "give one such as https://heartbeat.example"
     try:
         # What is judged must be what is called, so requests' own reading of the URL is.
         prepared = requests.Request("POST", url).prepare().url or ""
         parts = urlsplit(prepared)
     except (requests.RequestException, ValueError) as error:
-        raise ConfigError(f"the server's URL cannot work ({error}): {example}") from error
+        raise URLError(f"the server's URL cannot work ({error})", example) from error
     if "@" in parts.netloc or "?" in prepared or "#" in prepared:
-        raise ConfigError(f"the server's URL, for {parts.hostname}, has a user, a query or a fragment: {example}")
+        raise URLError(f"the server's URL, for {parts.hostname}, has a user, a query or a fragment", example)
     if "%" in (parts.hostname or "") and ":" not in (parts.hostname or ""):  # only an IPv6 address may have a zone
-        raise ConfigError(f"the server's URL {url!r} names a host that cannot be: {example}")
+        raise URLError(f"the server's URL {url!r} names a host that cannot be", example)
     if parts.scheme not in ("http", "https"):
-        raise ConfigError(f"the server's URL {url!r} is not https: {example}")
+        raise URLError(f"the server's URL {url!r} is not https", example)
     if parts.scheme == "http" and not allow_insecure_http and not is_loopback(parts.hostname):
-        raise ConfigError(
-            f"the server's URL {url!r} is plain http, by which anyone on the way can take the agent's session: use"
-            " https, or set allow_insecure_http (--insecure-allow-http) on a network that you trust"
+        raise URLError(
+            f"the server's URL {url!r} is plain http, by which anyone on the way can take the agent's session",
+            "use https, or set allow_insecure_http (--insecure-allow-http) on a network that you trust",
         )
     return prepared.rstrip("/")
 
@@ -256,18 +265,22 @@ def _chain_verifier(
     if roots is None:
         if server_name is not None or any_server_name or fetcher.allow_insecure_private:
             raise ConfigError(
-                "server_name, allow_insecure_any_server_name and allow_insecure_private_issuers are about what a root"
-                " vouches for: give trust_roots (--trust-roots), or none of them"
+                "server_name (--server-name), allow_insecure_any_server_name (--insecure-allow-any-server-name) and"
+                " allow_insecure_private_issuers (--insecure-allow-private-issuers) are about what a root vouches for:"
+                " give trust_roots (--trust-roots), or none of them"
             )
         return None
     if isinstance(roots, str | os.PathLike) or not all(isinstance(root, x509.Certificate) for root in roots):
         raise ConfigError(
-            f"trust_roots is {roots!r}, which are no certificates: give agentcp_fsm.auth.load_trust_roots(file)"
+            f"trust_roots is {roots!r}, which are no certificates: give agentcp_fsm.load_trust_roots(file)"
         )
     if not roots:
         raise ConfigError("trust_roots is empty: give at least one certificate, or None to ask for no root")
     if server_name is not None and any_server_name:
-        raise ConfigError(f"server_name is {server_name!r} and allow_insecure_any_server_name is set: give one of them")
+        raise ConfigError(
+            f"server_name (--server-name) is {server_name!r} and allow_insecure_any_server_name"
+            " (--insecure-allow-any-server-name) is set: give one of them"
+        )
     if server_name is None and not any_server_name:
         server_name = (host or "").removesuffix(".")
     return ChainVerifier(roots, server_name, fetcher)

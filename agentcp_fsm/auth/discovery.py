@@ -15,7 +15,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyErr
 
 from agentcp_fsm.abandonment import Abandonment
 from agentcp_fsm.auth.answers import Fields, is_host
-from agentcp_fsm.auth.client import AuthClient, checked_url
+from agentcp_fsm.auth.client import AuthClient, URLError, checked_url
 from agentcp_fsm.auth.credentials import Credentials
 from agentcp_fsm.auth.failures import FailureKind, SignInError, quoted
 from agentcp_fsm.auth.transport import Call, Timeouts, Transport, causes, is_loopback
@@ -42,24 +42,22 @@ class DiscoveryStep(StrEnum):
 
 
 _REMEDIES = {
-    DiscoveryStep.NAME_RESOLUTION: "the access point is named by the agent id's last two labels: check them, and the"
+    DiscoveryStep.NAME_RESOLUTION: "check the agent id's last two labels, which name the access point, and the"
     " name servers of this machine",
-    DiscoveryStep.CONNECTION: "the access point is not reached: check the network, its firewalls and its proxy",
-    DiscoveryStep.TLS: "the access point is not who it says, or speaks no TLS: check its name",
-    DiscoveryStep.SIGN_IN: "the access point does not let the agent in",
-    DiscoveryStep.CONFIG_CALL: "the access point let the agent in and then does not say where the server is",
-    DiscoveryStep.CONFIG_CONTENT: "the access point names no server that can be used: tell its operator",
+    DiscoveryStep.CONNECTION: "check the network, its firewalls and its proxy",
 }
+"""What is better advice than that of any call that fails so."""
 
 
 class DiscoveryError(SignInError):
     """The heartbeat server was not found; the text names the step that failed, and what to try."""
 
     def __init__(self, step: DiscoveryStep, agent_id: str, failure: SignInError) -> None:
+        why = f"{failure.fault}: {_REMEDIES[step]}" if step in _REMEDIES else str(failure)
         super().__init__(
             failure.kind,
-            f"the heartbeat server of {agent_id} was not found; what failed is the {step}: {failure}"
-            f" ({_REMEDIES[step]}; or give the access point, or the server's URL, yourself)",
+            f"the heartbeat server of {agent_id} was not found; what failed is the {step}: {why}; or give the access"
+            " point (--access-point), or the server's URL (--server), yourself",
             status=failure.status,
             retry_after=failure.retry_after,
             field=failure.field,
@@ -88,7 +86,7 @@ def access_point_url(agent_id: str, access_point: str | None = None) -> str:
         if len(labels) < 3:
             raise ConfigError(
                 f"the agent id {agent_id!r} names no access point: give a whole one, such as alice.agentid.pub, or the"
-                " access point, or the server's URL"
+                " access point (--access-point), or the server's URL (--server)"
             )
         access_point = ".".join(labels[-2:])
     if "://" in access_point:
@@ -148,8 +146,8 @@ class AccessPointClient(AuthClient):
         """Return what the config says; raises `SignInError`."""
         try:
             heartbeat_server = checked_url(config.text("heartbeat_server"), self._allow_insecure_http)
-        except ConfigError as error:
-            raise config.invalid("heartbeat_server", f"of no use ({quoted(str(error))})") from error
+        except URLError as error:
+            raise config.invalid("heartbeat_server", f"of no use ({quoted(error.fault)})") from error
         if not is_host(urlsplit(heartbeat_server).hostname or ""):
             raise config.invalid("heartbeat_server", "no URL whose host can be")
         # A stranger's word must not lead to what this machine serves to itself alone.

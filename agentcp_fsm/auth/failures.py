@@ -47,12 +47,15 @@ class SignInError(AgentCPError):
         kind: FailureKind,
         text: str,
         *,
+        remedy: str = "",
         status: int | None = None,
         retry_after: float | None = None,
         field: str | None = None,
     ) -> None:
-        super().__init__(kind, text)
+        super().__init__(kind, f"{text}: {remedy}" if remedy else text)
         self.kind = kind
+        self.fault = text
+        """The text without the remedy, if that was told apart."""
         self.status = status
         """The HTTP status, when a status is what failed."""
         self.retry_after = retry_after

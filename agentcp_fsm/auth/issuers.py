@@ -114,7 +114,8 @@ class IssuerFetcher:
         if not allowed:
             raise unproven(
                 f"its certificate's issuer is said to be at {quoted(url)}, which is inside a private network"
-                f" ({host} is {addresses[0]}); only allow_insecure_private_issuers lets such addresses be asked"
+                f" ({host} is {addresses[0]}); only allow_insecure_private_issuers (--insecure-allow-private-issuers)"
+                " lets such addresses be asked"
             )
         return allowed
 

@@ -2,15 +2,18 @@
 
 requests bounds the wait for each read, not the whole answer: a server that drips one byte a second holds a thread for
 hours.  So every connection made here reads through `_PatientReader`, which gives each read only what is left of the
-call's time.  Redirects, cookies, netrc and content encodings belong to requests' sessions, so its adapters, the part
-below them that pools connections, are used directly.
+call's time.  Nor can a call of theirs be taken back.  So the sockets are opened here, and whoever abandons a call wakes
+the thread that waits on one, from its first packet on.  Redirects, cookies, netrc and content encodings belong to
+requests' sessions, so its adapters, the part below them that pools connections, are used directly.
 """
 
+import errno
 import functools
 import io
 import os
 import socket
 import ssl
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -26,6 +29,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
+from urllib3.util import wait_for_write
 
 from agentcp_fsm.abandonment import Abandonment
 from agentcp_fsm.auth.failures import FailureKind, SignInError
@@ -218,11 +222,63 @@ class _PatientResponse(HTTPResponse):
     """An answer that is read, from its first header on, under the running thread's call."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
-        super().__init__(sock, *arguments, **options)
         call = _present_call.get()
         if call.abandonment is not None:
-            call.abandonment._watch(sock)
+            call.abandonment._watch(sock)  # first: it may fail for want of descriptors, and nothing may be open then
+        super().__init__(sock, *arguments, **options)
         self.fp = io.BufferedReader(_PatientReader(self.fp.detach(), sock, call))
+
+
+def _open_connection(connection: Any) -> socket.socket:
+    """Connect as urllib3's connections do, in the time that the running thread's call has left, until it is abandoned.
+
+    Raises what theirs raise.
+    """
+    call = _present_call.get()
+    sys.audit("http.client.connect", connection, connection.host, connection.port)
+    try:
+        found = socket.getaddrinfo(connection._dns_host, connection.port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise urllib3.exceptions.NameResolutionError(connection.host, connection, error) from error
+    except UnicodeError as error:
+        raise urllib3.exceptions.LocationParseError(f"{connection.host!r} is no host's name") from error
+    refusal = OSError(f"{connection.host} has no address")
+    for family, kind, protocol, _, address in found:
+        try:
+            opened = socket.socket(family, kind, protocol)
+        except OSError as error:
+            refusal = error
+            continue
+        try:
+            for option in connection.socket_options or ():
+                opened.setsockopt(*option)
+            _connect(opened, address, connection.timeout, call)
+        except OSError as error:
+            opened.close()
+            refusal = error
+        else:
+            return opened
+    try:
+        if isinstance(refusal, TimeoutError):
+            raise urllib3.exceptions.ConnectTimeoutError(connection, str(refusal)) from refusal
+        raise urllib3.exceptions.NewConnectionError(connection, str(refusal)) from refusal
+    finally:
+        del refusal  # whose traceback holds this frame, and the frame it
+
+
+def _connect(opened: socket.socket, address: Any, seconds: float, call: Call) -> None:
+    seconds = call.patience(seconds)
+    opened.setblocking(False)
+    failure = opened.connect_ex(address)
+    if failure in (0, errno.EINPROGRESS) and call.abandonment is not None:
+        call.abandonment._watch(opened)  # not before: what is not yet connecting cannot be woken from it
+    if failure == errno.EINPROGRESS:
+        if not wait_for_write(opened, timeout=seconds):
+            raise TimeoutError(f"not connected within {seconds:g} s")
+        failure = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if failure:
+        raise OSError(failure, os.strerror(failure))
+    opened.settimeout(seconds)  # for the TLS handshake, too
 
 
 @functools.cache
@@ -230,7 +286,10 @@ def patient(connection: type[Any]) -> type[Any]:
     """Return the class of connection, for whatever scheme or proxy, with patient answers."""
     if connection.response_class is _PatientResponse:
         return connection
-    return type(f"Patient{connection.__name__}", (connection,), {"response_class": _PatientResponse})
+    changes: dict[str, Any] = {"response_class": _PatientResponse}
+    if connection._new_conn is urllib3.connection.HTTPConnection._new_conn:  # else it goes by way of a SOCKS proxy
+        changes["_new_conn"] = _open_connection
+    return type(f"Patient{connection.__name__}", (connection,), changes)
 
 
 class _PatientAdapter(HTTPAdapter):
@@ -267,7 +326,7 @@ def failure(url: str, call: Call, error: Exception) -> SignInError:
             return SignInError(
                 FailureKind.UNPROVEN_SERVER,
                 f"{url}: the TLS certificate cannot be trusted ({cause.verify_message}): check the server's URL and"
-                " this machine's clock; for a private certificate authority give its file as verify",
+                " this machine's clock; for a private certificate authority give its file as verify (--ca-file)",
             )
     # Not urllib3's TimeoutError, for its NewConnectionError, a refused connection, is one.
     if any(
@@ -277,13 +336,42 @@ def failure(url: str, call: Call, error: Exception) -> SignInError:
         return SignInError(
             FailureKind.TIMEOUT,
             f"{url}: no complete answer in time (connecting may take {limits.connect:g} s, each read {limits.read:g} s,"
-            f" all of it {limits.total:g} s): check the network, and whether the server is overloaded",
+            f" all of it {limits.total:g} s)",
+            remedy="check the network, and whether the server is overloaded",
         )
+    for cause in behind:
+        if isinstance(cause, ssl.SSLError):
+            return SignInError(
+                FailureKind.NETWORK,
+                f"{url}: {tls_fault(cause)}",
+                remedy="check the server's URL and port, and whether something on the way takes its place",
+            )
     root = next((cause for cause in reversed(behind) if isinstance(cause, OSError) and cause.strerror), behind[-1])
     reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
     return SignInError(
-        FailureKind.NETWORK, f"{url}: {reason or type(root).__name__}: check the network and the server's URL"
+        FailureKind.NETWORK, f"{url}: {reason or type(root).__name__}", remedy="check the network and the server's URL"
     )
+
+
+_TLS_FAULTS = {
+    "WRONG_VERSION_NUMBER": "what answers speaks no TLS",
+    "HTTP_REQUEST": "what answers speaks no TLS",
+    "UNSUPPORTED_PROTOCOL": "the server speaks no version of TLS that is still safe",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "the server speaks no version of TLS that is still safe",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refuses the TLS handshake",
+    "TLSV1_UNRECOGNIZED_NAME": "the server does not know its own name, as the URL has it",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a TLS certificate of the client, which nobody has here",
+}
+"""By OpenSSL's reason."""
+
+
+def tls_fault(error: ssl.SSLError) -> str:
+    """Say in words what went wrong with TLS, with OpenSSL's as the detail."""
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "the connection was closed in the midst of TLS"
+    reason = error.reason or ""
+    detail = f" (OpenSSL: {reason.replace('_', ' ').lower()})" if reason else ""
+    return f"{_TLS_FAULTS.get(reason, 'TLS failed')}{detail}"
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

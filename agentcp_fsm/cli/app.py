@@ -6,7 +6,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -144,6 +144,17 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _within(minimum: float, maximum: float) -> Callable[[float], float]:
+    """What checks an option's number, and names it when it is out of range."""
+
+    def checked(value: float) -> float:
+        if not minimum <= value <= maximum:
+            raise typer.BadParameter(f"{value} is not from {minimum} to {maximum}")
+        return value
+
+    return checked
+
+
 @app.callback()
 def options(
     version: Annotated[
@@ -266,17 +277,22 @@ def connect(
     insecure_allow_private_issuers: AllowPrivateIssuers = False,
     codec: Codec = "agentcp",
     json: Json = False,
-    log_level: Logging = LogLevel.ERROR,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option("--log-level", help="What to log to standard error; by default errors that are not shown anyway."),
+    ] = None,
 ) -> None:
     """Keep an agent reachable until Ctrl-C, and show what happens.
 
     The first Ctrl-C signs out, the second leaves at once.
     """
     from agentcp_fsm.auth import AuthClient
-    from agentcp_fsm.cli.connect import run_connection
+    from agentcp_fsm.cli.connect import log_what_is_not_shown, run_connection
     from agentcp_fsm.runtime import Connection
 
-    _log(log_level)
+    _log(log_level or LogLevel.ERROR)
+    if log_level is None:
+        log_what_is_not_shown()
     _check_server(server, access_point)
     trust = _trust(
         ca_file,
@@ -352,9 +368,15 @@ def doctor(
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    http_port: Annotated[int, typer.Option(min=0, max=65535, help="The port of sign-ins; 0 takes a free one.")] = 8765,
-    udp_port: Annotated[int, typer.Option(min=0, max=65535, help="The port of heartbeats; 0 takes a free one.")] = 8766,
-    next_beat: Annotated[float, typer.Option(min=0.001, max=3600, help="Seconds between heartbeats.")] = 5.0,
+    http_port: Annotated[
+        int, typer.Option(callback=_within(0, 65535), help="The port of sign-ins; 0 takes a free one.")
+    ] = 8765,
+    udp_port: Annotated[
+        int, typer.Option(callback=_within(0, 65535), help="The port of heartbeats; 0 takes a free one.")
+    ] = 8766,
+    next_beat: Annotated[
+        float, typer.Option(callback=_within(0.001, 3600), help="Seconds between heartbeats, 0.001 to 3600.")
+    ] = 5.0,
     json: Json = False,
     log_level: Logging = LogLevel.WARNING,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from types import FrameType
@@ -16,9 +17,15 @@ INTERRUPTED = 130
 """The exit status of a second Ctrl-C: it did not wait for the sign-out."""
 
 
+def log_what_is_not_shown() -> None:
+    """Keep from the log what `run_connection` shows anyway: transitions, invitations and errors."""
+    logging.getLogger("agentcp_fsm.runtime.connection").setLevel(logging.CRITICAL)
+
+
 def run_connection(connection: Connection, json_lines: bool) -> int:
     """Start `connection` and keep it until SIGINT or SIGTERM; returns the exit status."""
     output = Output(json_lines)
+    shown_error = ""
     leave, interrupted = threading.Event(), threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -29,9 +36,12 @@ def run_connection(connection: Connection, json_lines: bool) -> int:
 
     @connection.on_transition
     def show(transition: ReportTransition) -> None:
+        nonlocal shown_error
+        detail = "" if shown_error.endswith(transition.detail) else transition.detail  # an error is told before it
+        shown_error = ""
         output.say(
             "transition",
-            transition_text(transition.source, transition.dest, transition.reason, transition.detail),
+            transition_text(transition.source, transition.dest, transition.reason, detail),
             source=transition.source,
             dest=transition.dest,
             trigger=transition.trigger,
@@ -53,6 +63,8 @@ def run_connection(connection: Connection, json_lines: bool) -> int:
 
     @connection.on_error
     def failed(reason: str) -> None:
+        nonlocal shown_error
+        shown_error = reason
         output.say("error", f"[bold red]error[/bold red] {shown(reason)}", reason=reason)
 
     connection.start()

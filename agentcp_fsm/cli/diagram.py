@@ -51,7 +51,7 @@ def load_chart(target: str) -> Chart:
             )
         value = getattr(value, part)
     if not isinstance(value, Chart):
-        raise ChartError(f"{target} is no Chart but a {type(value).__name__}")
+        raise ChartError(f"{target} is no chart, but of type {type(value).__name__}: name a Chart")
     return value
 
 

@@ -9,15 +9,16 @@ from pathlib import Path
 
 from rich.text import Text
 
-from agentcp_fsm.cli.output import Output, printable
+from agentcp_fsm.cli.output import Output
 from agentcp_fsm.diagram import diff_picture
 from agentcp_fsm.diagram.diff import Difference, Kind, as_data, difference
 from agentcp_fsm.diagram.diff_markdown import markdown
 from agentcp_fsm.diagram.diff_text import lines
 from agentcp_fsm.diagram.files import write_file
-from agentcp_fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme
+from agentcp_fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme, check_theme
 from agentcp_fsm.diagram.revisions import load_chart
 from agentcp_fsm.errors import ChartError, ConfigError
+from agentcp_fsm.printable import printable
 
 STYLES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow"}
 THEMES = {name: FORMATS[name].themes for name in ("svg", "dot", "png", "pdf")}
@@ -37,10 +38,8 @@ def show_difference(
 ) -> int:
     """Write what differs to a file or to standard output; the exit status."""
     format = _format(format_name, output)
-    themes = THEMES.get(format, ())
-    if theme is not None and theme not in themes:
-        known = f"it has {', '.join(themes)}" if themes else "it has none to choose from"
-        raise ChartError(f"the format {format} has no theme {str(theme)!r}: {known}")
+    if theme is not None:
+        check_theme(theme, format, THEMES.get(format, ()))
     if format in ("png", "pdf") and output is None and sys.stdout.isatty():
         raise ConfigError(f"a {format} is nothing to read on a terminal: give --output FILE, or pipe it")
     here = Path.cwd()

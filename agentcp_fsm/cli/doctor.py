@@ -8,8 +8,9 @@ from dataclasses import asdict
 from rich.table import Table
 from rich.text import Text
 
-from agentcp_fsm.cli.output import Output, printable
+from agentcp_fsm.cli.output import Output
 from agentcp_fsm.doctor import STEPS, Examination, Finding, Outcome
+from agentcp_fsm.printable import printable
 
 MARKS = {
     Outcome.OK: ("✓", "green"),

@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from agentcp_fsm.printable import printable
+
 STATE_STYLES = {
     "OFFLINE": "dim",
     "SIGNING_IN": "cyan",
@@ -78,14 +80,6 @@ def _cell(value: Any) -> str:
             return ",".join(map(str, value))
         case _:
             return printable(str(value))
-
-
-def printable(text: str) -> str:
-    """The text with everything escaped that could steer a terminal: parts of it may come from a stranger."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
-        for character in text
-    )
 
 
 def shown(text: str) -> str:

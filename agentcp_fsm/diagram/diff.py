@@ -54,9 +54,7 @@ class CellChange:
     @property
     def kind(self) -> Kind:
         """What became of the row."""
-        if self.old is None:
-            return Kind.ADDED
-        return Kind.REMOVED if self.new is None else Kind.CHANGED
+        return _kind(self.old, self.new)
 
     @property
     def parts(self) -> dict[str, Change]:
@@ -100,9 +98,7 @@ class StateChange:
     @property
     def kind(self) -> Kind:
         """What became of it."""
-        if self.old is None:
-            return Kind.ADDED
-        return Kind.REMOVED if self.new is None else Kind.CHANGED
+        return _kind(self.old, self.new)
 
     @property
     def parts(self) -> dict[str, Change]:
@@ -121,9 +117,7 @@ class TextChange:
     @property
     def kind(self) -> Kind:
         """What became of it."""
-        if self.old is None:
-            return Kind.ADDED
-        return Kind.REMOVED if self.new is None else Kind.CHANGED
+        return _kind(self.old, self.new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +263,12 @@ def _increasing(numbers: Sequence[int]) -> frozenset[int]:
         ends[length : length + 1] = [number]
         best[length : length + 1] = [selection]
     return frozenset(best[-1] if best else ())
+
+
+def _kind(old: object, new: object) -> Kind:
+    if old is None:
+        return Kind.ADDED
+    return Kind.REMOVED if new is None else Kind.CHANGED
 
 
 def _parts(old: Row | ChartState, new: Row | ChartState) -> dict[str, Change]:

@@ -9,9 +9,10 @@ from itertools import pairwise
 
 from agentcp_fsm.diagram.colours import COLOURS, PAPERS, PLAIN
 from agentcp_fsm.diagram.formats import OVERVIEW, Theme
-from agentcp_fsm.diagram.picture import Box, Fork, Picture, picture, printable
+from agentcp_fsm.diagram.picture import Box, Fork, Picture, picture
 from agentcp_fsm.diagram.views import Scope, Step
 from agentcp_fsm.engine import Chart
+from agentcp_fsm.printable import printable
 
 FONT = "Roboto"
 SPINE_WEIGHT = 20

@@ -48,9 +48,7 @@ class Format:
                 raise ChartError(f"the format {self.name} always holds the whole chart: leave the view {view!r} out")
             options["view"] = view
         if theme is not None:
-            if theme not in self.themes:
-                known = f"it has {', '.join(self.themes)}" if self.themes else "it has none to choose from"
-                raise ChartError(f"the format {self.name} has no theme {str(theme)!r}: {known}")
+            check_theme(theme, self.name, self.themes)
             options["theme"] = theme
         content = getattr(import_module(f"agentcp_fsm.diagram.{self.module}"), self.function)(chart, **options)
         return content if isinstance(content, bytes) else content.encode()
@@ -90,6 +88,13 @@ DIFF_FORMATS = {
     "mermaid": (".mmd", ".mermaid"),
 }
 """Those in which the difference of two charts can be shown, and how files of each end."""
+
+
+def check_theme(theme: Theme, format_name: str, themes: tuple[Theme, ...]) -> None:
+    """Raise ChartError unless the theme is one of those that the format has."""
+    if theme not in themes:
+        known = f"it has {', '.join(themes)}" if themes else "it has none to choose from"
+        raise ChartError(f"the format {format_name} has no theme {str(theme)!r}: {known}")
 
 
 def format_named(name: str) -> Format:

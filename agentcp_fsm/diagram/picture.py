@@ -111,14 +111,6 @@ def picture(chart: Chart, view: str) -> Picture:
     return Picture(chart, shown, boxes, (), tuple(forks), spine)
 
 
-def printable(text: str) -> str:
-    """A text with everything escaped that has no look of its own, or that no document may hold."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
-        for character in text
-    )
-
-
 # Every row -----------------------------------------------------------------------------------------------------------
 
 

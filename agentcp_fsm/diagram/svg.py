@@ -20,9 +20,9 @@ from agentcp_fsm.diagram.colours import COLOURS, PAPERS, PLAIN, Colours, Paper
 from agentcp_fsm.diagram.dot import dot, edge_id, state_id
 from agentcp_fsm.diagram.formats import OVERVIEW, Theme
 from agentcp_fsm.diagram.graphviz import draw
-from agentcp_fsm.diagram.picture import printable
 from agentcp_fsm.diagram.views import steps
 from agentcp_fsm.engine import Chart
+from agentcp_fsm.printable import printable
 
 PIXELS = 4 / 3
 """In a point."""

@@ -19,11 +19,11 @@ from time import monotonic
 from typing import Any, Protocol
 
 from agentcp_fsm.abandonment import Abandonment
-from agentcp_fsm.chart import CONNECTING, State
 from agentcp_fsm.effects import (
     AbandonSignIn,
     AnswerInvitation,
     CloseSocket,
+    ConfirmSession,
     DeliverInvitation,
     Effect,
     OpenSocket,
@@ -63,6 +63,7 @@ _beat_answered = lru_cache(maxsize=256)(BeatAnswered)
 """The same event for the same answer: most answers are, over all connections."""
 RECEIVED = MAX_DATAGRAM + 1
 """Bytes to ask the socket for: one more than a datagram may have, so that a longer one is told."""
+SHUT_DOWN = "somebody shut the socket down"
 SIGN_INS_LIMIT = 8
 """How many sign-ins of a connection may be under way, all but one abandoned: each that hangs costs a thread."""
 BROKEN = frozenset({errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN, errno.EDESTADDRREQ, errno.EPIPE})
@@ -270,6 +271,13 @@ class Driver:
             logger.exception("%s: the sign-out failed in an unexpected way", self.agent_id)
         self.post(SignedOut(attempt, reason))
 
+    def _confirm_session(self, effect: ConfirmSession) -> None:
+        if (proven := getattr(self.authenticator, "session_proven", None)) is not None:
+            try:
+                proven(effect.session)
+            except Exception:  # an application's, perhaps; the effects that follow must be carried out
+                logger.exception("%s: %r raised", self.agent_id, proven)
+
     # The socket -------------------------------------------------------------------------------------------------------
 
     def _open_socket(self, effect: OpenSocket) -> Event | None:
@@ -360,16 +368,25 @@ class Driver:
         if self._socket is None:
             return
         try:
-            data: bytes | None = self._socket.recv(RECEIVED, socket.MSG_DONTWAIT)
-        except (BlockingIOError, InterruptedError):
-            data = None
+            data = self._socket.recv(RECEIVED, socket.MSG_DONTWAIT)
         except OSError as error:
-            self.feed(self._socket_error(error, ReceiveFailed))
+            if not isinstance(error, BlockingIOError | InterruptedError):
+                self.feed(self._socket_error(error, ReceiveFailed))
+            elif _is_shut_down(self._socket):  # it would be readable for ever
+                self.feed(SocketFailed(self._attempt, SHUT_DOWN))
+            self._go_on_reading()
             return
-        if not data and _is_shut_down(self._socket):  # it would be readable for ever
-            self.feed(SocketFailed(self._attempt, "the socket was shut down"))
-        elif data is not None:
+        if not data and _is_shut_down(self._socket):
+            self.feed(SocketFailed(self._attempt, SHUT_DOWN))
+        else:
             self.feed(self._decode(data))
+
+    def _go_on_reading(self) -> None:
+        """After an error uvloop reads a socket no more: have it do so again, should the machine have kept it."""
+        if self._socket is not None:
+            descriptor = self._socket.fileno()
+            self.hub.loop.remove_reader(descriptor)
+            self.hub.loop.add_reader(descriptor, self._readable)
 
     def _decode(self, data: bytes) -> Event:
         attempt = self._attempt
@@ -402,13 +419,6 @@ class Driver:
     # Telling ----------------------------------------------------------------------------------------------------------
 
     def _report_transition(self, effect: ReportTransition) -> None:
-        if effect.dest == State.ONLINE and effect.source in CONNECTING:
-            proven = getattr(self.authenticator, "session_proven", None)
-            if proven is not None:
-                try:
-                    proven(self.lifecycle.session)
-                except Exception:  # an application's, perhaps; the transition is told all the same
-                    logger.exception("%s: %r raised", self.agent_id, proven)
         self.listener.transitioned(effect)
 
     def _deliver_invitation(self, effect: DeliverInvitation) -> None:
@@ -440,6 +450,7 @@ _CARRY_OUT: dict[type, Callable[[Driver, Any], Event | None]] = {
     SignOut: Driver._sign_out,
     OpenSocket: Driver._open_socket,
     CloseSocket: Driver._close_socket,
+    ConfirmSession: Driver._confirm_session,
     SendHeartbeat: Driver._send_heartbeat,
     AnswerInvitation: Driver._answer_invitation,
     DeliverInvitation: Driver._deliver_invitation,

@@ -22,6 +22,7 @@ from agentcp_fsm.effects import (
     AbandonSignIn,
     AnswerInvitation,
     CloseSocket,
+    ConfirmSession,
     DeliverInvitation,
     Effect,
     OpenSocket,
@@ -262,6 +263,8 @@ class Monitor:
                 self._delivered.append(invitation)
             case SignOut(attempt):
                 self._sign_outs.add(attempt)
+            case ConfirmSession(session):
+                self._require(session == self._session, "S4", f"the present session is {self._session!r}")
             case ReportTransition() | ReportError():
                 pass
 
@@ -283,6 +286,10 @@ class Monitor:
             self._require(
                 told == (step.source, step.state, step.event.trigger, step.now), "rule", "the report tells another step"
             )
+
+        proven = step.source in CONNECTING and step.state == ONLINE
+        confirmed = sum(isinstance(effect, ConfirmSession) for effect in step.effects)
+        self._require(confirmed == proven, "rule", "a session is confirmed, once, when it is proven")
 
     def _check_resources(self, state: str) -> None:
         due = state in SERVING or (state in CONNECTING and self._session is not None)

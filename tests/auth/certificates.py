@@ -94,11 +94,7 @@ def make_identity(
     if names is not None:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     if issuer_urls:
-        places = [
-            x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(url))
-            for url in issuer_urls
-        ]
-        builder = builder.add_extension(x509.AuthorityInformationAccess(places), critical=False)
+        builder = builder.add_extension(places(issuer_urls), critical=False)
     for extension in more:
         builder = builder.add_extension(extension, critical=False)
     if issuer is not None:  # Python 3.13 checks strictly, and asks for the issuer's key to be named
@@ -114,6 +110,15 @@ def make_identity(
             x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), b"\x05\x00"), critical=True
         )
     return Identity(key, builder.sign(issuer.key if issuer else key, SHA256()))
+
+
+def places(issuer_urls: Sequence[str]) -> x509.AuthorityInformationAccess:
+    return x509.AuthorityInformationAccess(
+        [
+            x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(url))
+            for url in issuer_urls
+        ]
+    )
 
 
 def usage(*, key_cert_sign: bool, digital_signature: bool = True) -> x509.KeyUsage:

@@ -5,7 +5,6 @@ import socket
 import socketserver
 import ssl
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,13 +34,6 @@ class Request:
 
 Respond = Callable[[Request, socket.socket], bytes | None]
 """Returns the raw answer, or None to end the connection, having sent whatever it liked."""
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + BOUND
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.005)
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -133,6 +125,15 @@ def hanging(*sent: bytes) -> Respond:
     return respond
 
 
+def hanging_and_telling(asked: threading.Event) -> Respond:
+    def respond(request: Request, connection: socket.socket) -> bytes | None:
+        asked.set()
+        connection.recv(1)
+        return None
+
+    return respond
+
+
 def dripping(head: bytes, drip: bytes) -> Respond:
     def respond(request: Request, connection: socket.socket) -> bytes | None:
         connection.sendall(head)
@@ -182,3 +183,13 @@ class SignInService:
         assert isinstance(key, ec.EllipticCurvePublicKey)
         key.verify(bytes.fromhex(content["signature"]), content["nonce"].encode(), ec.ECDSA(SHA256()))
         return bool(content["nonce"] == self.challenge["nonce"])
+
+
+@dataclass(slots=True)
+class Issuers:
+    """A place where issuers' certificates are, by path; a test may put anything there."""
+
+    answers: dict[str, bytes] = field(default_factory=dict)
+
+    def __call__(self, request: Request, connection: socket.socket) -> bytes:
+        return self.answers.get(request.path) or raw(b"", "404 Not Found")

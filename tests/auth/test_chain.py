@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,40 +33,24 @@ from agentcp_fsm.auth.issuers import IssuerFetcher, is_public
 from agentcp_fsm.auth.transport import MAX_ANSWER, Call
 from agentcp_fsm.errors import ConfigError
 from tests.auth.certificates import Identity, make_identity, usage
-from tests.auth.servers import BOUND, Request, Server, SignInService, dripping, hanging, raw
+from tests.auth.servers import (
+    BOUND,
+    Issuers,
+    Request,
+    Server,
+    SignInService,
+    dripping,
+    hanging,
+    hanging_and_telling,
+    raw,
+)
+
+pytestmark = pytest.mark.usefixtures("no_proxy_in_the_environment")
 
 AGENT = "alice.agentid.pub"
 CREDENTIALS = Credentials.from_pem(AGENT, (_alice := make_identity(AGENT)).key_pem, _alice.certificate_pem)
 ROOT = make_identity("root", authority=True)
 BEFORE = timedelta(hours=-1)
-
-
-@dataclass(slots=True)
-class Issuers:
-    """A place where issuers' certificates are, by path; a test may put anything there."""
-
-    answers: dict[str, bytes] = field(default_factory=dict)
-
-    def __call__(self, request: Request, connection: socket.socket) -> bytes:
-        return self.answers.get(request.path) or raw(b"", "404 Not Found")
-
-
-@pytest.fixture
-def place() -> Issuers:
-    return Issuers()
-
-
-@pytest.fixture
-def host(place: Issuers) -> Iterator[Server]:
-    with Server(place) as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def no_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 def verifier(*roots: Identity, name: str | None = None, private: bool = True) -> ChainVerifier:
@@ -429,13 +413,7 @@ class TestBounds:
 
     def test_an_abandoned_sign_in_waits_for_no_issuer(self, host: Server) -> None:
         asked = threading.Event()
-
-        def respond(request: Request, connection: socket.socket) -> bytes | None:
-            asked.set()
-            connection.recv(1)
-            return None
-
-        host.respond = respond
+        host.respond = hanging_and_telling(asked)
         abandonment = Abandonment()
         self.assert_ends_at_once(self.server_at(host), asked, abandonment)
 

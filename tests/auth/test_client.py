@@ -1,6 +1,7 @@
 """The client against real servers: what it sends, what it accepts, and every way a server can fail it."""
 
 import logging
+import re
 import socket
 import ssl
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import agentcp_fsm
 from agentcp_fsm.auth import (
     Abandonment,
     AuthClient,
@@ -43,11 +45,14 @@ from tests.auth.servers import (
     as_json,
     dripping,
     hanging,
+    hanging_and_telling,
     raw,
     sending,
-    wait_until,
 )
 from tests.auth.test_answers import json_values
+from tests.waiting import until
+
+pytestmark = pytest.mark.usefixtures("no_proxy_in_the_environment")
 
 AGENT = "alice.agentid.pub"
 IDENTITY = make_identity(AGENT)
@@ -55,13 +60,6 @@ CREDENTIALS = Credentials.from_pem(AGENT, IDENTITY.key_pem, IDENTITY.certificate
 SESSION = Session("127.0.0.1", 5000, 7, "the token")
 IMPATIENT = Timeouts(connect=2, read=0.2, total=10)
 HURRIED = Timeouts(connect=2, read=10, total=0.4)
-
-
-@pytest.fixture(autouse=True)
-def no_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture
@@ -414,7 +412,7 @@ class TestNetwork:
 
         server.respond = respond
         client.sign_out(AGENT, SESSION)
-        wait_until(lambda: not server.connections)
+        until(lambda: not server.connections)
         server.respond = service
         assert client.sign_in(CREDENTIALS) == SESSION
 
@@ -577,7 +575,21 @@ class TestTLS:
         with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
             pool.submit(answer_in_the_clear)
             with AuthClient(f"https://127.0.0.1:{listener.getsockname()[1]}") as client:
-                assert failure_of(lambda: client.sign_in(CREDENTIALS)).kind is FailureKind.NETWORK
+                failure = failure_of(lambda: client.sign_in(CREDENTIALS))
+        assert failure.kind is FailureKind.NETWORK
+        assert re.search(r"what answers speaks no TLS \(OpenSSL: (wrong version number|http request)\): ", str(failure))
+
+    def test_a_server_that_leaves_in_the_midst_of_the_handshake(self) -> None:
+        def leave() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(65536)
+
+        with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+            pool.submit(leave)
+            with AuthClient(f"https://127.0.0.1:{listener.getsockname()[1]}") as client:
+                failure = failure_of(lambda: client.sign_in(CREDENTIALS))
+        assert failure.kind is FailureKind.NETWORK
+        assert "the connection was closed in the midst of TLS: check" in str(failure)
 
     def test_a_server_that_drips_over_tls(self, tls_server: Server, authority_file: Path) -> None:
         tls_server.respond = dripping(b"HTTP/1.1 200 OK\r\n\r\n", b" ")
@@ -694,13 +706,7 @@ class TestAbandonment:
     def assert_ends_at_once(client: AuthClient, server: Server) -> None:
         """Abandon a sign-in whose first step hangs, long before the read timeout."""
         asked = threading.Event()
-
-        def respond(request: Request, connection: socket.socket) -> bytes | None:
-            asked.set()
-            connection.recv(1)
-            return None
-
-        server.respond = respond
+        server.respond = hanging_and_telling(asked)
         abandonment = Abandonment()
         with ThreadPoolExecutor(1) as pool:
             result: Future[Session] = pool.submit(client.sign_in, CREDENTIALS, abandonment)
@@ -780,6 +786,11 @@ def test_importing_the_package_alone_stays_light() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
+def test_what_a_connection_takes_is_the_packages_own() -> None:
+    for name in ("AuthClient", "Credentials", "ServerProofPolicy", "load_trust_roots"):
+        assert getattr(agentcp_fsm, name) is getattr(agentcp_fsm.auth, name)
+
+
 def test_no_descriptor_is_left(server: Server) -> None:
     def open_descriptors() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
@@ -792,4 +803,4 @@ def test_no_descriptor_is_left(server: Server) -> None:
         with AuthClient(server.url) as client:
             client.sign_in(CREDENTIALS, abandonment)
         abandonment.abandon()
-    wait_until(lambda: open_descriptors() <= before)  # the server's ends close in their own threads
+    until(lambda: open_descriptors() <= before)  # the server's ends close in their own threads

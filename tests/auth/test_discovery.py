@@ -63,7 +63,7 @@ def failure(url: str, step: DiscoveryStep, **options: Any) -> DiscoveryError:
     assert error.step is step, error
     assert ALICE in str(error)
     assert f"what failed is the {step}: " in str(error)
-    assert "or give the access point" in str(error)
+    assert str(error).endswith("; or give the access point (--access-point), or the server's URL (--server), yourself")
     assert "\n" not in str(error)
     return error
 
@@ -196,6 +196,7 @@ def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     error = failure(f"http://127.0.0.1:{port}", DiscoveryStep.CONNECTION)
+    assert "sign_in: Connection refused: check the network, its firewalls and its proxy; or give" in str(error)
     assert "refused" in str(error)
     assert not error.permanent
 

@@ -17,6 +17,7 @@ from agentcp_fsm.effects import (
     AbandonSignIn,
     AnswerInvitation,
     CloseSocket,
+    ConfirmSession,
     DeliverInvitation,
     Effect,
     OpenSocket,
@@ -324,6 +325,8 @@ class HandWritten:
             self.attempts = 0
             self.was_online = True
             self.statistics.times_online += 1
+            assert self.session is not None
+            self._effects.append(ConfirmSession(self.session))
             self._change(event, now, ONLINE, "The server answered a heartbeat: the connection is proven.")
 
     def _unauthorized(self, event: Any, now: float) -> None:

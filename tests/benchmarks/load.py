@@ -41,8 +41,6 @@ PROCESSOR_TARGETS = {"asyncio": 25.0, "uvloop": 10.0}
 """Microseconds for a heartbeat and its answer."""
 FIRST = 32
 """Connections that bring the library's code, its loop and its threads into memory, and are not counted."""
-SETTLING = 3.0
-"""Seconds until what belongs to the start is over: idle threads of the pool end after two."""
 PATIENCE = 60.0
 """Seconds that any one step may take."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -96,7 +94,7 @@ def measure_connections(session: list[Any], connections: int, beat: float, secon
     started: list[Connection] = []
 
     def start(number: int) -> None:
-        """Start as many, spread over a second, and wait until they are online."""
+        """Start as many, spread over a second, and wait until they are online and the pool's threads have ended."""
         begun = time.monotonic()
         for index in range(number):
             time.sleep(max(begun + index / number - time.monotonic(), 0.0))
@@ -104,16 +102,15 @@ def measure_connections(session: list[Any], connections: int, beat: float, secon
             connection.start()
             started.append(connection)
         until(lambda: all(each.state is State.ONLINE for each in started), "not everybody came online")
+        until(lambda: not any(each.name == "agentcp-http" for each in threading.enumerate()), "the pool does not rest")
 
     def total(name: str) -> int:
         return sum(getattr(each._lifecycle.statistics, name) for each in started)
 
     try:
         start(FIRST)
-        time.sleep(SETTLING)
         memory = resident()
         start(connections - FIRST)
-        time.sleep(SETTLING)
         memory = resident() - memory
         threads = threading.active_count()
         losses = total("losses")
@@ -191,7 +188,7 @@ def measure_floor(session: list[Any], connections: int, beat: float, seconds: fl
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        time.sleep(1.0)
+        until(lambda: answers >= 2 * connections, "not every heartbeat was answered")  # all that is done once is done
         lateness.clear()
         microseconds, rate = processor_time_each(lambda: answers, seconds)
         return {"microseconds": microseconds, "rate": rate, "late": percentile(lateness, 0.99) * 1000}

@@ -91,7 +91,7 @@ def test_json_on_standard_output_is_the_chart(diagram: Command) -> None:
         (["--from", "door"], ["'door'", "module:name"]),
         (["--from", "gate:GATE"], ["no module gate", "install it"]),
         (["--from", "door:GATE"], ["door has no GATE", "its charts are DOOR"]),
-        (["--from", "door:KEY"], ["door:KEY is no Chart but a int"]),
+        (["--from", "door:KEY"], ["door:KEY is no chart, but of type int"]),
         (["--from", "broken:X"], ["broken cannot be imported", "ZeroDivisionError"]),
         (["--from", "needy:X"], ["needy imports unheard_of, which is not installed"]),
         (["-o", "x.gif"], ["x.gif", "--format"]),

@@ -12,6 +12,7 @@ from agentcp_fsm.chart import BACKOFF, OFFLINE
 from agentcp_fsm.diagram.document import document
 from tests.cli.command import ESCAPE, refused, run
 from tests.cli.test_chart import on_a_terminal
+from tests.diagram.test_revisions import git
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,10 @@ def test_it_is_written_in_the_format_that_the_file_is_named_after(files: tuple[s
         ([], "OLD"),
     ],
 )
-def test_wrong_uses_are_one_clear_line(files: tuple[str, str], arguments: list[str], complaint: str) -> None:
+def test_wrong_uses_are_one_clear_line(
+    files: tuple[str, str], arguments: list[str], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "--quiet")  # for these tests may themselves be in no repository
+    monkeypatch.chdir(tmp_path)
     result = run("diagram", "diff", *(argument.format(old=files[0]) for argument in arguments))
     assert complaint in refused(result)

@@ -64,6 +64,20 @@ def test_the_server_is_found_through_the_access_point(server: Server, identity: 
     assert "is no access point" in refused(run("connect", ALICE, "--access-point", "127.0.0.1:1", *options))
 
 
+@pytest.mark.parametrize("log_level", [None, "error"])
+def test_a_failure_that_needs_a_person_is_shown_once(server: Server, identity: Identity, log_level: str | None) -> None:
+    server("fault sign_in status status 403")
+    options = () if log_level is None else ("--log-level", log_level)
+    with connecting(server, identity, *options) as connect:
+        assert "HTTP status 403" in connect.line_with("error")
+        rejected = connect.line_with("SIGNING_IN → BACKOFF")
+        assert rejected.endswith("retrying soon cannot mend that.")
+        status, output, errors = connect.end(signal.SIGINT)
+    assert status == 0
+    assert output.count("HTTP status 403") == 1
+    assert errors.count("HTTP status 403") == (log_level is not None), "what is asked for is logged, shown or not"
+
+
 def test_piped_lines_are_plain_and_strangers_cannot_steer_the_terminal(server: Server, identity: Identity) -> None:
     with connecting(server, identity, "--log-level", "debug") as connect:
         assert "OFFLINE → SIGNING_IN" in connect.line()

@@ -1,14 +1,12 @@
 """The reference server in a thread, and an agent whose key and certificate lie where the SDK keeps them."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agentcp_fsm import Config
 from agentcp_fsm.auth.identity import make_identity
-from agentcp_fsm.runtime.hub import new_event_loop
 from agentcp_fsm.server import ServerThread
 
 ALICE = "alice.agentid.pub"
@@ -29,19 +27,6 @@ FAST = Config(
     sign_out_timeout=1.0,
 )
 """What takes seconds in the field, in hundredths, and patient: a busy machine is no lost connection."""
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + BOUND
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_pipe_of_libuv() -> None:
-    """The process's first uvloop opens a pipe that is kept for all later ones: no leak of any test."""
-    new_event_loop().close()
 
 
 @pytest.fixture(scope="session")

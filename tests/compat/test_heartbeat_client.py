@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -30,8 +32,9 @@ from agentcp_fsm import (
 from agentcp_fsm.abandonment import Abandonment
 from agentcp_fsm.compat import HeartbeatClient
 from agentcp_fsm.server import ServerThread, SignInFault
-from tests.compat.conftest import ALICE, BOUND, FAST, PASSWORD, wait_until
+from tests.compat.conftest import ALICE, BOUND, FAST, PASSWORD
 from tests.runtime.peer import Peer, nothing_left
+from tests.waiting import until
 
 
 def invitation(number: int = 1) -> Invitation:
@@ -157,7 +160,7 @@ def test_a_listener_that_does_not_return_holds_nothing_up(server: ServerThread, 
     assert called.wait(BOUND)
     server.invite(ALICE, invitation(2))  # returns when it is answered
     heartbeats = server.statistics().heartbeats
-    wait_until(lambda: server.statistics().heartbeats > heartbeats + 2)
+    until(lambda: server.statistics().heartbeats > heartbeats + 2)
     client.offline()
     assert client.connection.state is State.OFFLINE
     assert not released.is_set()
@@ -182,6 +185,44 @@ def test_a_listener_may_raise_and_may_go_offline(
     assert left.wait(BOUND)
     assert client.connection.state is State.OFFLINE
     assert "the application's own" in caplog.text
+
+
+def test_a_child_forked_while_a_listener_runs_is_told_of_its_own_invitations(
+    server: ServerThread, client: HeartbeatClient
+) -> None:
+    """It was not: they waited for the parent's thread."""
+    called, released = threading.Event(), threading.Event()
+
+    def listener(message: Any) -> None:
+        called.set()
+        released.wait(BOUND)
+
+    client.set_on_recv_invite(listener)
+    assert client.sign_in()
+    server.invite(ALICE, invitation(1))
+    assert called.wait(BOUND)
+    heard, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            assert not client.is_running
+            client.set_on_recv_invite(lambda message: os.write(told, message.SessionId.encode()))
+            client.sign_in()
+            os.write(told, b"online;")
+            threading.Event().wait(BOUND)
+        finally:
+            os._exit(1)
+    try:
+        os.close(told)
+        assert client.is_running
+        assert os.read(heard, 100) == b"online;"
+        server.invite(ALICE, invitation(2))
+        assert os.read(heard, 100) == b"session-2"
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(heard)
+        released.set()
 
 
 # When things go wrong ------------------------------------------------------------------------------------------------
@@ -217,7 +258,7 @@ def test_a_sign_in_that_hangs_ends_with_going_offline(server: ServerThread, clie
 def test_it_comes_back_after_a_restart_of_the_server(server: ServerThread, client: HeartbeatClient) -> None:
     assert client.sign_in()
     server.restart()
-    wait_until(lambda: server.statistics().sign_ins == 2)
+    until(lambda: server.statistics().sign_ins == 2)
     assert client.sign_in()
     assert server.statistics().sign_ins == 2
 

@@ -17,9 +17,10 @@ from agentcp_fsm import Invitation
 from agentcp_fsm.auth.identity import make_identity
 from agentcp_fsm.server import ConfigShape, ServerThread
 from tests.cli.command import Running
-from tests.compat.conftest import ALICE, PASSWORD, wait_until
+from tests.compat.conftest import ALICE, PASSWORD
 from tests.compat.internet import Internet, MessageServer
 from tests.compat.sdk import SDKProgram
+from tests.waiting import until
 
 HEARTBEAT_SERVER = "https://heartbeat.agentid.pub"
 
@@ -76,7 +77,7 @@ def joined(messages: MessageServer, invitation: Invitation, times: int) -> None:
     def joins() -> list[Any]:
         return [message["data"] for message in messages.messages if message["cmd"] == "join_session_req"]
 
-    wait_until(lambda: len(joins()) >= times)
+    until(lambda: len(joins()) >= times)
     assert len(joins()) == times
     join = joins()[-1]
     assert (join["session_id"], join["inviter_agent_id"], join["invite_code"]) == (
@@ -105,9 +106,9 @@ def test_with_our_client_in_its_place(
             assert response.session_id == invitation.session_id
             joined(messages, invitation, 2 * life + 1)
             server.restart()
-            wait_until(lambda: server.statistics().sign_ins == 2 * life + 2)  # noqa: B023 - it is called here
+            until(lambda: server.statistics().sign_ins == 2 * life + 2)  # noqa: B023 - it is called here
             answers = server.statistics().answers
-            wait_until(lambda: server.statistics().answers > answers)  # noqa: B023
+            until(lambda: server.statistics().answers > answers)  # noqa: B023
             server.invite(ALICE, replace(invitation, invite_code="ANOTHER"))
             joined(messages, replace(invitation, invite_code="ANOTHER"), 2 * life + 2)
             assert agent.ask("offline") == {"threads": []}
@@ -123,14 +124,14 @@ def test_with_its_own_client(folder: Path, messages: MessageServer, tmp_path: Pa
         with SDKProgram(AGENT, str(folder), ALICE, PASSWORD, "", **internet.environment) as agent:
             assert agent.ask("online") == {"online": True, "client": "agentcp.heartbeat.heartbeat_client"}
             assert server.statistics().configs == 1
-            wait_until(lambda: server.statistics().heartbeats == 1)
+            until(lambda: server.statistics().heartbeats == 1)
             assert agent.ask("status")["status"][0] == {"agent_id": ALICE, "online": True}
             response = server.invite(ALICE, invitation)
             assert response.session_id == ""
             joined(messages, invitation, 1)
             server.restart()
-            wait_until(lambda: server.statistics().sign_ins == 2)
-            wait_until(lambda: bool(agent.ask("status")["status"]))  # it has its new token
+            until(lambda: server.statistics().sign_ins == 2)
+            until(lambda: bool(agent.ask("status")["status"]))  # it has its new token
             agent.ask("offline")
             assert server.statistics().sign_outs == 1
             assert server.statistics().unauthorized == 1

@@ -7,17 +7,10 @@ import pytest
 
 from agentcp_fsm import Connection, Credentials
 from agentcp_fsm.auth.identity import make_identity
-from agentcp_fsm.runtime.hub import new_event_loop
 from tests.server_process import ServerProcess
 from tests.timings import SCALED
 
 ALICE = "alice.agentid.pub"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_pipe_of_libuv() -> None:
-    """The process's first uvloop opens a pipe that is kept for all later ones: no leak of any test."""
-    new_event_loop().close()
 
 
 @pytest.fixture(scope="session")

@@ -203,6 +203,24 @@ def test_a_row_that_prepares_may_follow_one_with_fewer_guards() -> None:
     ).check()  # fmt: skip
 
 
+def test_a_row_that_prepares_may_follow_one_with_the_same_guards() -> None:
+    """For what it prepares may change what they answer: then it is taken."""
+    chart = door(
+        Row("push", "open", "shut", conditions="locked"),
+        Row("push", "open", "shut", prepare="lock", conditions="locked"),
+        PUSH, PULL, *REST,
+    )  # fmt: skip
+    chart.check()
+
+    class Locking:
+        state, locked = "open", False
+
+        def lock(self) -> None:
+            self.locked = True
+
+    assert chart.compile(Locking)(Locking(), "push") is chart.rows[1]
+
+
 def test_a_guard_and_then_its_opposite() -> None:
     door(
         Row("push", "open", "shut", conditions="locked"), Row("push", "open", SAME, unless="locked"),

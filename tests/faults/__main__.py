@@ -17,7 +17,7 @@ from tests.server_process import ServerProcess
 
 HEADINGS = (
     "what happens", "must be", "within", "measured", "lost", "unanswered", "sign-ins", "processor", "memory",
-    "stop", "left",
+    "stop", "left", "sessions",
 )  # fmt: skip
 
 
@@ -33,9 +33,10 @@ def row_of(outcome: Outcome) -> tuple[str, ...]:
         f"{outcome.unanswered}",
         f"{outcome.sign_ins} of {outcome.sign_ins_due}",
         f"{outcome.processor * 1000:.0f} of {case.processor * 1000:.0f} ms",
-        "" if left is None else f"{outcome.memory:.1f} MB",
+        f"{outcome.memory:.1f} MB",
         _seconds(outcome.stopping),
-        "" if left is None else f"{left.threads} / {left.descriptors} / {left.sockets}",
+        "no process" if left is None else f"{left.threads} / {left.descriptors} / {left.sockets}",
+        "" if outcome.sessions is None else f"{outcome.sessions}",
     )
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from agentcp_fsm import Config, Connection, Credentials, Invitation, ReportTransition, State
+import agentcp_fsm
+from agentcp_fsm import Config, Credentials, Invitation, ReportTransition, State
 from agentcp_fsm.auth import AuthClient, Timeouts
 from agentcp_fsm.auth.transport import is_loopback
 from agentcp_fsm.runtime.hub import new_event_loop
@@ -22,8 +21,6 @@ from tests.server_process import PATIENCE
 from tests.waiting import pause, until
 
 ALICE = "alice.agentid.pub"
-AT_REST = (State.OFFLINE, State.STOPPING)
-"""Where a connection's life begins, at once or after the end of the one before."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -79,8 +76,6 @@ class Reading:
     receive_failures: int
     malformed: int
     invitations: int
-    haste: float
-    """The least time between two sign-ins, in seconds, those that follow a start excepted; infinite for none."""
 
 
 def _memory_peak() -> int:
@@ -88,6 +83,16 @@ def _memory_peak() -> int:
     status = Path("/proc/self/status").read_text().splitlines()
     kilobytes = next(line.split()[1] for line in status if line.startswith("VmHWM:"))
     return int(kilobytes) * 1024
+
+
+class Connection(agentcp_fsm.Connection):
+    """One that keeps a record of its life, in the loop: handlers may be in no state to be told."""
+
+    life: list[ReportTransition]
+
+    def transitioned(self, transition: ReportTransition) -> None:
+        self.life.append(transition)
+        super().transitioned(transition)
 
 
 class Application:
@@ -119,13 +124,15 @@ class Application:
 
     def connect(self) -> Connection:
         """A connection, not started, without handlers."""
-        return Connection(
+        made = Connection(
             self.agent_id,
             None if self.client else self.url,
             client=self.client,
             credentials=self.credentials,
             config=self.config,
         )
+        made.life = []
+        return made
 
     def start(self) -> None:
         """Start the connection."""
@@ -197,8 +204,11 @@ class Application:
             receive_failures=counted.receive_failures,
             malformed=counted.malformed,
             invitations=len(self.invitations),
-            haste=self._haste(),
         )
+
+    def life(self) -> list[ReportTransition]:
+        """All transitions so far."""
+        return list(self.connection.life)
 
     def entered_after(self, at: float, state: State) -> float:
         """Wait until `state` is entered after `at`; returns when that was."""
@@ -211,13 +221,6 @@ class Application:
         assert entered is not None
         return entered
 
-    def _haste(self) -> float:
-        begun = [one for one in self.transitions if one.dest in (State.SIGNING_IN, State.RECONNECTING)]
-        return min(
-            (after.at - before.at for before, after in pairwise(begun) if after.source not in AT_REST),
-            default=math.inf,
-        )
-
     def left(self, expected: Resources = NOTHING) -> Resources:
         """What is held beyond what was held before the start, once it is what is expected, or after 5 s."""
         if self.client is not None:
@@ -227,13 +230,10 @@ class Application:
             pause()
         return left
 
-    def told(self) -> list[str]:
-        """The transitions that the handler was told, each as "source → dest: detail"."""
-        return [f"{one.source} → {one.dest}: {one.detail}" for one in self.transitions]
-
-    def threads(self) -> list[str]:
-        """The names of this process's Python threads."""
-        return sorted(thread.name for thread in threading.enumerate())
+    def working_threads(self) -> list[int]:
+        """The system's numbers of the threads that a recovery depends on, which take turns: the loop and the pool's."""
+        names = ("agentcp-loop", "agentcp-http")
+        return [thread.native_id for thread in threading.enumerate() if thread.name in names and thread.native_id]
 
 
 def _insecure_client(url: str, config: Config) -> AuthClient:

@@ -64,6 +64,7 @@ def serve_as_template(control: Connection) -> Connection | None:
             continue
         channel, errors = recv_handle(control), recv_handle(control)
         if (pid := os.fork()) == 0:
+            os.setsid()  # whatever it begins can be found by that
             control.close()
             os.dup2(errors, 2)
             os.close(errors)

@@ -29,6 +29,7 @@ class Candidate(ABC):
         self.folder = folder
         self.handling = 0.0
         """Seconds that the handler of invitations blocks."""
+        self.returned = False
         self.prepare()
         self.before = Resources.held()
 
@@ -61,6 +62,11 @@ class Candidate(ABC):
     def handle(self, invitation: object) -> None:
         """Take an invitation, as an application does."""
         time.sleep(self.handling)
+        self.returned = True
+
+    def handled(self) -> bool:
+        """Whether the handler has returned."""
+        return self.returned
 
     def processor(self) -> float:
         """Seconds of processor time that the process has used so far."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import os
 import resource
 import signal
@@ -60,7 +61,7 @@ def use_replaced_descriptor(application: Application) -> None:
 
 def run_out_of_descriptors(application: Application) -> None:
     """No descriptor can be opened from now on: EMFILE."""
-    _limit(application, resource.RLIMIT_NOFILE, 0)
+    _limit(application, resource.RLIMIT_NOFILE, 1)  # at 0, poll would fail too, by EINVAL
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError:
@@ -476,8 +477,14 @@ def seconds_to_return(application: Application) -> float:
 
 def forget_what_was_told(application: Application) -> None:
     """The bench's own notes, which grow, are no leak of the library's."""
-    for notes in (application.transitions, application.errors, application.invitations):
+    for notes in (application.transitions, application.errors, application.invitations, application.connection.life):
         notes.clear()
+
+
+def tidy_up(application: Application) -> None:
+    """Keep nothing that is not needed, so that memory can be compared."""
+    forget_what_was_told(application)
+    gc.collect()
 
 
 def stop_and_start(application: Application) -> None:

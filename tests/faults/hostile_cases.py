@@ -1,9 +1,8 @@
-"""What anybody on the network can send, and what the server itself can: it costs neither memory, sign-ins nor stop."""
+"""What anybody on the network can send, and what the server itself can; see also `tests.faults.test_bounds`."""
 
 import random
 import socket
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -13,8 +12,7 @@ from itertools import cycle, repeat
 from agentcp_fsm import Invitation
 from agentcp_fsm.wire import UNAUTHORIZED, AgentCPCodec, HeartbeatResponse, InviteRequest
 from tests.faults import deeds
-from tests.faults.application import Application
-from tests.faults.bench import Bench, Case, Ends, Waiting, by_server
+from tests.faults.bench import Bench, Case, by_server
 from tests.needs import needs_root
 from tests.timings import CALM
 from tests.waiting import until
@@ -111,46 +109,6 @@ def flood_of_invitations(bench: Bench) -> None:
     bench.agent.call(deeds.handlers_go_on)
 
 
-def stop_in_a_flood(bench: Bench) -> None:
-    """In the server's name, of all that there is."""
-    ended = threading.Event()
-    with forger(bench) as send:
-
-        def pour() -> None:
-            sources = (noise(), invitations())
-            while not ended.is_set():
-                for source in sources:
-                    send(next(source))
-
-        pouring = threading.Thread(target=pour)
-        pouring.start()
-        try:
-            until(lambda: bench.reading().malformed > 1000)
-            bench.stopping.append(bench.agent.call(Application.stop))
-        finally:
-            ended.set()
-            pouring.join()
-
-
-def stop_while_signing_in(*faults: str) -> Waiting:
-    """Stop while the sign-in goes wrong in each of these ways, one after the other."""
-
-    def fault(bench: Bench) -> None:
-        for each in faults:
-            bench.server(f"fault sign_in {each}")
-            begun = bench.server.count("calls")
-            bench.start()
-            until(lambda begun=begun: bench.server.count("calls") > begun)  # type: ignore[misc]
-            bench.stopping.append(bench.agent.call(Application.stop))
-            left = bench.agent.call(Application.left)
-            assert left == bench.case.left, f"{each}: {left}"
-
-    return fault
-
-
-FIELD = replace(CALM, connect_timeout=3.0, read_timeout=10.0, sign_in_timeout=30.0)
-"""The field's own bounds of a sign-in."""
-
 CASES = (
     Case(name="1,000 forged 401s from strangers", fault=partial(flood, stranger, forged_401s, 1000),
          within=1, sign_ins=0),
@@ -163,12 +121,7 @@ CASES = (
     Case(name="20,000 forged invitations from the server's address, and the handler blocks",
          fault=flood_of_invitations, within=2, sign_ins=1, losses=None, processor=15),
     Case(name="forged 401s from the server's address to every socket", fault=flood_of_401s,
-         within=3, sign_ins=6, losses=None, processor=1),
-    Case(name="stop in a flood from the server's address", fault=stop_in_a_flood, ends=Ends.STOPPED,
-         within=1, sign_ins=2, losses=None, processor=2),
-    Case(name="stop while a sign-in hangs, drips or floods", online=False, ends=Ends.STOPPED, config=FIELD,
-         fault=stop_while_signing_in("hang", "hang-after-headers", "slow slow_seconds 200", "huge"),
-         within=1, sign_ins=4),
+         within=3, sign_ins=None, losses=None, processor=1),
     *(
         Case(name=f"next beat asked for in {what}", online=False, config=replace(CALM, interval_max=0.3),
              fault=by_server(f"fault next_beat {asked} encoding {encoding}", until=Bench.online, then="faults"),

@@ -49,6 +49,8 @@ class Ended:
     """Seconds of processor time in its whole life."""
     errors: str
     """What it wrote to its standard error: tracebacks among it."""
+    orphans: tuple[int, ...] = ()
+    """Processes that it began, or those that it began did, and that outlived it; they are killed then."""
 
 
 Usage = tuple[int, float]
@@ -81,7 +83,7 @@ class Process(Generic[Subject]):
     def _start(self, launcher: Sequence[str], make: Callable[..., Subject], arguments: Any, keywords: Any) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this does
         self._ended: Ended | None = None
-        self.pid = 0
+        self.pid = self._session = 0
         self._channel, theirs = Pipe()
         try:
             self._life: _Launched | _Forked = (
@@ -93,6 +95,7 @@ class Process(Generic[Subject]):
             theirs.close()
         try:
             self.pid = self.result()
+            self._session = os.getsid(self.pid)
             self._begin(make, arguments, keywords)
             self.result()
         except BaseException:
@@ -162,11 +165,23 @@ class Process(Generic[Subject]):
                 self.signal(signal.SIGKILL)
             result = self._life.wait(PATIENCE)
             assert result is not None
-        self._ended = Ended(*result, self.errors())
+        self._ended = Ended(*result, self.errors(), self._orphans())
         self._channel.close()
         self._errors.close()
         if late:
             raise ChildError(late)
+
+    def _orphans(self) -> tuple[int, ...]:
+        """What is left of the session that it led."""
+        left: list[int] = []
+        if not self._session:  # it never came to life
+            return ()
+        for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):
+            with suppress(ProcessLookupError):
+                if os.getsid(pid) == self._session:
+                    left.append(pid)
+                    os.kill(pid, signal.SIGKILL)
+        return tuple(left)
 
     def kill(self) -> None:
         """End it at once, if it has not ended."""
@@ -194,6 +209,7 @@ class _Launched:
             pass_fds=(descriptor,),
             stderr=errors,
             cwd=ROOT,
+            start_new_session=True,
         )
 
     def wait(self, timeout: float) -> Usage | None:

@@ -166,7 +166,7 @@ def forged_401s(trial: Trial) -> Result:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         for _ in range(FORGED):
             stranger.sendto(forged, tuple(trial.server.agent(ALICE)["address"]))
-            time.sleep(0.5)  # so that each meets a client that has dealt with the last
+            trial.next_heartbeat()  # so that each meets a client that has dealt with the last
     result = trial.recovered()
     return Result(result.well and trial.sign_ins() == sign_ins, result.seconds)
 
@@ -177,7 +177,8 @@ def handler_blocks(trial: Trial) -> Result:
     trial.server(f"invite {ALICE}")  # gives up after 5 s
     _seconds_until(lambda: trial.server.count("invitations_answered") > 0)
     seconds = time.monotonic() - began
-    time.sleep(HANDLER)  # a handler that still blocks is nothing that the client leaves behind
+    # A handler that still blocks is nothing that the client leaves behind.
+    _seconds_until(lambda: trial.client.call(Candidate.handled), 2 * HANDLER)
     return Result(seconds < BEAT, seconds)
 
 

@@ -4,13 +4,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+from agentcp_fsm import Config
 from tests.faults.bench import Bench, Case, Waiting, by_server, failed
 from tests.timings import CALM
 
-QUICK = replace(
-    CALM, sign_in_interval_min=0.05, backoff_initial=0.02, backoff_max=0.2, read_timeout=0.2, sign_in_timeout=0.4
-)
-"""Sign-ins follow each other at a rate that lets many cases be carried out."""
+QUICK = replace(CALM, sign_in_interval_min=0.05, backoff_initial=0.02, backoff_max=0.2, backoff_jitter=0.0)
+"""Sign-ins follow each other at a rate that lets many cases be carried out, and as soon as the rules have them."""
+BRIEF = replace(QUICK, read_timeout=0.5, sign_in_timeout=1.0)
+"""The same, and what hangs is given up soon."""
+HANGING = ("hang", "hang-after-headers", "slow slow_seconds 200")
+
+
+def config_for(fault: str) -> Config:
+    return BRIEF if fault in HANGING else QUICK
 
 
 def sign_in(fault: str, failures: int) -> Waiting:
@@ -51,23 +57,23 @@ TRANSIENT = {
 
 CASES = (
     *(
-        Case(name=name, fault=sign_in(fault, 2), config=QUICK, within=3, sign_ins=8, losses=1)
+        Case(name=name, fault=sign_in(fault, 2), config=config_for(fault), within=3, sign_ins=None, losses=1)
         for name, fault in TRANSIENT.items()
     ),
     *(
-        Case(name=f"{name}, at the first start", fault=sign_in(TRANSIENT[name], 2), config=QUICK, online=False,
-             within=3, sign_ins=8)
+        Case(name=f"{name}, at the first start", fault=sign_in(TRANSIENT[name], 2),
+             config=config_for(TRANSIENT[name]), online=False, within=3, sign_ins=None)
         for name in ("sign-in refused: nobody listens", "sign-in hangs", "sign-in answered 500")
     ),
     *(
         Case(name=f"sign-in answered {status}, a rejection", fault=sign_in(f"status status {status}", 1), config=QUICK,
-             within=3, sign_ins=4, losses=1)
+             within=3, sign_ins=None, rest=QUICK.backoff_max, losses=1)
         for status in (400, 403, 404)
     ),
     Case(name="sign-in answered 429, Retry-After: 1", fault=sign_in("status status 429 retry_after 1", 1),
-         config=QUICK, within=2.5, sign_ins=4, losses=1),
+         config=QUICK, within=2.5, sign_ins=None, rest=1.0, losses=1),
     Case(name="sign-in answered 429, Retry-After: a date", fault=retry_after_a_date,
-         config=QUICK, within=3.5, sign_ins=4, losses=1),
+         config=QUICK, within=3.5, sign_ins=None, rest=1.0, losses=1),
     Case(name="sign-in answered 503, Retry-After: 1", fault=sign_in("status status 503 retry_after 1", 1),
-         config=QUICK, within=2.5, sign_ins=4, losses=1),
+         config=QUICK, within=2.5, sign_ins=None, rest=1.0, losses=1),
 )  # fmt: skip

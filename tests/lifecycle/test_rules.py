@@ -14,6 +14,7 @@ from agentcp_fsm.effects import (
     AbandonSignIn,
     AnswerInvitation,
     CloseSocket,
+    ConfirmSession,
     DeliverInvitation,
     Effect,
     OpenSocket,
@@ -170,7 +171,7 @@ def test_start_begins_a_sign_in_then_a_socket_then_heartbeats() -> None:
     assert (life.state, life.deadline) == ("SIGNING_IN", 7.0)
     assert life.does(SocketOpened(1), 3.0) == [SendHeartbeat(1, 1, SESSION)]
     assert (life.state, life.deadline) == ("SIGNING_IN", 4.0)
-    assert life.does(BeatAnswered(1, 7000), 3.5) == []
+    assert life.does(BeatAnswered(1, 7000), 3.5) == [ConfirmSession(SESSION)]
     assert (life.state, life.deadline) == ("ONLINE", 10.0)
 
 
@@ -205,6 +206,18 @@ def test_an_answer_before_the_socket_is_open_proves_nothing() -> None:
     life.tell(BeatAnswered(1, 5000), 0.3)
     assert life.state == "SIGNING_IN"
     assert life.machine.statistics.stale == 2
+
+
+def test_a_session_is_confirmed_when_the_first_of_its_heartbeats_is_answered() -> None:
+    life = Life().proving()
+    assert life.does(BeatAnswered(1, 5000), 0.1) == [ConfirmSession(SESSION)]
+    life.wake()
+    assert life.does(BeatAnswered(1, 5000), 5.2) == []
+    life.tell(ReceiveFailed(1, "refused"), 5.3)
+    assert life.does(BeatAnswered(1, 5000), 5.4) == []
+    life.tell(Reconnect(), 10.0)
+    life.prove(10.0, SECOND_SESSION)
+    assert life.does(BeatAnswered(2, 5000), 10.1) == [ConfirmSession(SECOND_SESSION)]
 
 
 # 1: heartbeats --------------------------------------------------------------------------------------------------------

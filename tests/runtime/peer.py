@@ -58,9 +58,9 @@ class Peer:
         self._codec = codec_named("agentcp")
         self._open()
 
-    def _open(self) -> None:
+    def _open(self, port: int = 0) -> None:
         self.socket = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((self.host, 0))
+        self.socket.bind((self.host, port))
         self.clients: dict[str, Any] = {}
         self.thread = threading.Thread(target=self._serve, args=(self.socket,), daemon=True)
         self.thread.start()
@@ -107,6 +107,16 @@ class Peer:
         opened, thread = self.socket, self.thread
         self._open()  # first: a sign-in at this moment must not find a closed socket
         self._end(opened, thread)
+
+    @contextmanager
+    def gone(self) -> Iterator[None]:
+        """Nobody listens on its port, as the kernel tells who sends there (ICMP)."""
+        port = self.socket.getsockname()[1]
+        self.close()
+        try:
+            yield
+        finally:
+            self._open(port)
 
     def sign_in(self, abandoned: object) -> Session:
         self.sign_ins += 1

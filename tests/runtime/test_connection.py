@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import io
 import logging
 import math
 import os
@@ -14,12 +15,14 @@ import time
 import weakref
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from agentcp_fsm import Config, ConfigError, Connection, Invitation, ReportTransition, State, WireError
+from agentcp_fsm import Config, ConfigError, Connection, Credentials, Invitation, ReportTransition, State, WireError
+from agentcp_fsm.auth import identity
 from agentcp_fsm.runtime import hub
 from tests.runtime.peer import FAST, INVITATION, PATIENT, Peer, nothing_left
 from tests.runtime.test_workers import no_more_threads
@@ -48,28 +51,22 @@ def test_it_goes_online_beats_steadily_and_leaves_nothing(host: str) -> None:
         assert peer.sign_outs == 1
 
 
+def name_host(peer: Peer, host: str) -> None:
+    """Have the peer's sessions name this host, in place of an address."""
+    real = peer.sign_in
+    peer.sign_in = lambda abandoned: replace(real(abandoned), host=host)  # type: ignore[method-assign]
+
+
 def test_a_host_name_is_resolved_away_from_the_loop() -> None:
     with Peer() as peer:
-        real = peer.sign_in
-
-        def sign_in(abandoned: object) -> Any:
-            session = real(abandoned)
-            return type(session)("localhost", session.port, session.cookie, session.token)
-
-        peer.sign_in = sign_in  # type: ignore[method-assign]
+        name_host(peer, "localhost")
         with connect(peer) as connection:
             assert connection.wait_for(State.ONLINE, timeout=10)
 
 
 def test_a_name_that_nobody_has_is_a_failed_attempt_that_says_so() -> None:
     with Peer() as peer:
-        real = peer.sign_in
-
-        def sign_in(abandoned: object) -> Any:
-            session = real(abandoned)
-            return type(session)("no such host.invalid", session.port, session.cookie, session.token)
-
-        peer.sign_in = sign_in  # type: ignore[method-assign]
+        name_host(peer, "no such host.invalid")
         with connect(peer) as connection:
             assert connection.wait_for(State.BACKOFF, timeout=10)
             assert "no such host.invalid" in connection.health().reason
@@ -274,6 +271,20 @@ def test_an_empty_datagram_is_malformed_and_no_end() -> None:
         seen = peer.heartbeats
         peer.wait(lambda: peer.heartbeats > seen + 3)
         assert peer.sign_ins == 1
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_socket_is_read_on_after_an_error(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvloop reads a socket no more that had an error: the connection was deaf until lost by silence."""
+    if loop == "asyncio":
+        monkeypatch.setattr(hub, "new_event_loop", asyncio.new_event_loop)
+    config = replace(PATIENT, receive_failure_limit=1000, send_failure_limit=1000)
+    with Peer() as peer, connect(peer, config=config) as connection:
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        with peer.gone():
+            until(lambda: connection.health().statistics.receive_failures >= 2)
+        assert connection.wait_for(State.ONLINE, timeout=10)
+        assert connection.health().statistics.losses == 0
 
 
 def test_strangers_are_not_heard() -> None:
@@ -495,6 +506,46 @@ def test_stop_while_a_sign_in_hangs_is_prompt_and_its_late_session_is_signed_out
         while peer.sign_outs == 0 and time.monotonic() < deadline:
             time.sleep(0.001)
         assert peer.sign_outs == 1
+
+
+def test_stop_by_a_signal_in_the_midst_of_a_log_call_has_its_bound_and_rest_follows(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What holds a logging handler's lock cannot go on before `stop` returns, nor the loop, which logs, before that."""
+    caplog.set_level(logging.INFO)  # at which transitions are logged
+    handler = logging.StreamHandler(io.StringIO())
+    logger = logging.getLogger("agentcp_fsm.runtime")
+    stopped: list[bool] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: stopped.append(connection.stop(timeout=0.3)))
+    logger.addHandler(handler)
+    try:
+        with Peer() as peer, nothing_left():
+            connection = connect(peer)
+            connection.start()
+            assert connection.wait_for(State.ONLINE, timeout=10)
+            assert handler.lock is not None
+            with handler.lock:  # as while it writes
+                signal.raise_signal(signal.SIGUSR1)
+            assert stopped == [False]
+            until(lambda: connection.health().state is State.OFFLINE)
+            assert connection.stop()
+    finally:
+        logger.removeHandler(handler)
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_stop_ends_a_sign_in_whose_server_never_answers_tls(tmp_path: Path) -> None:
+    identity.make_identity(tmp_path, "alice.agentid.pub")
+    credentials = Credentials.load(tmp_path, "alice.agentid.pub")
+    with socket.create_server(("127.0.0.1", 0)) as listener, nothing_left():
+        listener.settimeout(20)
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        config = Config(connect_timeout=300.0, sign_in_timeout=300.0)
+        connection = Connection("alice.agentid.pub", url, credentials=credentials, config=config)
+        with connection, listener.accept()[0] as accepted:
+            assert accepted.recv(1)
+            assert connection.stop()
+            until(lambda: not any(thread.name == "agentcp-http" for thread in threading.enumerate()))
 
 
 def test_reconnect_and_retry_now() -> None:

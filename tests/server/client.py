@@ -1,9 +1,7 @@
 """A raw client: requests and a bare UDP socket, none of the library's own client."""
 
 import socket
-import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -29,13 +27,6 @@ IDENTITY = make_identity(ALICE)
 INVITATION = Invitation(BOB, "code", -1, "session", "https://messages.example")
 PATIENCE = 5.0
 """Seconds after which something that must happen has not."""
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.002)
 
 
 def public_pem(identity: Identity) -> str:

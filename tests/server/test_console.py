@@ -13,7 +13,8 @@ from agentcp_fsm.errors import AgentCPError, ConfigError
 from agentcp_fsm.server import ConfigShape, Direction, Faults, ServerThread, SignInFault, Stranger, Unauthorized
 from agentcp_fsm.server.console import COMMANDS, SETTINGS
 from agentcp_fsm.wire import UNAUTHORIZED, NextBeatEncoding
-from tests.server.client import ALICE, BOB, Client, until
+from tests.server.client import ALICE, BOB, Client
+from tests.waiting import until
 
 
 def test_help_lists_every_command(server: ServerThread) -> None:

@@ -17,7 +17,8 @@ from agentcp_fsm.auth import Credentials
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.server import Direction, Faults, Limits, ServerThread, SignInFault, Stranger, Unauthorized
 from agentcp_fsm.wire import UNAUTHORIZED, AgentCPCodec, HeartbeatResponse, InviteRequest, NextBeatEncoding
-from tests.server.client import ALICE, IDENTITY, INVITATION, PATIENCE, Client, until
+from tests.server.client import ALICE, IDENTITY, INVITATION, PATIENCE, Client
+from tests.waiting import until
 
 PROPERTY = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

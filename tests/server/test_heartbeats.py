@@ -23,7 +23,8 @@ from agentcp_fsm.wire import (
     codec_named,
 )
 from tests.auth.certificates import make_identity
-from tests.server.client import ALICE, BOB, INVITATION, Client, until
+from tests.server.client import ALICE, BOB, INVITATION, Client
+from tests.waiting import until
 from tests.wire.strategies import messages
 
 PROPERTY = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])

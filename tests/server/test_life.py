@@ -23,8 +23,9 @@ import uvloop
 
 from agentcp_fsm.errors import ConfigError, ServerError
 from agentcp_fsm.server import HeartbeatServer, Limits, ServerThread, SignInFault, attend
-from tests.server.client import ALICE, INVITATION, PATIENCE, Client, until
+from tests.server.client import ALICE, INVITATION, PATIENCE, Client
 from tests.starvation import starved
+from tests.waiting import until
 
 A_HEARTBEAT = bytes.fromhex("00010201006411616c6963652e6167656e7469642e707562000462d53c8abac0")
 """Of a session that no server of these tests has."""

@@ -21,7 +21,8 @@ from agentcp_fsm.auth import Credentials
 from agentcp_fsm.server import Limits, ServerThread
 from agentcp_fsm.wire import UNAUTHORIZED
 from tests.auth.certificates import make_identity
-from tests.server.client import ALICE, BOB, IDENTITY, PATIENCE, Client, public_pem, until
+from tests.server.client import ALICE, BOB, IDENTITY, PATIENCE, Client, public_pem
+from tests.waiting import until
 
 PROPERTY = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 OTHER = make_identity(ALICE)

@@ -1,0 +1,78 @@
+"""The pace that the rules set: how soon a sign-in may follow another (lifecycle, rules 5 to 7).
+
+It is reckoned from what anybody sees of a connection, its transitions, and from its configuration; nothing of the
+machine is asked.  `tests.faults.test_pace` holds it to the machine in its greatest haste: were it looser than the
+machine, or stricter, that would show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from agentcp_fsm import Config, ReportTransition, State
+
+CONNECTING = (State.SIGNING_IN, State.RECONNECTING)
+AT_REST = (State.OFFLINE, State.STOPPING)
+HURRIED = ("reconnect", "retry_now")
+"""What an application asks for that cannot wait."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One sign-in, and what came of the session."""
+
+    at: float
+    """When it began."""
+    earliest: float
+    """When it might have, by the rules; minus infinity after a start."""
+    after_start: bool = False
+    """Whether the application had it begun."""
+    failed: bool = False
+    """Whether it came to nothing: no heartbeat of its session was answered."""
+
+
+def attempts(life: Iterable[ReportTransition], config: Config, rest: float = 0.0) -> list[Attempt]:
+    """All attempts of a life, or of several.
+
+    `rest` is how long the server asked for after each failed attempt, in seconds: its Retry-After, or by a rejection
+    the cap of the backoff.
+    """
+    found: list[Attempt] = []
+    in_a_row = 0
+    earliest = float("-inf")
+    for step in life:
+        source, dest, now = step.source, step.dest, step.at
+        if source in CONNECTING and dest not in (State.ONLINE, *CONNECTING) and step.trigger not in ("stop", *HURRIED):
+            found[-1].failed = True
+        if dest == State.ONLINE:
+            in_a_row = 0
+        elif dest == State.BACKOFF:
+            earliest = max(now, found[-1].at + config.sign_in_interval_min)
+            if found[-1].failed:
+                earliest = max(earliest, now + rest)
+                earliest += (1 - config.backoff_jitter) * _window(in_a_row, earliest - now, config)
+        elif dest in CONNECTING:
+            if source in AT_REST:
+                in_a_row = 0
+                found.append(Attempt(now, float("-inf"), after_start=True))
+            elif source == State.BACKOFF and step.trigger not in HURRIED:
+                found.append(Attempt(now, earliest))
+            else:
+                found.append(Attempt(now, found[-1].at + config.sign_in_interval_min))
+            in_a_row += 1
+    return found
+
+
+def _window(failures: int, waiting: float, config: Config) -> float:
+    """The span, before jitter, of which a part is waited once `waiting` is over, after so many failures in a row.
+
+    The cap is that of the sum; but where the rules have one wait for more than half of it, a span as long remains.
+    """
+    doubled = min(config.backoff_initial * 2.0 ** min(failures - 1, 1000), config.backoff_max)
+    return min(doubled, max(config.backoff_max - waiting, waiting))
+
+
+def haste(found: Iterable[Attempt]) -> float:
+    """Seconds by which a sign-in came too early, at the most; minus infinity if none follows another."""
+    return max((each.earliest - each.at for each in found), default=float("-inf"))

@@ -1,0 +1,66 @@
+"""An HTTP server that means harm: whatever it is asked, it answers without end, or with what takes a parser apart."""
+
+import contextlib
+import itertools
+import socketserver
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+MUCH = b"x" * 65536
+
+
+def _json(text: bytes) -> bytes:
+    return OK + b"Content-Length: %d\r\n\r\n%s" % (len(text), text)
+
+
+ANSWERS: dict[str, tuple[bytes, bytes]] = {
+    "a status line without end": (b"HTTP/1.1 200 ", MUCH),
+    "headers without end": (OK, b"X: %s\r\n" % MUCH[:1000]),
+    "a header without end": (OK + b"X: ", MUCH),
+    "interim answers without end": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a body without end": (OK + b"\r\n", MUCH),
+    "a body without end, of an error": (b"HTTP/1.1 500 No\r\n\r\n", MUCH),
+    "chunks without end": (CHUNKED, b"10000\r\n%s\r\n" % MUCH),
+    "a chunk's size without end": (CHUNKED, b"0" * 65536),
+    "a trailer without end": (CHUNKED + b"0\r\n", b"X: %s\r\n" % MUCH[:1000]),
+    "redirects without end": (b"HTTP/1.1 307 Go\r\nLocation: /sign_in\r\nContent-Length: 0\r\n\r\n", b""),
+    "JSON nested too deep": (_json(b"[" * 60_000), b""),
+    "JSON with a number of 60,000 digits": (_json(b'{"nonce": %s}' % (b"9" * 60_000)), b""),
+}
+"""How each begins, and what follows again and again."""
+
+
+class Rogue(socketserver.ThreadingTCPServer):
+    """Gives everybody the `answer` of that name, which may be replaced; a context manager."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
+        self.answer = next(iter(ANSWERS))
+        self.requests = 0
+        """That arrived so far."""
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Answer one connection's requests, until it is hung up."""
+        with contextlib.suppress(OSError):
+            while data := request.recv(65536):
+                if b"POST " not in data:
+                    continue  # the body
+                self.requests += 1
+                begin, go_on = ANSWERS[self.answer]
+                rest: Iterable[bytes] = itertools.repeat(go_on) if go_on else ()
+                for data in itertools.chain((begin,), rest):
+                    request.sendall(data)
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
