@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from agentcp_fsm.runtime import forking
+from agentcp_fsm import forking
 from agentcp_fsm.runtime.workers import WorkerPool
 
 logger = logging.getLogger(__name__)

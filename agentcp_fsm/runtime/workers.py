@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from agentcp_fsm.runtime import forking
+from agentcp_fsm import forking
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class WorkerPool:
                     self._condition.notify_all()
                     return
                 job = self._jobs.popleft()
-            with forking.call():
+            with forking.busy():
                 _run(job)
             del job  # what it holds is not kept while the thread is idle
 
