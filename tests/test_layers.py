@@ -14,7 +14,7 @@ LAYERS = (
     {"compat", "doctor"},
     {"runtime", "server", "testing", "diagram"},
     {"auth", "wire", "lifecycle"},
-    {"chart", "config", "effects", "events", "abandonment"},
+    {"chart", "config", "effects", "events", "abandonment", "forking"},
     {"engine", "session"},
     {"errors", "log", "printable"},
 )

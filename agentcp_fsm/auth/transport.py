@@ -31,6 +31,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.util import wait_for_write
 
+from agentcp_fsm import forking
 from agentcp_fsm.abandonment import Abandonment
 from agentcp_fsm.auth.failures import FailureKind, SignInError
 from agentcp_fsm.errors import ConfigError
@@ -211,7 +212,8 @@ class _PatientReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._connection.settimeout(self._call.patience(self._call.timeouts.read))
-        return self._raw.readinto(buffer)
+        with forking.waiting():
+            return self._raw.readinto(buffer)
 
     def close(self) -> None:
         self._raw.close()
@@ -237,7 +239,8 @@ def _open_connection(connection: Any) -> socket.socket:
     call = _present_call.get()
     sys.audit("http.client.connect", connection, connection.host, connection.port)
     try:
-        found = socket.getaddrinfo(connection._dns_host, connection.port, type=socket.SOCK_STREAM)
+        with forking.waiting():
+            found = socket.getaddrinfo(connection._dns_host, connection.port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise urllib3.exceptions.NameResolutionError(connection.host, connection, error) from error
     except UnicodeError as error:
@@ -273,7 +276,9 @@ def _connect(opened: socket.socket, address: Any, seconds: float, call: Call) ->
     if failure in (0, errno.EINPROGRESS) and call.abandonment is not None:
         call.abandonment._watch(opened)  # not before: what is not yet connecting cannot be woken from it
     if failure == errno.EINPROGRESS:
-        if not wait_for_write(opened, timeout=seconds):
+        with forking.waiting():
+            connected = wait_for_write(opened, timeout=seconds)
+        if not connected:
             raise TimeoutError(f"not connected within {seconds:g} s")
         failure = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if failure:

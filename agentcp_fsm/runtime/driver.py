@@ -18,6 +18,7 @@ from functools import lru_cache, partial
 from time import monotonic
 from typing import Any, Protocol
 
+from agentcp_fsm import forking
 from agentcp_fsm.abandonment import Abandonment
 from agentcp_fsm.effects import (
     AbandonSignIn,
@@ -292,7 +293,8 @@ class Driver:
     def _resolve_blocking(self, effect: OpenSocket) -> None:
         session = effect.session
         try:
-            found = socket.getaddrinfo(session.host, session.port, type=socket.SOCK_DGRAM)
+            with forking.waiting():
+                found = socket.getaddrinfo(session.host, session.port, type=socket.SOCK_DGRAM)
             addresses = tuple(dict.fromkeys(str(address[4][0]) for address in found))
         except (OSError, UnicodeError) as error:
             self.post(SocketFailed(effect.attempt, f"{session.host} cannot be resolved: {error}"))

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from agentcp_fsm import forking
 from agentcp_fsm.log import logger_of
-from agentcp_fsm.runtime import forking
 from agentcp_fsm.runtime.workers import WorkerPool
 
 logger = logger_of(__name__)

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
+from agentcp_fsm import forking
 from agentcp_fsm.log import logger_of
-from agentcp_fsm.runtime import forking
 
 logger = logger_of(__name__)
 
@@ -113,7 +113,7 @@ class WorkerPool:
                     return
                 job = self._jobs.popleft()
                 self._running.add(job)
-            with forking.call():
+            with forking.busy():
                 _run(job)
             with self._condition:
                 self._running.discard(job)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agentcp_fsm.runtime import forking
+from agentcp_fsm import forking
 from agentcp_fsm.runtime.workers import WorkerPool
 from tests.waiting import pause, until
 
@@ -80,7 +80,7 @@ def test_a_child_forked_while_a_line_is_written_hangs_in_its_own_first(tmp_path:
 
 
 def test_a_fork_waits_for_a_handler_for_no_longer_than_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forking, "LINE_PATIENCE", 0.1)
+    monkeypatch.setattr(forking, "PATIENCE", 0.1)
     handler = logging.NullHandler()
     handler.lock = lock = threading.RLock()
     logging.root.addHandler(handler)
@@ -169,7 +169,7 @@ def test_a_child_forked_in_the_middle_of_a_call_lacks_what_the_call_held(pool: W
 def test_a_fork_waits_for_a_call_for_no_longer_than_its_bound(
     monkeypatch: pytest.MonkeyPatch, pool: WorkerPool
 ) -> None:
-    monkeypatch.setattr(forking, "CALL_PATIENCE", 0.1)
+    monkeypatch.setattr(forking, "PATIENCE", 0.1)
     begun, go_on = threading.Event(), threading.Event()
 
     def call() -> None:
@@ -186,9 +186,30 @@ def test_a_fork_waits_for_a_call_for_no_longer_than_its_bound(
         go_on.set()
 
 
+def test_a_fork_does_not_wait_for_a_call_that_waits_for_somebody_else(
+    monkeypatch: pytest.MonkeyPatch, pool: WorkerPool
+) -> None:
+    monkeypatch.setattr(forking, "PATIENCE", 3600.0)
+    begun, go_on, over = threading.Event(), threading.Event(), threading.Event()
+
+    def call() -> None:
+        with forking.waiting():
+            begun.set()
+            go_on.wait()
+        over.set()
+
+    pool.submit(call)
+    assert begun.wait(10)
+    try:
+        ends_well(forked(lambda: None))
+    finally:
+        go_on.set()
+    assert over.wait(10)
+
+
 def test_a_call_that_forks_does_not_wait_for_itself(monkeypatch: pytest.MonkeyPatch, pool: WorkerPool) -> None:
     """And its child, which goes on in the middle of it, can fork in turn."""
-    monkeypatch.setattr(forking, "CALL_PATIENCE", 3600.0)
+    monkeypatch.setattr(forking, "PATIENCE", 3600.0)
     children: list[int] = []
     pool.submit(lambda: children.append(forked(lambda: ends_well(forked(lambda: None)))))
     until(lambda: children)

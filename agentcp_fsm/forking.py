@@ -1,4 +1,4 @@
-"""Forking beside the threads of the runtime.
+"""Forking beside the threads of a connection.
 
 A forked child has none of its parent's other threads, but what they held is held for ever there: locks of OpenSSL in
 the middle of a signature, of a module in the middle of its import, of the stream below a logging handler in the middle
@@ -13,40 +13,57 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-CALL_PATIENCE = 0.2
-"""Seconds that a fork waits, at most, for calls to end; one that takes longer waits for its server, in all likelihood,
-and holds nothing then."""
-LINE_PATIENCE = 1.0
-"""Seconds that a fork waits, at most, for logging handlers in the middle of a line."""
+PATIENCE = 1.0
+"""Seconds that a fork waits, at most, for what is half done."""
 
 _gate = threading.RLock()
-"""Held from before a fork to after it: no call begins."""
-_calls = threading.Condition()
-_running: set[int] = set()
-"""The threads in which calls are under way."""
+"""Held from before a fork to after it: nothing begins."""
+_done = threading.Condition()
+_busy: set[int] = set()
+"""The threads that a fork waits for."""
 _held = threading.local()
 
 
 @contextmanager
-def call() -> Iterator[None]:
-    """Around a call of this package's own threads that a fork is to let end."""
-    thread = threading.get_ident()
-    with _gate, _calls:
-        _running.add(thread)
+def busy() -> Iterator[None]:
+    """Around what a thread of this package does: a fork waits for its end, or until it is `waiting`."""
+    _begin()
     try:
         yield
     finally:
-        with _calls:
-            _running.discard(thread)
-            _calls.notify_all()
+        _end()
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Around what waits for somebody else: no fork waits for that."""
+    if threading.get_ident() not in _busy:  # a thread of the application's own
+        yield
+        return
+    _end()
+    try:
+        yield
+    finally:
+        _begin()
+
+
+def _begin() -> None:
+    with _gate, _done:
+        _busy.add(threading.get_ident())
+
+
+def _end() -> None:
+    with _done:
+        _busy.discard(threading.get_ident())
+        _done.notify_all()
 
 
 def before() -> None:
-    """Let calls and handlers come to an end, and begin none."""
+    """Let what is half done come to an end, and nothing begin."""
+    deadline = time.monotonic() + PATIENCE
     _gate.acquire()
-    _calls.acquire()
-    _calls.wait_for(lambda: _running <= {threading.get_ident()}, CALL_PATIENCE)
-    deadline = time.monotonic() + LINE_PATIENCE
+    _done.acquire()
+    _done.wait_for(lambda: _busy <= {threading.get_ident()}, PATIENCE)
     locks: list[threading.RLock] = []
     _held.locks = locks
     locks.extend(
@@ -65,15 +82,15 @@ def _handlers() -> Iterator[logging.Handler]:
 
 
 def after_in_parent() -> None:
-    """Let them go on."""
+    """Let it go on."""
     for lock in _held.__dict__.pop("locks", ()):
         with suppress(RuntimeError):  # in the child, logging has made it anew
             lock.release()
-    _calls.release()
+    _done.release()
     _gate.release()
 
 
 def after_in_child() -> None:
     """The same, without the threads that are not there."""
-    _running.intersection_update({threading.get_ident()})
+    _busy.intersection_update({threading.get_ident()})
     after_in_parent()
