@@ -24,6 +24,12 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """For ``-n auto``: two workers a processor, for the tests wait for more time than they work."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_pipe_of_libuv() -> None:
     """The process's first uvloop opens a pipe that is kept for all later ones: no leak of any test."""
