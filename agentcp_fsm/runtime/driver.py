@@ -80,9 +80,10 @@ class Authenticator(Protocol):
     """
 
     def sign_in(self, abandonment: Abandonment) -> Session:
-        """Obtain a session, or raise; `abandonment` tells when nobody waits for it any longer.
+        """Obtain a session, in bounded time, or raise; `abandonment` tells when nobody waits for it any longer.
 
-        What it raises may have a ``retry_after`` (seconds) and say that it is ``permanent``.
+        An `AgentCPError` may have a ``retry_after`` (seconds) and say that it is ``permanent``.  Whatever else is
+        raised is a failure too, and logged with its traceback.
         """
 
     def sign_out(self, session: Session) -> None:
