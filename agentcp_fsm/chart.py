@@ -304,9 +304,9 @@ ROWS = (
     Row("deadline_passed", BACKOFF, SIGNING_IN, after="begin_sign_in",
         reason="The wait is over; the first session is still to be obtained."),
     Row("deadline_passed", STOPPING, SIGNING_IN, conditions="restart_wanted", after=("begin_anew", "begin_sign_in"),
-        reason="The sign-out has had its time; the application wants to be reachable again."),
+        reason="There is nothing to sign out, or it has had its time; the application wants to be reachable again."),
     Row("deadline_passed", STOPPING, OFFLINE, after="come_to_rest",
-        reason="The sign-out has had its time."),
+        reason="There is nothing to sign out, or it has had its time."),
     ignored("deadline_passed", (OFFLINE,), "At rest, nothing is due."),
 
     # leaving ----------------------------------------------------------------------------------------------------------

@@ -414,8 +414,8 @@ class HandWritten:
             self._end_stopping(
                 event,
                 now,
-                "The sign-out has had its time; the application wants to be reachable again.",
-                "The sign-out has had its time.",
+                "There is nothing to sign out, or it has had its time; the application wants to be reachable again.",
+                "There is nothing to sign out, or it has had its time.",
             )
         else:
             self.statistics.ignored += 1
