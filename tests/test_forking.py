@@ -12,7 +12,7 @@ import pytest
 
 from agentcp_fsm import forking
 from agentcp_fsm.runtime.workers import WorkerPool
-from tests.waiting import pause, until
+from tests.waiting import pause, until, until_it_ends
 
 
 def forked(child: Callable[[], object]) -> int:
@@ -26,24 +26,6 @@ def forked(child: Callable[[], object]) -> int:
         finally:
             os._exit(status)
     return pid
-
-
-def ends_well(pid: int) -> None:
-    ended: list[int] = []
-
-    def has_ended() -> bool:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            ended.append(os.waitstatus_to_exitcode(status))
-        return bool(found)
-
-    try:
-        until(has_ended, what="the child hangs")
-    except AssertionError:
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
-        raise
-    assert ended == [0]
 
 
 @contextmanager
@@ -73,7 +55,7 @@ def test_a_child_forked_while_a_line_is_written_hangs_in_its_own_first(tmp_path:
     try:
         with in_a_thread(lambda: logger.warning("a line")):
             for _ in range(50):
-                ends_well(forked(lambda: logger.warning("a line of the child")))
+                until_it_ends(forked(lambda: logger.warning("a line of the child")))
     finally:
         logger.removeHandler(handler)
         handler.close()
@@ -96,7 +78,7 @@ def test_a_fork_waits_for_a_handler_for_no_longer_than_its_bound(monkeypatch: py
     try:
         assert taken.wait(10)
         began = time.monotonic()
-        ends_well(forked(lambda: None))
+        until_it_ends(forked(lambda: None))
         assert time.monotonic() - began >= 0.1
     finally:
         forked_it.set()
@@ -129,7 +111,7 @@ def test_handlers_are_as_they_were_after_a_fork() -> None:
     for handler in handlers:
         logging.root.addHandler(handler)
     try:
-        ends_well(forked(free))
+        until_it_ends(forked(free))
         free()
     finally:
         for handler in handlers:
@@ -163,7 +145,7 @@ def test_a_child_forked_in_the_middle_of_a_call_lacks_what_the_call_held(pool: W
 
     with in_a_thread(submit):
         for _ in range(20):
-            ends_well(forked(take))
+            until_it_ends(forked(take))
 
 
 def test_a_fork_waits_for_a_call_for_no_longer_than_its_bound(
@@ -180,7 +162,7 @@ def test_a_fork_waits_for_a_call_for_no_longer_than_its_bound(
     assert begun.wait(10)
     try:
         began = time.monotonic()
-        ends_well(forked(lambda: None))
+        until_it_ends(forked(lambda: None))
         assert time.monotonic() - began >= 0.1
     finally:
         go_on.set()
@@ -201,7 +183,7 @@ def test_a_fork_does_not_wait_for_a_call_that_waits_for_somebody_else(
     pool.submit(call)
     assert begun.wait(10)
     try:
-        ends_well(forked(lambda: None))
+        until_it_ends(forked(lambda: None))
     finally:
         go_on.set()
     assert over.wait(10)
@@ -211,9 +193,9 @@ def test_a_call_that_forks_does_not_wait_for_itself(monkeypatch: pytest.MonkeyPa
     """And its child, which goes on in the middle of it, can fork in turn."""
     monkeypatch.setattr(forking, "PATIENCE", 3600.0)
     children: list[int] = []
-    pool.submit(lambda: children.append(forked(lambda: ends_well(forked(lambda: None)))))
+    pool.submit(lambda: children.append(forked(lambda: until_it_ends(forked(lambda: None)))))
     until(lambda: children)
-    ends_well(children[0])
+    until_it_ends(children[0])
 
 
 def test_calls_go_on_after_a_fork_in_the_parent_and_in_the_child(pool: WorkerPool) -> None:
@@ -223,5 +205,5 @@ def test_calls_go_on_after_a_fork_in_the_parent_and_in_the_child(pool: WorkerPoo
         assert done.wait(10)
         own.close()
 
-    ends_well(forked(one_call))
+    until_it_ends(forked(one_call))
     one_call()

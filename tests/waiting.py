@@ -1,5 +1,7 @@
 """Waiting for a condition, with a bound: the only way in which a test lets time pass."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -16,3 +18,21 @@ def until(condition: Callable[[], object], timeout: float = 10.0, what: str = "i
 def pause() -> None:
     """Let some milliseconds pass, before asking for a condition once more."""
     threading.Event().wait(0.005)  # time.sleep would fail in a process whose wall clock libfaketime steps
+
+
+def until_it_ends(child: int, timeout: float = 10.0) -> None:
+    """Wait for the end of a child that was forked, which must be well; one that does not come to it is killed."""
+    status = 0
+
+    def has_ended() -> int:
+        nonlocal status
+        pid, status = os.waitpid(child, os.WNOHANG)
+        return pid
+
+    try:
+        until(has_ended, timeout, "the child hangs")
+    except AssertionError:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    assert os.waitstatus_to_exitcode(status) == 0

@@ -147,7 +147,8 @@ def test_the_latest_invitations_are_kept_while_nobody_listens(
     assert received.empty()
 
 
-def test_a_listener_that_does_not_return_holds_nothing_up(server: ServerThread, client: HeartbeatClient) -> None:
+def in_a_listener(server: ServerThread, client: HeartbeatClient) -> threading.Event:
+    """The client is online, and its listener is at an invitation until the event that is returned is set."""
     called, released = threading.Event(), threading.Event()
 
     def listener(message: Any) -> None:
@@ -158,6 +159,11 @@ def test_a_listener_that_does_not_return_holds_nothing_up(server: ServerThread, 
     assert client.sign_in()
     server.invite(ALICE, invitation(1))
     assert called.wait(BOUND)
+    return released
+
+
+def test_a_listener_that_does_not_return_holds_nothing_up(server: ServerThread, client: HeartbeatClient) -> None:
+    released = in_a_listener(server, client)
     server.invite(ALICE, invitation(2))  # returns when it is answered
     heartbeats = server.statistics().heartbeats
     until(lambda: server.statistics().heartbeats > heartbeats + 2)
@@ -191,16 +197,7 @@ def test_a_child_forked_while_a_listener_runs_is_told_of_its_own_invitations(
     server: ServerThread, client: HeartbeatClient
 ) -> None:
     """It was not: they waited for the parent's thread."""
-    called, released = threading.Event(), threading.Event()
-
-    def listener(message: Any) -> None:
-        called.set()
-        released.wait(BOUND)
-
-    client.set_on_recv_invite(listener)
-    assert client.sign_in()
-    server.invite(ALICE, invitation(1))
-    assert called.wait(BOUND)
+    released = in_a_listener(server, client)
     heard, told = os.pipe()
     child = os.fork()
     if child == 0:

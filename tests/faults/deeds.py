@@ -22,7 +22,7 @@ from agentcp_fsm import Connection, Credentials, ReportTransition, State
 from tests.auth.certificates import make_identity
 from tests.faults.application import PAGE, Application
 from tests.server_process import PATIENCE
-from tests.waiting import until
+from tests.waiting import until, until_it_ends
 
 # The socket's descriptor ----------------------------------------------------------------------------------------------
 
@@ -294,7 +294,7 @@ def run_forked(application: Application) -> None:
     """Tell the child, and wait until it has ended."""
     child, told = application.kept.pop("forked")
     os.close(told)
-    _await_child(child)
+    until_it_ends(child, PATIENCE)
 
 
 def _fork_to_run(application: Application) -> tuple[int, int]:
@@ -336,7 +336,7 @@ def fork_at_any_moment(application: Application, times: int) -> None:
         threading.Event().wait(random.uniform(0.0, 0.01))
         child, told = _fork_to_run(application)
         os.close(told)
-        _await_child(child)
+        until_it_ends(child, PATIENCE)
     application.stop()
 
 
@@ -345,20 +345,7 @@ def fork_and_exit(application: Application) -> None:
     child = os.fork()
     if child == 0:
         raise SystemExit(0)
-    _await_child(child)
-
-
-def _await_child(child: int) -> None:
-    ended: list[int] = []
-
-    def has_ended() -> bool:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            ended.append(os.waitstatus_to_exitcode(status))
-        return bool(pid)
-
-    until(has_ended, PATIENCE)
-    assert ended == [0]
+    until_it_ends(child, PATIENCE)
 
 
 # Crowds ---------------------------------------------------------------------------------------------------------------

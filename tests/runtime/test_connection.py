@@ -26,7 +26,7 @@ from agentcp_fsm.auth import identity
 from agentcp_fsm.runtime import hub
 from tests.runtime.peer import FAST, INVITATION, PATIENT, Peer, nothing_left
 from tests.runtime.test_workers import no_more_threads
-from tests.waiting import until
+from tests.waiting import until, until_it_ends
 
 
 def connect(peer: Peer, agent_id: str = "alice.agentid.pub", config: Config = FAST) -> Connection:
@@ -778,7 +778,7 @@ def test_a_forked_child_has_a_clean_slate() -> None:
                 failed = 0
             finally:
                 os._exit(failed)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        until_it_ends(child, 30)
         seen = peer.heartbeats
         peer.wait(lambda: peer.heartbeats > seen + 3)
         assert connection.wait_for(State.ONLINE, timeout=10)
@@ -794,7 +794,7 @@ def test_forked_children_do_not_draw_the_same_jitter() -> None:
                 os.write(writer, str(connection._lifecycle.random.random()).encode())
             finally:
                 os._exit(0)
-        os.waitpid(child, 0)
+        until_it_ends(child)
         os.close(writer)
         with open(reader, "rb") as drawn:
             return drawn.read()
