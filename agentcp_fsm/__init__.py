@@ -7,11 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agentcp_fsm.auth import AuthClient, Credentials, ServerProofPolicy, SignInError, load_trust_roots
-    from agentcp_fsm.chart import CHART, State
-    from agentcp_fsm.config import Config
-    from agentcp_fsm.effects import ReportTransition
-    from agentcp_fsm.engine import Chart, ChartState, Row
+    from agentcp_fsm.connection import AsyncConnection, Connection, Health
     from agentcp_fsm.errors import (
         AgentCPError,
         ChartError,
@@ -21,37 +17,41 @@ if TYPE_CHECKING:
         SDKError,
         WireError,
     )
-    from agentcp_fsm.lifecycle import Lifecycle, Statistics
-    from agentcp_fsm.runtime import AsyncConnection, Connection, Health
-    from agentcp_fsm.session import Invitation, Session
+    from agentcp_fsm.fsm.engine import Chart, ChartState, Row
+    from agentcp_fsm.lifecycle.chart import CHART, State
+    from agentcp_fsm.lifecycle.config import Config
+    from agentcp_fsm.lifecycle.effects import ReportTransition
+    from agentcp_fsm.lifecycle.machine import Lifecycle, Statistics
+    from agentcp_fsm.lifecycle.session import Invitation, Session
+    from agentcp_fsm.sign_in import AuthClient, Credentials, ServerProofPolicy, SignInError, load_trust_roots
 
 _MODULE_OF = {
     "AgentCPError": "errors",
-    "AsyncConnection": "runtime",
-    "AuthClient": "auth",
-    "CHART": "chart",
-    "Chart": "engine",
+    "AsyncConnection": "connection",
+    "AuthClient": "sign_in",
+    "CHART": "lifecycle.chart",
+    "Chart": "fsm.engine",
     "ChartError": "errors",
-    "ChartState": "engine",
-    "Config": "config",
+    "ChartState": "fsm.engine",
+    "Config": "lifecycle.config",
     "ConfigError": "errors",
-    "Connection": "runtime",
+    "Connection": "connection",
     "ConnectionStateError": "errors",
-    "Credentials": "auth",
+    "Credentials": "sign_in",
     "CredentialsError": "errors",
-    "Health": "runtime",
-    "Invitation": "session",
-    "Lifecycle": "lifecycle",
-    "ReportTransition": "effects",
-    "Row": "engine",
+    "Health": "connection",
+    "Invitation": "lifecycle.session",
+    "Lifecycle": "lifecycle.machine",
+    "ReportTransition": "lifecycle.effects",
+    "Row": "fsm.engine",
     "SDKError": "errors",
-    "ServerProofPolicy": "auth",
-    "Session": "session",
-    "SignInError": "auth",
-    "State": "chart",
-    "Statistics": "lifecycle",
+    "ServerProofPolicy": "sign_in",
+    "Session": "lifecycle.session",
+    "SignInError": "sign_in",
+    "State": "lifecycle.chart",
+    "Statistics": "lifecycle.machine",
     "WireError": "errors",
-    "load_trust_roots": "auth",
+    "load_trust_roots": "sign_in",
 }
 
 __all__ = [

@@ -23,7 +23,9 @@ from urllib.parse import SplitResult, urlsplit
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 
-from agentcp_fsm.auth import (
+from agentcp_fsm.errors import AgentCPError, WireError
+from agentcp_fsm.lifecycle.session import Session
+from agentcp_fsm.sign_in import (
     AccessPointClient,
     AuthClient,
     ClientOptions,
@@ -34,11 +36,9 @@ from agentcp_fsm.auth import (
     Transport,
     access_point_url,
 )
-from agentcp_fsm.auth.answers import Fields, http_date
-from agentcp_fsm.auth.credentials import CredentialFiles, is_encrypted, load_key
-from agentcp_fsm.auth.transport import Answer, Call, is_loopback, tls_fault
-from agentcp_fsm.errors import AgentCPError, WireError
-from agentcp_fsm.session import Session
+from agentcp_fsm.sign_in.answers import Fields, http_date
+from agentcp_fsm.sign_in.credentials import CredentialFiles, is_encrypted, load_key
+from agentcp_fsm.sign_in.http import Answer, Call, is_loopback, tls_fault
 from agentcp_fsm.wire import MAX_DATAGRAM, UNAUTHORIZED, codec_named
 
 HEARTBEATS = 3

@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from agentcp_fsm.runtime.hub import new_event_loop
+from agentcp_fsm.connection.hub import new_event_loop
 
 slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile("default", deadline=None, max_examples=100, stateful_step_count=40)

@@ -15,13 +15,13 @@ import pytest
 from cryptography import x509
 
 from agentcp_fsm import doctor
-from agentcp_fsm.auth import ClientOptions, Credentials, Timeouts
-from agentcp_fsm.auth.identity import make_identity as make_throwaway
 from agentcp_fsm.doctor import STEPS, Examination, Finding, Outcome, server_at, server_named_by
 from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.server import ServerThread, SignInFault, Unauthorized
-from tests.auth.certificates import Identity, key_pem, make_identity
-from tests.auth.servers import Request, Server, SignInService, sending
+from agentcp_fsm.sign_in import ClientOptions, Credentials, Timeouts
+from agentcp_fsm.sign_in.identities import make_identity as make_throwaway
+from tests.sign_in.certificates import Identity, key_pem, make_identity
+from tests.sign_in.servers import Request, Server, SignInService, sending
 
 pytestmark = pytest.mark.usefixtures("no_proxy_in_the_environment")
 

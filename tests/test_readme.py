@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from agentcp_fsm import Invitation, ReportTransition, State
-from agentcp_fsm.auth.identity import make_identity
 from agentcp_fsm.server import ServerThread
+from agentcp_fsm.sign_in.identities import make_identity
 from tests.cli.command import run
 
 ROOT = Path(__file__).parents[1]

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentcp_fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme
-from agentcp_fsm.diagram.views import VIEWS
 from agentcp_fsm.errors import AgentCPError, ConfigError, CredentialsError
+from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme
+from agentcp_fsm.fsm.diagram.views import VIEWS
 
 if TYPE_CHECKING:
-    from agentcp_fsm.auth import ClientOptions, Credentials
+    from agentcp_fsm.sign_in import ClientOptions, Credentials
 
 WRONG = 2
 """The exit status of a command that was told something that cannot work."""
@@ -190,7 +190,7 @@ def show_diagram(
         list[Path] | None,
         typer.Option(metavar="FILE", help="Only tell, by the exit status, whether the file is stale (repeatable)."),
     ] = None,
-    chart: ChartName = "agentcp_fsm.chart:CHART",
+    chart: ChartName = "agentcp_fsm.lifecycle.chart:CHART",
     view: Annotated[str | None, typer.Option(help=VIEWS, metavar="VIEW")] = None,
     theme: Annotated[Theme | None, typer.Option(help="The pages that a picture is for.")] = None,
 ) -> None:
@@ -210,7 +210,7 @@ def diagram_docs(
     check: Annotated[
         bool, typer.Option("--check", help="Only tell, by the exit status, whether one is stale.")
     ] = False,
-    chart: ChartName = "agentcp_fsm.chart:CHART",
+    chart: ChartName = "agentcp_fsm.lifecycle.chart:CHART",
 ) -> None:
     """Write the diagrams that documents show: the overview, the full diagram, the table and the page."""
     from agentcp_fsm.cli.diagram import write_docs
@@ -229,7 +229,7 @@ def diagram_diff(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="By default standard output.")] = None,
     chart: Annotated[
         str, typer.Option("--from", metavar="MODULE:NAME", help="The chart, from the repository's top or its src.")
-    ] = "agentcp_fsm.chart:CHART",
+    ] = "agentcp_fsm.lifecycle.chart:CHART",
     theme: Annotated[Theme | None, typer.Option(help="The pages that a picture is for.")] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs, 0 if not.")] = False,
@@ -286,9 +286,9 @@ def connect(
 
     The first Ctrl-C signs out, the second leaves at once.
     """
-    from agentcp_fsm.auth import AuthClient
     from agentcp_fsm.cli.connect import log_what_is_not_shown, run_connection
-    from agentcp_fsm.runtime import Connection
+    from agentcp_fsm.connection import Connection
+    from agentcp_fsm.sign_in import AuthClient
 
     _log(log_level or LogLevel.ERROR)
     if log_level is None:
@@ -402,7 +402,7 @@ def new_identity(
 
     Nothing is overwritten.  Without a password the key is not encrypted, and the SDK does not load it.
     """
-    from agentcp_fsm.auth.identity import make_identity
+    from agentcp_fsm.sign_in.identities import make_identity
 
     make_identity(data, agent_id, _password(password_file, password_env))
     typer.echo(f"made {data / agent_id / 'private' / 'certs'}")
@@ -431,7 +431,7 @@ def _trust(
     allow_private_issuers: bool,
 ) -> ClientOptions:
     """Return the options that say whom to trust."""
-    from agentcp_fsm.auth import ServerProofPolicy, load_trust_roots
+    from agentcp_fsm.sign_in import ServerProofPolicy, load_trust_roots
 
     policies = {None: None, True: ServerProofPolicy.REQUIRE, False: ServerProofPolicy.VERIFY_IF_OFFERED}
     return {
@@ -473,7 +473,7 @@ def _password(file: Path | None, variable: str | None) -> str | None:
 
 
 def _credentials(data: Path, agent_id: str, file: Path | None, variable: str | None) -> Credentials:
-    from agentcp_fsm.auth import Credentials
+    from agentcp_fsm.sign_in import Credentials
 
     password = _password(file, variable)
     try:

@@ -8,10 +8,10 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from agentcp_fsm.chart import CHART
 from agentcp_fsm.cli.output import Output, markup, shown, state_text
-from agentcp_fsm.engine import Row
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.engine import Row
+from agentcp_fsm.lifecycle.chart import CHART
 
 
 def show_chart(states: Sequence[str], triggers: Sequence[str], with_ignored: bool, json_lines: bool) -> None:

@@ -7,11 +7,11 @@ import signal
 import threading
 from types import FrameType
 
-from agentcp_fsm.chart import State
 from agentcp_fsm.cli.output import Output, shown, transition_text
-from agentcp_fsm.effects import ReportTransition
-from agentcp_fsm.runtime import Connection
-from agentcp_fsm.session import Invitation
+from agentcp_fsm.connection import Connection
+from agentcp_fsm.lifecycle.chart import State
+from agentcp_fsm.lifecycle.effects import ReportTransition
+from agentcp_fsm.lifecycle.session import Invitation
 
 INTERRUPTED = 130
 """The exit status of a second Ctrl-C: it did not wait for the sign-out."""
@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 def log_what_is_not_shown() -> None:
     """Keep from the log what `run_connection` shows anyway: transitions, invitations and errors."""
-    logging.getLogger("agentcp_fsm.runtime.connection").setLevel(logging.CRITICAL)
+    logging.getLogger("agentcp_fsm.connection.faces").setLevel(logging.CRITICAL)
 
 
 def run_connection(connection: Connection, json_lines: bool) -> int:

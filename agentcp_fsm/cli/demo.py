@@ -17,14 +17,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from agentcp_fsm.auth.identity import make_identity
-from agentcp_fsm.chart import State
 from agentcp_fsm.cli.output import Output, markup, shown, state_text, transition_text
-from agentcp_fsm.config import Config
-from agentcp_fsm.effects import ReportTransition
-from agentcp_fsm.lifecycle import Statistics
-from agentcp_fsm.runtime import Connection
+from agentcp_fsm.connection import Connection
+from agentcp_fsm.lifecycle.chart import State
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.lifecycle.effects import ReportTransition
+from agentcp_fsm.lifecycle.machine import Statistics
 from agentcp_fsm.server import ServerThread, SignInFault
+from agentcp_fsm.sign_in.identities import make_identity
 
 AGENT_ID = "alice.agentid.pub"
 SHOWN_TRANSITIONS = 10

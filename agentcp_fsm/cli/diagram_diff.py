@@ -10,15 +10,15 @@ from pathlib import Path
 from rich.text import Text
 
 from agentcp_fsm.cli.output import Output
-from agentcp_fsm.diagram import diff_picture
-from agentcp_fsm.diagram.diff import Difference, Kind, as_data, difference
-from agentcp_fsm.diagram.diff_markdown import markdown
-from agentcp_fsm.diagram.diff_text import lines
-from agentcp_fsm.diagram.files import write_file
-from agentcp_fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme, check_theme
-from agentcp_fsm.diagram.revisions import load_chart
 from agentcp_fsm.errors import ChartError, ConfigError
-from agentcp_fsm.printable import printable
+from agentcp_fsm.fsm.diagram import diff_picture
+from agentcp_fsm.fsm.diagram.diff import Difference, Kind, as_data, difference
+from agentcp_fsm.fsm.diagram.diff_markdown import markdown
+from agentcp_fsm.fsm.diagram.diff_text import lines
+from agentcp_fsm.fsm.diagram.files import write_file
+from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme, check_theme
+from agentcp_fsm.fsm.diagram.revisions import load_chart
+from agentcp_fsm.support.printable import printable
 
 STYLES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow"}
 THEMES = {name: FORMATS[name].themes for name in ("svg", "dot", "png", "pdf")}

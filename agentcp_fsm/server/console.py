@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any
 
 from agentcp_fsm.errors import AgentCPError, ConfigError
+from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.server.faults import (
     FIELDS,
     ConfigShape,
@@ -28,7 +29,6 @@ from agentcp_fsm.server.faults import (
     possible,
 )
 from agentcp_fsm.server.server import HeartbeatServer
-from agentcp_fsm.session import Invitation
 from agentcp_fsm.wire import NextBeatEncoding
 
 AGENTS_SHOWN = 20

@@ -7,11 +7,11 @@ from dataclasses import replace
 from random import Random
 
 from agentcp_fsm.errors import WireError
+from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.server.faults import Direction, Faults, Unauthorized
 from agentcp_fsm.server.registry import Agent, Agents
 from agentcp_fsm.server.sockets import Address, Endpoint
 from agentcp_fsm.server.statistics import Counters
-from agentcp_fsm.session import Invitation
 from agentcp_fsm.wire import (
     UNAUTHORIZED,
     Codec,

@@ -13,12 +13,12 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from agentcp_fsm.auth.credentials import Credentials
 from agentcp_fsm.server.faults import ConfigShape, Faults, SignInFault
 from agentcp_fsm.server.identity import Unproven, check_agent
 from agentcp_fsm.server.registry import Agents, Nonces
 from agentcp_fsm.server.sockets import Address, Listener
 from agentcp_fsm.server.statistics import Counters
+from agentcp_fsm.sign_in.credentials import Credentials
 
 logger = logging.getLogger(__name__)
 

@@ -11,15 +11,15 @@ from math import isfinite
 from types import TracebackType
 from typing import Any, Self
 
-from agentcp_fsm.auth.credentials import Credentials
 from agentcp_fsm.errors import ConfigError, ServerError, WireError
+from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.server.faults import MAX_PORT, Faults, OldPort, SignInFault, Stranger
 from agentcp_fsm.server.heartbeats import Heartbeats
 from agentcp_fsm.server.http import HTTPService
 from agentcp_fsm.server.registry import Agents, Limits, Nonces
 from agentcp_fsm.server.sockets import Address, Endpoint, Receiver
 from agentcp_fsm.server.statistics import AgentView, Counters, ServerStatistics
-from agentcp_fsm.session import Invitation
+from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.wire import UNAUTHORIZED, AgentCPCodec, Codec, HeartbeatResponse, InviteResponse
 
 logger = logging.getLogger(__name__)

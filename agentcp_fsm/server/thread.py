@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from agentcp_fsm.errors import ServerError
+from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.server.console import run_command
 from agentcp_fsm.server.faults import Faults, OldPort
 from agentcp_fsm.server.server import HeartbeatServer
 from agentcp_fsm.server.statistics import AgentView, ServerStatistics
-from agentcp_fsm.session import Invitation
 from agentcp_fsm.wire import InviteResponse
 
 T = TypeVar("T")

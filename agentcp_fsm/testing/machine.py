@@ -14,8 +14,8 @@ from random import Random
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from agentcp_fsm.config import Config
-from agentcp_fsm.events import (
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
     BeatSent,
     DeadlinePassed,
@@ -28,8 +28,8 @@ from agentcp_fsm.events import (
     Start,
     Stop,
 )
-from agentcp_fsm.lifecycle import Lifecycle
-from agentcp_fsm.session import Session
+from agentcp_fsm.lifecycle.machine import Lifecycle
+from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.testing import strategies
 from agentcp_fsm.testing.monitor import Watched
 

@@ -16,9 +16,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from agentcp_fsm.chart import ALIVE, BACKOFF, CONNECTING, OFFLINE, ONLINE, SERVING, STOPPING
-from agentcp_fsm.config import Config
-from agentcp_fsm.effects import (
+from agentcp_fsm.errors import AgentCPError
+from agentcp_fsm.lifecycle.chart import ALIVE, BACKOFF, CONNECTING, OFFLINE, ONLINE, SERVING, STOPPING
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.lifecycle.effects import (
     AbandonSignIn,
     AnswerInvitation,
     CloseSocket,
@@ -32,8 +33,7 @@ from agentcp_fsm.effects import (
     SignIn,
     SignOut,
 )
-from agentcp_fsm.errors import AgentCPError
-from agentcp_fsm.events import (
+from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
     BeatSent,
     DeadlinePassed,
@@ -51,8 +51,8 @@ from agentcp_fsm.events import (
     Stop,
     Unauthorized,
 )
-from agentcp_fsm.lifecycle import Lifecycle
-from agentcp_fsm.session import Invitation, Session
+from agentcp_fsm.lifecycle.machine import Lifecycle
+from agentcp_fsm.lifecycle.session import Invitation, Session
 
 LEAVING = (AbandonSignIn, CloseSocket, SignOut, ReportTransition, ReportError)
 """The effects that S9 allows after stop."""

@@ -15,8 +15,8 @@ import heapq
 import math
 from typing import Literal
 
-from agentcp_fsm.effects import Effect, OpenSocket, SendHeartbeat, SignIn, SignOut
-from agentcp_fsm.events import (
+from agentcp_fsm.lifecycle.effects import Effect, OpenSocket, SendHeartbeat, SignIn, SignOut
+from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
     BeatSent,
     DeadlinePassed,
@@ -29,8 +29,8 @@ from agentcp_fsm.events import (
     SocketOpened,
     Unauthorized,
 )
-from agentcp_fsm.lifecycle import Lifecycle
-from agentcp_fsm.session import Session
+from agentcp_fsm.lifecycle.machine import Lifecycle
+from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.testing.monitor import Watched
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from hypothesis import strategies as st
 
-from agentcp_fsm.config import Config
-from agentcp_fsm.engine import EVERY, SAME, Chart, ChartState, Row
-from agentcp_fsm.events import EVENTS, Event
-from agentcp_fsm.session import Invitation, Session
+from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.lifecycle.events import EVENTS, Event
+from agentcp_fsm.lifecycle.session import Invitation, Session
 
 SECONDS = st.one_of(st.sampled_from([0.001, 0.1, 1.0, 5.0, 30.0, 1e6]), st.floats(0.001, 100.0), st.floats(0.001, 1e6))
 COUNTS = st.one_of(st.integers(1, 4), st.integers(1, 1000))

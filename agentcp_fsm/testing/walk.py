@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from agentcp_fsm.engine import Chart, Row
 from agentcp_fsm.errors import AgentCPError
+from agentcp_fsm.fsm.engine import Chart, Row
 
 
 class WalkError(AgentCPError, AssertionError):

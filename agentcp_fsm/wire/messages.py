@@ -5,7 +5,7 @@ A message may hold any value; whether a datagram can carry it is decided by the 
 
 from dataclasses import dataclass, field
 
-from agentcp_fsm.session import Invitation
+from agentcp_fsm.lifecycle.session import Invitation
 
 UNAUTHORIZED = 401
 """The NextBeat that is no time but means "sign in again"."""

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import assert_never
 
 from agentcp_fsm.errors import WireError
-from agentcp_fsm.session import Invitation
+from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.wire.codec import (
     I64_MAX,
     I64_MIN,

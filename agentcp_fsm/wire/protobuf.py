@@ -9,7 +9,7 @@ from typing import assert_never
 from google.protobuf.message import DecodeError
 
 from agentcp_fsm.errors import WireError
-from agentcp_fsm.session import Invitation
+from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.wire import agentcp_pb2
 from agentcp_fsm.wire.codec import (
     I64_MAX,

@@ -11,9 +11,9 @@ import math
 from random import Random
 from typing import Any
 
-from agentcp_fsm.chart import State
-from agentcp_fsm.config import Config
-from agentcp_fsm.effects import (
+from agentcp_fsm.lifecycle.chart import State
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.lifecycle.effects import (
     AbandonSignIn,
     AnswerInvitation,
     CloseSocket,
@@ -27,7 +27,7 @@ from agentcp_fsm.effects import (
     SignIn,
     SignOut,
 )
-from agentcp_fsm.events import (
+from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
     BeatSent,
     DeadlinePassed,
@@ -47,8 +47,8 @@ from agentcp_fsm.events import (
     Stop,
     Unauthorized,
 )
-from agentcp_fsm.lifecycle import NEVER, NEXT_BEAT_MAX, Snapshot, Statistics
-from agentcp_fsm.session import Invitation, Session
+from agentcp_fsm.lifecycle.machine import NEVER, NEXT_BEAT_MAX, Snapshot, Statistics
+from agentcp_fsm.lifecycle.session import Invitation, Session
 
 OFFLINE, SIGNING_IN, ONLINE, DEGRADED, RECONNECTING, BACKOFF, STOPPING = State
 

@@ -31,8 +31,8 @@ from rich.console import Console
 from rich.table import Table
 
 from agentcp_fsm import Config, Connection, Session, State
-from agentcp_fsm.runtime import hub
-from agentcp_fsm.runtime.driver import Driver
+from agentcp_fsm.connection import hub
+from agentcp_fsm.connection.driver import Driver
 from agentcp_fsm.wire import codec_named
 
 AGENT = "alice.agentid.pub"
@@ -215,8 +215,8 @@ def begin(kind: str, loop: str, arguments: dict[str, Any]) -> None:
 @contextmanager
 def server_with_session(beat: float) -> Iterator[list[Any]]:
     """The reference server in a process of its own, and the session that it gave an agent."""
-    from agentcp_fsm.auth import Abandonment, AuthClient, Credentials
-    from agentcp_fsm.auth.identity import make_identity
+    from agentcp_fsm.sign_in import Abandonment, AuthClient, Credentials
+    from agentcp_fsm.sign_in.identities import make_identity
 
     command = [sys.executable, "-m", "agentcp_fsm.server", "--next-beat", str(beat)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agentcp_fsm.engine import SAME, Chart, Row, _callback
+from agentcp_fsm.fsm.engine import SAME, Chart, Row, _callback
 
 
 def table_loop(chart: Chart, model: type) -> Callable[..., Row]:

@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentcp_fsm.chart import State
-from agentcp_fsm.config import Config
-from agentcp_fsm.events import EVENTS, BeatAnswered, DeadlinePassed, Event, SignedIn, SocketOpened, Start
-from agentcp_fsm.lifecycle import Lifecycle
-from agentcp_fsm.session import Invitation, Session
+from agentcp_fsm.lifecycle.chart import State
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.lifecycle.events import EVENTS, BeatAnswered, DeadlinePassed, Event, SignedIn, SocketOpened, Start
+from agentcp_fsm.lifecycle.machine import Lifecycle
+from agentcp_fsm.lifecycle.session import Invitation, Session
 from tests.benchmarks.hand_written import HandWritten
 
 configs = st.builds(

@@ -15,11 +15,11 @@ import pytest
 import statemachine
 from automat import TypeMachineBuilder
 
-from agentcp_fsm.chart import CHART, State
-from agentcp_fsm.config import Config
-from agentcp_fsm.effects import Effect
-from agentcp_fsm.engine import Chart, ChartState, Row
-from agentcp_fsm.events import (
+from agentcp_fsm.fsm.engine import Chart, ChartState, Row
+from agentcp_fsm.lifecycle.chart import CHART, State
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.lifecycle.effects import Effect
+from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
     BeatSent,
     DeadlinePassed,
@@ -34,8 +34,8 @@ from agentcp_fsm.events import (
     Stop,
     Unauthorized,
 )
-from agentcp_fsm.lifecycle import Lifecycle
-from agentcp_fsm.session import Invitation, Session
+from agentcp_fsm.lifecycle.machine import Lifecycle
+from agentcp_fsm.lifecycle.session import Invitation, Session
 from tests.benchmarks.board import Board, Target
 from tests.benchmarks.hand_written import HandWritten
 from tests.benchmarks.table_loop import table_loop

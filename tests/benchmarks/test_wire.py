@@ -3,7 +3,7 @@
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from agentcp_fsm.session import Invitation
+from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.wire import CODECS, Codec, HeartbeatRequest, HeartbeatResponse, InviteRequest, Message, codec_named
 
 SEQUENCE = 300

@@ -12,19 +12,19 @@ from typing import Protocol
 
 import pytest
 
-from agentcp_fsm.chart import CHART, State
 from agentcp_fsm.cli import app
 from agentcp_fsm.cli.diagram import load_chart
-from agentcp_fsm.diagram.document import document
-from agentcp_fsm.diagram.files import BEGIN, END, DiagramFile
-from agentcp_fsm.diagram.formats import FORMATS, Theme
-from agentcp_fsm.diagram.mermaid import mermaid
 from agentcp_fsm.errors import ChartError, DiagramFileError
+from agentcp_fsm.fsm.diagram.document import document
+from agentcp_fsm.fsm.diagram.files import BEGIN, END, DiagramFile
+from agentcp_fsm.fsm.diagram.formats import FORMATS, Theme
+from agentcp_fsm.fsm.diagram.mermaid import mermaid
+from agentcp_fsm.lifecycle.chart import CHART, State
 from tests.cli.command import COMMAND, refused, run
 
 ROOT = Path(__file__).parents[2]
 DOOR = """
-from agentcp_fsm.engine import Chart, ChartState, Row
+from agentcp_fsm.fsm.engine import Chart, ChartState, Row
 
 DOOR = Chart("door", "closed", (ChartState("closed"), ChartState("open")),
              (Row("push", "closed", "open", conditions="unlocked"), Row("pull", "open", "closed")))
@@ -193,7 +193,7 @@ def test_the_documents_are_made_by_one_command_and_checked(tmp_path: Path, diagr
 
 
 def test_dotted_names_and_themes(door: Path) -> None:
-    assert load_chart("agentcp_fsm:chart.CHART") is CHART
+    assert load_chart("agentcp_fsm:lifecycle.chart.CHART") is CHART
     with pytest.raises(ChartError, match=r"door has no DOOR\.x"):
         load_chart("door:DOOR.x")
     dark = DiagramFile(door / "x.svg", FORMATS["svg"], "state:ONLINE", Theme.DARK)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agentcp_fsm import CHART, Row
-from agentcp_fsm.chart import BACKOFF, OFFLINE
-from agentcp_fsm.diagram.document import document
+from agentcp_fsm.fsm.diagram.document import document
+from agentcp_fsm.lifecycle.chart import BACKOFF, OFFLINE
 from tests.cli.command import ESCAPE, refused, run
 from tests.cli.test_chart import on_a_terminal
 from tests.diagram.test_revisions import git

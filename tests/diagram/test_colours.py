@@ -2,9 +2,9 @@
 
 import pytest
 
-from agentcp_fsm.diagram.colours import COLOURS, PAPERS, PLAIN, Colours
-from agentcp_fsm.diagram.formats import Theme
-from agentcp_fsm.engine import Role
+from agentcp_fsm.fsm.diagram.colours import COLOURS, PAPERS, PLAIN, Colours
+from agentcp_fsm.fsm.diagram.formats import Theme
+from agentcp_fsm.fsm.engine import Role
 
 GITHUB = ("#ffffff", "#0d1117")
 """The pages that Mermaid's diagrams are seen on."""

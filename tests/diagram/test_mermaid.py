@@ -5,11 +5,11 @@ import re
 import pytest
 from hypothesis import given
 
-from agentcp_fsm.chart import CHART, State
-from agentcp_fsm.diagram.colours import COLOURS
-from agentcp_fsm.diagram.mermaid import mermaid
-from agentcp_fsm.diagram.views import view_of
-from agentcp_fsm.engine import SAME, Chart
+from agentcp_fsm.fsm.diagram.colours import COLOURS
+from agentcp_fsm.fsm.diagram.mermaid import mermaid
+from agentcp_fsm.fsm.diagram.views import view_of
+from agentcp_fsm.fsm.engine import SAME, Chart
+from agentcp_fsm.lifecycle.chart import CHART, State
 from tests.diagram.strategies import charts
 
 

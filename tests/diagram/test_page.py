@@ -12,11 +12,11 @@ from types import ModuleType
 import pytest
 from hypothesis import given, settings
 
-from agentcp_fsm.chart import CHART
-from agentcp_fsm.diagram.document import document
-from agentcp_fsm.diagram.formats import FORMATS
-from agentcp_fsm.diagram.page import page, page_with
-from agentcp_fsm.engine import Chart
+from agentcp_fsm.fsm.diagram.document import document
+from agentcp_fsm.fsm.diagram.formats import FORMATS
+from agentcp_fsm.fsm.diagram.page import page, page_with
+from agentcp_fsm.fsm.engine import Chart
+from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.browser import NODE, node_package
 from tests.diagram.strategies import hostile_charts
 from tests.needs import needs_program
@@ -120,4 +120,4 @@ def test_tests_import_the_chart_from_where_it_is(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "doors", doors)
     assert '"imported_from":"doors:FRONT"' in page_with(chart, PICTURES)
     assert '"imported_from":"houses:FRONT"' in page_with(chart, PICTURES, "houses:FRONT")
-    assert '"imported_from":"agentcp_fsm.chart:CHART"' in page_with(CHART, PICTURES)
+    assert '"imported_from":"agentcp_fsm.lifecycle.chart:CHART"' in page_with(CHART, PICTURES)

@@ -16,10 +16,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from agentcp_fsm.chart import CHART, DEGRADED, ONLINE, SIGNING_IN
-from agentcp_fsm.diagram.document import document
-from agentcp_fsm.diagram.page import page
-from agentcp_fsm.engine import Chart, ChartState, Row
+from agentcp_fsm.fsm.diagram.document import document
+from agentcp_fsm.fsm.diagram.page import page
+from agentcp_fsm.fsm.engine import Chart, ChartState, Row
+from agentcp_fsm.lifecycle.chart import CHART, DEGRADED, ONLINE, SIGNING_IN
 from agentcp_fsm.testing import strategies
 from tests.diagram.browser import node_package
 from tests.diagram.strategies import hostile_charts
@@ -380,7 +380,7 @@ def test_the_test_that_is_copied_passes_and_can_fail(reader: Reader) -> None:
     page.locator("#walk button", has_text="Copy test").click()
     expect(page.locator("#notice")).to_have_text("The test is in the clipboard.")
     text = page.evaluate("navigator.clipboard.readText()")
-    assert "from agentcp_fsm.chart import CHART\n" in text
+    assert "from agentcp_fsm.lifecycle.chart import CHART\n" in text
     names: dict[str, Any] = {}
     exec(compile(text, "the page's test", "exec"), names)
     names["test_from_offline_to_degraded"]()

@@ -14,15 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page
 
-from agentcp_fsm.chart import CHART, State
-from agentcp_fsm.diagram import graphviz
-from agentcp_fsm.diagram.colours import PAPERS
-from agentcp_fsm.diagram.dot import dot, edge_id, state_id
-from agentcp_fsm.diagram.formats import FORMATS, Format, Theme
-from agentcp_fsm.diagram.svg import svg
-from agentcp_fsm.diagram.views import happy_path, steps, view_of
-from agentcp_fsm.engine import Chart, ChartState, Row
 from agentcp_fsm.errors import ChartError, RendererError
+from agentcp_fsm.fsm.diagram import graphviz
+from agentcp_fsm.fsm.diagram.colours import PAPERS
+from agentcp_fsm.fsm.diagram.dot import dot, edge_id, state_id
+from agentcp_fsm.fsm.diagram.formats import FORMATS, Format, Theme
+from agentcp_fsm.fsm.diagram.svg import svg
+from agentcp_fsm.fsm.diagram.views import happy_path, steps, view_of
+from agentcp_fsm.fsm.engine import Chart, ChartState, Row
+from agentcp_fsm.lifecycle.chart import CHART, State
 from tests.diagram.layout import Layout
 from tests.diagram.strategies import charts
 from tests.needs import needs, needs_root
@@ -198,9 +198,9 @@ def test_png_and_pdf_are_whole_and_differ_by_theme() -> None:
 
 DRAW = """
 import sys
-from agentcp_fsm.chart import CHART
-from agentcp_fsm.diagram.graphviz import png
-from agentcp_fsm.diagram.svg import svg
+from agentcp_fsm.lifecycle.chart import CHART
+from agentcp_fsm.fsm.diagram.graphviz import png
+from agentcp_fsm.fsm.diagram.svg import svg
 sys.stdout.buffer.write(svg(CHART).encode() + png(CHART))
 """
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from agentcp_fsm.chart import CHART
-from agentcp_fsm.diagram.diff import difference
-from agentcp_fsm.diagram.document import document
-from agentcp_fsm.diagram.revisions import load_chart
-from agentcp_fsm.diagram.snapshot import document as old_document
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.diagram.diff import difference
+from agentcp_fsm.fsm.diagram.document import document
+from agentcp_fsm.fsm.diagram.revisions import load_chart
+from agentcp_fsm.fsm.diagram.snapshot import document as old_document
+from agentcp_fsm.lifecycle.chart import CHART
 from tests.needs import needs_program
 
 LAMP = """\
@@ -104,7 +104,11 @@ def test_both_ways_to_make_a_document_make_the_same() -> None:
         ("first", "lamp:LAMP", "lamp has no 'LAMP'; .* --from"),
         ("first", "lamp:Row", "lamp:Row is no chart"),
         ("first", "json:dumps", "there is no json in it"),
-        ("first", "agentcp_fsm.chart:CHART", "there is no agentcp_fsm.chart in it; only one that is installed"),
+        (
+            "first",
+            "agentcp_fsm.lifecycle.chart:CHART",
+            "there is no agentcp_fsm.lifecycle.chart in it; only one that is installed",
+        ),
         ("first", "lamp", "'lamp' names no chart: write module:chart"),
         (None, "nowhere:CHART", "the work tree has no chart nowhere:CHART"),
         ("lamp.py", "lamp:CHART", "lamp.py holds no chart: only the export .*--format json"),

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcp_fsm.chart import CHART
-from agentcp_fsm.diagram.views import happy_path, steps, view_of
-from agentcp_fsm.engine import SAME, Chart, ChartState, Row
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.diagram.views import happy_path, steps, view_of
+from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Row
+from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.strategies import charts
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from agentcp_fsm.chart import CHART
-from agentcp_fsm.engine import EVERY, SAME, Chart, Row
+from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, Row
+from agentcp_fsm.lifecycle.chart import CHART
 from agentcp_fsm.testing import strategies
 from tests.diagram.strategies import SPECIAL_NAMES
 

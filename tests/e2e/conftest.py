@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentcp_fsm import Connection, Credentials
-from agentcp_fsm.auth.identity import make_identity
+from agentcp_fsm.sign_in.identities import make_identity
 from tests.server_process import ServerProcess
 from tests.timings import SCALED
 

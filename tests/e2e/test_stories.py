@@ -7,8 +7,8 @@ import time
 import pytest
 
 from agentcp_fsm import Config, Connection, Credentials, Invitation, ReportTransition, State
+from tests.connection.peer import nothing_left
 from tests.e2e.conftest import ALICE
-from tests.runtime.peer import nothing_left
 from tests.server_process import ServerProcess
 from tests.timings import SCALED
 from tests.waiting import until

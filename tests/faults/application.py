@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import agentcp_fsm
 from agentcp_fsm import Config, Credentials, Invitation, ReportTransition, State
-from agentcp_fsm.auth import AuthClient, Timeouts
-from agentcp_fsm.auth.transport import is_loopback
-from agentcp_fsm.runtime.hub import new_event_loop
+from agentcp_fsm.connection.hub import new_event_loop
+from agentcp_fsm.sign_in import AuthClient, Timeouts
+from agentcp_fsm.sign_in.http import is_loopback
 from tests.server_process import PATIENCE
 from tests.waiting import pause, until
 

@@ -41,7 +41,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agentcp_fsm import Config, ReportTransition, State
-from agentcp_fsm.auth.identity import make_identity
+from agentcp_fsm.sign_in.identities import make_identity
 from tests.faults import pace
 from tests.faults.application import ALICE, NOTHING, Application, Reading, Resources
 from tests.faults.network import SERVER, Lab, site, within

@@ -13,7 +13,7 @@ import traceback
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 
-PRELOADED = ("tests.faults.application", "tests.faults.deeds", "agentcp_fsm.runtime.sign_in", "uvloop")
+PRELOADED = ("tests.faults.application", "tests.faults.deeds", "agentcp_fsm.connection.authenticators", "uvloop")
 """What the template imports: modules that children need, and that start nothing by being imported."""
 
 

@@ -87,7 +87,7 @@ class Ours(Candidate):
 
     def prepare(self) -> None:
         from agentcp_fsm import Connection, Credentials
-        from agentcp_fsm.runtime.hub import new_event_loop
+        from agentcp_fsm.connection.hub import new_event_loop
 
         new_event_loop().close()  # the process's first uvloop opens a pipe that is kept for all later ones
         self.connection = Connection(ALICE, self.url, credentials=Credentials.load(self.folder, ALICE, PASSWORD))

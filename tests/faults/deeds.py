@@ -19,9 +19,9 @@ from pathlib import Path
 from random import Random
 
 from agentcp_fsm import Connection, Credentials, ReportTransition, State
-from tests.auth.certificates import make_identity
 from tests.faults.application import PAGE, Application
 from tests.server_process import PATIENCE
+from tests.sign_in.certificates import make_identity
 from tests.waiting import until, until_it_ends
 
 # The socket's descriptor ----------------------------------------------------------------------------------------------

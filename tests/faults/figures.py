@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from agentcp_fsm import Config, Session
-from agentcp_fsm.events import (
+from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
     DeadlinePassed,
     SignedIn,
@@ -28,7 +28,7 @@ from agentcp_fsm.events import (
     Start,
     Unauthorized,
 )
-from agentcp_fsm.lifecycle import Lifecycle
+from agentcp_fsm.lifecycle.machine import Lifecycle
 from tests.faults import deeds
 from tests.faults.application import NOTHING, Application
 from tests.faults.bench import identity

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentcp_fsm.auth.identity import make_identity
+from agentcp_fsm.sign_in.identities import make_identity
 from agentcp_fsm.wire import UNAUTHORIZED, HeartbeatResponse, codec_named
 from tests.faults.application import ALICE, NOTHING, Resources
 from tests.faults.clients import CANDIDATES, PASSWORD, Candidate

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentcp_fsm import Config, ReportTransition, Session
-from agentcp_fsm.events import (
+from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
     DeadlinePassed,
     Event,
@@ -22,7 +22,7 @@ from agentcp_fsm.events import (
     Start,
     Unauthorized,
 )
-from agentcp_fsm.lifecycle import Lifecycle
+from agentcp_fsm.lifecycle.machine import Lifecycle
 from tests.faults.pace import attempts, haste
 
 ROUNDING = 1e-6

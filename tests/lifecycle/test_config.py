@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcp_fsm.config import Config
 from agentcp_fsm.errors import AgentCPError, ConfigError
+from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.testing import strategies
 
 FIELDS = {item.name: item for item in fields(Config)}

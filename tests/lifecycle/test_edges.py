@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from agentcp_fsm import Config, Invitation, Lifecycle, Session, State
-from agentcp_fsm.effects import AnswerInvitation, DeliverInvitation
-from agentcp_fsm.events import (
+from agentcp_fsm.lifecycle.effects import AnswerInvitation, DeliverInvitation
+from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
     DeadlinePassed,
     Invited,

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcp_fsm.chart import State
-from agentcp_fsm.config import Config
-from agentcp_fsm.events import DeadlinePassed, Event, Start, Stop
-from agentcp_fsm.lifecycle import Lifecycle
+from agentcp_fsm.lifecycle.chart import State
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.lifecycle.events import DeadlinePassed, Event, Start, Stop
+from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.testing import Watched, World, strategies
 from agentcp_fsm.testing.machine import next_event
 

@@ -9,12 +9,12 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcp_fsm.chart import State
-from agentcp_fsm.config import Config
-from agentcp_fsm.effects import AnswerInvitation, DeliverInvitation, SendHeartbeat, SignIn
-from agentcp_fsm.events import BeatAnswered, Event, Invited, Reconnect, Start, Unauthorized
-from agentcp_fsm.lifecycle import Lifecycle
-from agentcp_fsm.session import Invitation
+from agentcp_fsm.lifecycle.chart import State
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.lifecycle.effects import AnswerInvitation, DeliverInvitation, SendHeartbeat, SignIn
+from agentcp_fsm.lifecycle.events import BeatAnswered, Event, Invited, Reconnect, Start, Unauthorized
+from agentcp_fsm.lifecycle.machine import Lifecycle
+from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.testing import World
 
 LIMIT = 1000.0

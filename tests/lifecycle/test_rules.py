@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from agentcp_fsm.chart import ALIVE, CHART, State
-from agentcp_fsm.config import Config
-from agentcp_fsm.effects import (
+from agentcp_fsm.lifecycle.chart import ALIVE, CHART, State
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.lifecycle.effects import (
     AbandonSignIn,
     AnswerInvitation,
     CloseSocket,
@@ -24,7 +24,7 @@ from agentcp_fsm.effects import (
     SignIn,
     SignOut,
 )
-from agentcp_fsm.events import (
+from agentcp_fsm.lifecycle.events import (
     EVENTS,
     BeatAnswered,
     BeatSent,
@@ -45,8 +45,8 @@ from agentcp_fsm.events import (
     Stop,
     Unauthorized,
 )
-from agentcp_fsm.lifecycle import NEVER, Lifecycle
-from agentcp_fsm.session import Invitation, Session
+from agentcp_fsm.lifecycle.machine import NEVER, Lifecycle
+from agentcp_fsm.lifecycle.session import Invitation, Session
 from agentcp_fsm.testing import Watched
 
 SESSION = Session("192.0.2.1", 5000, 42, "token")

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcp_fsm.chart import CHART, State
-from agentcp_fsm.config import Config
-from agentcp_fsm.effects import Effect
-from agentcp_fsm.engine import Row
-from agentcp_fsm.events import DeadlinePassed, Event, Start
-from agentcp_fsm.lifecycle import Lifecycle, Snapshot
+from agentcp_fsm.fsm.engine import Row
+from agentcp_fsm.lifecycle.chart import CHART, State
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.lifecycle.effects import Effect
+from agentcp_fsm.lifecycle.events import DeadlinePassed, Event, Start
+from agentcp_fsm.lifecycle.machine import Lifecycle, Snapshot
 from agentcp_fsm.testing import strategies
 from agentcp_fsm.testing.machine import next_event
 

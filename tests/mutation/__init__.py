@@ -3,7 +3,7 @@
 ``python -m tests.mutation.chart_mutants`` changes the chart, and explains its survivors itself.
 
 ``HYPOTHESIS_PROFILE=mutation mutmut run`` changes the machine, the engine and the configuration.  Its survivors change
-nothing that could be noticed.  In `agentcp_fsm/lifecycle.py`:
+nothing that could be noticed.  In `agentcp_fsm/lifecycle/machine.py`:
 
 - ``>`` for ``>=`` or the reverse where both sides are then the same (`handle`, `send_heartbeat`, `note_answer`);
 - NextBeat bounded at 1 instead of 0, or bounded at 2**64 itself, too: no interval is below a millisecond, nor above
@@ -13,7 +13,7 @@ nothing that could be noticed.  In `agentcp_fsm/lifecycle.py`:
 - another value in a dictionary of which only the keys count (`deliver_invitation`);
 - an exponent bounded at 1001 instead of 1000, far above any cap (`_doubled`).
 
-In `agentcp_fsm/config.py` and `agentcp_fsm/engine.py`:
+In `agentcp_fsm/lifecycle/config.py` and `agentcp_fsm/fsm/engine.py`:
 
 - the defaults of fields, which are read at import, before a mutant is switched on (`_seconds`, `_count`);
 - other names in the generated source, and its lines kept for tracebacks without their ends (`_Stepper`);

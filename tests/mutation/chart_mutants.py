@@ -26,10 +26,10 @@ from typing import Any
 
 import pytest
 
-from agentcp_fsm.chart import ACTIONS, CHART, GUARDS, STATES
-from agentcp_fsm.engine import SAME, Chart, Row
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.lifecycle import Lifecycle
+from agentcp_fsm.fsm.engine import SAME, Chart, Row
+from agentcp_fsm.lifecycle.chart import ACTIONS, CHART, GUARDS, STATES
+from agentcp_fsm.lifecycle.machine import Lifecycle
 
 TESTS = ("test_rules.py", "test_invariants.py", "test_liveness.py")
 """The tests that know the specification; those that compare with the chart itself would prove nothing."""

@@ -7,8 +7,8 @@ from typing import Any
 import requests
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.server import ServerThread
-from agentcp_fsm.session import Invitation
 from agentcp_fsm.wire import (
     AgentCPCodec,
     Codec,
@@ -18,7 +18,7 @@ from agentcp_fsm.wire import (
     InviteResponse,
     Message,
 )
-from tests.auth.certificates import Identity, make_identity
+from tests.sign_in.certificates import Identity, make_identity
 
 ALICE = "alice.agentid.pub"
 BOB = "bob.agentid.pub"

@@ -13,9 +13,9 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agentcp_fsm.auth import Credentials
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.server import Direction, Faults, Limits, ServerThread, SignInFault, Stranger, Unauthorized
+from agentcp_fsm.sign_in import Credentials
 from agentcp_fsm.wire import UNAUTHORIZED, AgentCPCodec, HeartbeatResponse, InviteRequest, NextBeatEncoding
 from tests.server.client import ALICE, IDENTITY, INVITATION, PATIENCE, Client
 from tests.waiting import until

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentcp_fsm.errors import ConfigError, ServerError, WireError
+from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.server import OldPort, ServerThread
-from agentcp_fsm.session import Invitation
 from agentcp_fsm.wire import (
     UNAUTHORIZED,
     HeartbeatRequest,
@@ -22,8 +22,8 @@ from agentcp_fsm.wire import (
     InviteResponse,
     codec_named,
 )
-from tests.auth.certificates import make_identity
 from tests.server.client import ALICE, BOB, INVITATION, Client
+from tests.sign_in.certificates import make_identity
 from tests.waiting import until
 from tests.wire.strategies import messages
 

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agentcp_fsm.auth import Credentials
 from agentcp_fsm.server import Limits, ServerThread
+from agentcp_fsm.sign_in import Credentials
 from agentcp_fsm.wire import UNAUTHORIZED
-from tests.auth.certificates import make_identity
 from tests.server.client import ALICE, BOB, IDENTITY, PATIENCE, Client, public_pem
+from tests.sign_in.certificates import make_identity
 from tests.waiting import until
 
 PROPERTY = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

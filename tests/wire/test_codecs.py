@@ -9,7 +9,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from agentcp_fsm.errors import WireError
-from agentcp_fsm.session import Invitation
+from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.wire import (
     MAX_DATAGRAM,
     Codec,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentcp_fsm.errors import WireError
-from agentcp_fsm.session import Invitation
+from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.wire import (
     AgentCPCodec,
     HeartbeatRequest,

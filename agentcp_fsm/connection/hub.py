@@ -1,0 +1,308 @@
+"""What all connections of one event loop share: its timer, its pool for blocking calls, and who still needs it.
+
+`background()` gives the hub of the one background thread that serves every `Connection` of the process; `of_loop()`
+that of a running asyncio loop, which serves the `AsyncConnection`s made in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import heapq
+import math
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from agentcp_fsm.connection.workers import WorkerPool
+from agentcp_fsm.support import forking
+from agentcp_fsm.support.log import logger_of
+
+logger = logger_of(__name__)
+
+POOL_LIMIT = 16
+"""How many blocking calls (sign-ins, sign-outs, name resolutions) run at once; the others wait their turn."""
+LOOP_PAUSE = 0.1
+"""Seconds before a loop that was left is entered again: should that be at once, it costs little."""
+JOIN_TIMEOUT = 1.0
+"""Seconds that whoever stops the last connection waits for the background thread to end."""
+
+
+class Closable(Protocol):
+    """Something to be closed."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+Resource = TypeVar("Resource", bound=Closable)
+
+
+class Timed(Protocol):
+    """Something with a deadline."""
+
+    armed_at: float
+    """For the timers' use: when they wake it next; infinite at first."""
+
+    def wake(self) -> float:
+        """The time that it was armed for has come: do what is due, if anything is.
+
+        Returns the next deadline, on the clock of `time.monotonic`; infinite for none.
+        """
+
+
+class Timers:
+    """One timer of the loop for all deadlines of its connections, to the millisecond, which is what loops count in.
+
+    Deadlines that share a millisecond share an entry of the heap.  One that moves later costs nothing: whoever is woken
+    too early says so, and is put back.
+    """
+
+    __slots__ = ("_due", "_handle", "_loop", "_millisecond", "_milliseconds")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._due: dict[int, list[Timed]] = {}
+        """Whom to wake, by the millisecond."""
+        self._milliseconds: list[int] = []
+        """The keys of `_due`, as a heap."""
+        self._handle: asyncio.TimerHandle | None = None
+        self._millisecond: float = math.inf
+        """When the loop's timer is set to."""
+
+    def arm(self, timed: Timed, deadline: float) -> None:
+        """Wake `timed` at `deadline`, which is before the time that it was armed for."""
+        timed.armed_at = deadline
+        millisecond = int(deadline * 1000) + 1
+        if (due := self._due.get(millisecond)) is not None:
+            due.append(timed)
+            return
+        self._due[millisecond] = [timed]
+        heapq.heappush(self._milliseconds, millisecond)
+        if millisecond < self._millisecond:
+            self._schedule(millisecond)
+
+    def close(self) -> None:
+        """Wake nobody, and keep none of those at rest who would have been woken."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = None
+        self._millisecond = math.inf
+        self._due.clear()
+        self._milliseconds.clear()
+
+    def _schedule(self, millisecond: int) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._millisecond = millisecond
+        # From one whole millisecond to another, as uvloop counts: from the time itself, it would wake too early.
+        delay = max(millisecond - int(time.monotonic() * 1000), 0)
+        self._handle = self._loop.call_later(delay / 1000, self._wake)
+
+    def _wake(self) -> None:
+        self._handle = None
+        self._millisecond = -math.inf  # nothing is scheduled from inside
+        milliseconds = self._milliseconds
+        now = time.monotonic()
+        try:
+            while milliseconds and milliseconds[0] <= now * 1000:
+                if due := self._due[milliseconds[0]]:
+                    self._wake_one(due.pop(), now)
+                else:
+                    del self._due[heapq.heappop(milliseconds)]
+        finally:  # whatever passes, as SystemExit does: the others are woken the next time
+            self._millisecond = math.inf
+            if milliseconds:
+                self._schedule(milliseconds[0])
+
+    def _wake_one(self, timed: Timed, now: float) -> None:
+        if timed.armed_at > now:
+            return  # armed for an earlier time since, and that has come up
+        timed.armed_at = -math.inf  # what happens to it meanwhile arms nothing
+        deadline = now + 1.0  # a defect of one connection must silence neither the others nor, for good, itself
+        try:
+            deadline = timed.wake()
+        except Exception:
+            logger.exception("waking %r failed", timed)
+        finally:
+            if deadline < math.inf:
+                self.arm(timed, deadline)
+            else:
+                timed.armed_at = deadline
+
+
+class Hub:
+    """A loop and what its connections share.  It lives while at least one holds it."""
+
+    __slots__ = ("_holders", "_lock", "_shared", "loop", "pool", "timers")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.timers = Timers(loop)
+        self.pool = WorkerPool(POOL_LIMIT, "agentcp-http")
+        self._lock = threading.RLock()  # as all that start takes: a signal's handler may start another connection
+        self._shared: dict[Callable[[], Any], Any] = {}
+        self._holders = 0
+
+    def hold(self) -> bool:
+        """Keep the hub alive; False if it is beyond that, and another is to be taken."""
+        with self._lock:
+            if self._holders < 0:
+                return False
+            self._holders += 1
+            return True
+
+    def release(self) -> None:
+        """Take back one `hold`; the last one ends the hub."""
+        with self._lock:
+            self._holders -= 1
+            if self._holders:
+                return
+            self._holders = -1
+        self.end()
+
+    def end(self) -> None:
+        """Nobody holds the hub any longer."""
+        self.pool.close()
+        for resource in self._shared.values():
+            resource.close()
+
+    def shared(self, make: Callable[[], Resource]) -> Resource:
+        """The one thing that `make` made for this hub, made if there is none; it is closed when the hub ends."""
+        with self._lock:
+            if make not in self._shared:
+                self._shared.setdefault(make, make())
+            resource: Resource = self._shared[make]
+            return resource
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody holds it any longer."""
+        return self._holders < 0
+
+    def post(self, call: Callable[[], None]) -> bool:
+        """Run `call` in the loop, from any thread; False if the loop is closed, so that it never will run."""
+        try:
+            self.loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            return False
+        return True
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's, when it is installed; else asyncio's."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.SelectorEventLoop()  # not what the application's policy makes, such as a loop of windows
+    return uvloop.new_event_loop()
+
+
+class Background(Hub):
+    """The hub whose loop runs in a background thread of its own."""
+
+    __slots__ = ("_ending", "thread")
+
+    def __init__(self) -> None:
+        super().__init__(new_event_loop())
+        self._ending = False
+        self.thread = threading.Thread(target=self._run, name="agentcp-loop", daemon=True)
+        try:
+            self.thread.start()
+        except RuntimeError:  # the system has no thread for it
+            self.loop.close()
+            raise
+
+    def _run(self) -> None:
+        try:
+            while not self._ending:
+                try:
+                    self.loop.run_forever()
+                except BaseException:  # a loop lets SystemExit pass, and what its own logger raises
+                    logger.exception("the loop was left, and is entered again")
+                    time.sleep(LOOP_PAUSE)
+        finally:
+            self.timers.close()
+            self.loop.close()
+
+    def end(self) -> None:
+        """Nobody holds the hub any longer: its thread ends."""
+        self._ending = True
+        super().end()
+        self.post(self.loop.stop)
+
+    def join(self) -> None:
+        """Wait, bounded, for the thread of a hub that nobody holds; a no-op inside that thread."""
+        if threading.current_thread() is not self.thread:
+            self.thread.join(JOIN_TIMEOUT)
+            self.pool.join(JOIN_TIMEOUT)
+
+
+class OfLoop(Hub):
+    """The hub of a loop that somebody else runs."""
+
+    __slots__ = ()
+
+    def end(self) -> None:
+        """Nobody holds the hub any longer: it is forgotten."""
+        super().end()
+        self.timers.close()
+        with _lock:
+            if _of_loop.get(self.loop) is self:
+                del _of_loop[self.loop]
+
+
+_lock = threading.RLock()
+_background: Background | None = None
+_of_loop: dict[asyncio.AbstractEventLoop, OfLoop] = {}
+_inherited: list[Background] = []
+
+
+def background() -> Background:
+    """The process's background hub, held once more; begun if there is none."""
+    global _background
+    with _lock:
+        hub = _background
+        if hub is None or not hub.hold():
+            hub = Background()
+            hub.hold()
+            _background = hub
+        return hub
+
+
+def of_loop(loop: asyncio.AbstractEventLoop) -> Hub:
+    """The hub of an asyncio loop, held once more; begun if there is none."""
+    with _lock:
+        for closed in [known for known in _of_loop if known.is_closed()]:
+            del _of_loop[closed]  # its connections were never stopped
+        hub = _of_loop.get(loop)
+        if hub is None or not hub.hold():
+            hub = _of_loop[loop] = OfLoop(loop)
+            hub.hold()
+        return hub
+
+
+def _stop_at_exit() -> None:
+    """End the loop before the interpreter takes its parts away; nothing that blocks is waited for."""
+    if _background is not None and _background.thread.is_alive():
+        _background.end()
+        _background.thread.join(JOIN_TIMEOUT)
+
+
+def _forget_in_child() -> None:
+    """After a fork: the parent's thread does not exist here, and its loop must not be touched, not even closed."""
+    global _background, _lock
+    _lock = threading.RLock()
+    if _background is not None:
+        _inherited.append(_background)
+        _background = None
+    _of_loop.clear()
+
+
+atexit.register(_stop_at_exit)
+os.register_at_fork(after_in_child=_forget_in_child)
+os.register_at_fork(
+    before=forking.before, after_in_parent=forking.after_in_parent, after_in_child=forking.after_in_child
+)

@@ -1,0 +1,194 @@
+"""Threads for what may block: sign-ins on a small bounded pool, an application's handlers each on their own.
+
+All of them are daemons that exist only while there is work: the interpreter's exit waits for none, and a process whose
+connections are at rest has none.  (The pool of `concurrent.futures` is joined at exit, however long a sign-in hangs.)
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from agentcp_fsm.support import forking
+from agentcp_fsm.support.log import logger_of
+
+logger = logger_of(__name__)
+
+Job = Callable[[], None]
+
+
+class WorkerPool:
+    """Runs jobs on at most `limit` daemon threads, started when needed; further jobs wait their turn.
+
+    A thread whose job was given up does not count: it may hang for ever.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_condition",
+        "_given_up",
+        "_idle",
+        "_jobs",
+        "_limit",
+        "_linger",
+        "_name",
+        "_running",
+        "_threads",
+    )
+
+    def __init__(self, limit: int, name: str, linger: float = 2.0) -> None:
+        self._limit = limit
+        self._name = name
+        self._linger = linger
+        self._jobs: deque[Job] = deque()
+        self._condition = threading.Condition()
+        self._threads: set[threading.Thread] = set()
+        self._running: set[Job] = set()
+        self._given_up: set[Job] = set()
+        """Those of the running jobs that nobody waits for."""
+        self._idle = 0
+        self._closed = False
+
+    def submit(self, job: Job) -> None:
+        """Run `job` soon.  What it raises is logged; a closed pool drops it.
+
+        Raises RuntimeError if the system has no thread for it, and none of the pool's is there to take it later.
+        """
+        with self._condition:
+            if self._closed:
+                return
+            self._jobs.append(job)
+            try:
+                self._see_to_it()
+            except RuntimeError:
+                if len(self._threads) == len(self._given_up):
+                    self._jobs.pop()
+                    raise
+
+    def give_up(self, job: Job) -> bool:
+        """Say that nobody waits for `job` any longer; True if it had not begun, and never will."""
+        with self._condition:
+            with suppress(ValueError):  # it is not waiting
+                self._jobs.remove(job)
+                return True
+            if job in self._running:
+                self._given_up.add(job)
+                if self._jobs:
+                    with suppress(RuntimeError):  # the next submit tries again
+                        self._see_to_it()
+            return False
+
+    def _see_to_it(self) -> None:
+        """Have a thread take what waits; raises RuntimeError if the system has none for it."""
+        if len(self._jobs) <= self._idle:
+            self._condition.notify()
+        elif len(self._threads) - len(self._given_up) < self._limit:
+            thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            thread.start()  # it waits for the condition, which is held here
+            self._threads.add(thread)
+
+    def close(self) -> None:
+        """Drop the jobs that wait; threads end with the job they are at."""
+        with self._condition:
+            self._closed = True
+            self._jobs.clear()
+            self._condition.notify_all()
+
+    def join(self, timeout: float) -> None:
+        """Wait up to `timeout` seconds for the threads of a closed pool; one whose job blocks is left to it."""
+        with self._condition:
+            self._condition.wait_for(lambda: len(self._threads) == 0, timeout)
+
+    def _work(self) -> None:
+        while True:
+            with self._condition:
+                self._idle += 1
+                self._condition.wait_for(lambda: self._jobs or self._closed, self._linger)
+                self._idle -= 1
+                if not self._jobs:
+                    self._threads.discard(threading.current_thread())
+                    self._condition.notify_all()
+                    return
+                job = self._jobs.popleft()
+                self._running.add(job)
+            with forking.busy():
+                _run(job)
+            with self._condition:
+                self._running.discard(job)
+                self._given_up.discard(job)
+            del job  # what it holds is not kept while the thread is idle
+
+
+class HandlerQueue:
+    """Runs one connection's handlers in order, on a thread of its own that lives while there is something to run.
+
+    At most `limit` wait; what comes on top is dropped and counted, so that a handler that never returns costs bounded
+    memory and affects nobody else.
+    """
+
+    __slots__ = ("_jobs", "_limit", "_lock", "_thread", "dropped")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._jobs: deque[Job] | None = None
+        self._thread: threading.Thread | None = None
+        self.dropped = 0
+
+    def submit(self, job: Job) -> bool:
+        """Run `job` after all earlier ones.  What it raises is logged.
+
+        False if the system has no thread for it: it waits for the next call, or for `see_to_it`, to try again.
+        """
+        with self._lock:
+            if self._jobs is None:
+                self._jobs = deque()
+            if len(self._jobs) >= self._limit:
+                self.dropped += 1
+                if self.dropped & (self.dropped - 1) == 0:  # 1, 2, 4, 8 …
+                    logger.warning(
+                        "%d calls dropped: %d wait for a handler that does not return", self.dropped, self._limit
+                    )
+                return True
+            self._jobs.append(job)
+        return self.see_to_it()
+
+    def see_to_it(self) -> bool:
+        """Have a thread run what waits; False if the system has none for it now."""
+        with self._lock:
+            if self._jobs and self._thread is None:
+                thread = threading.Thread(target=self._work, name="agentcp-handlers", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    logger.warning("%d calls of handlers wait for a thread: %s", len(self._jobs), error)
+                    return False
+                self._thread = thread
+            return True
+
+    def join(self, timeout: float) -> None:
+        """Wait up to `timeout` seconds until nothing runs; not at all inside a handler."""
+        thread = self._thread  # without the lock, which a signal's handler may find held by what it interrupted
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            _run(job)
+
+    def _next(self) -> Job | None:
+        with self._lock:
+            if self._jobs:
+                return self._jobs.popleft()
+            self._jobs = None
+            self._thread = None
+            return None
+
+
+def _run(job: Job) -> None:
+    try:
+        job()
+    except BaseException:  # a handler is the application's, and may raise anything; the thread is not its to end
+        logger.exception("%r raised", job)

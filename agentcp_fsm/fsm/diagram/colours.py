@@ -1,0 +1,65 @@
+"""What the roles of states look like: white text on a fill that stands out on light and dark pages alike."""
+
+from dataclasses import dataclass
+
+from agentcp_fsm.fsm.diagram.formats import Theme
+from agentcp_fsm.fsm.engine import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """How a state is drawn.  Colours are ``#rrggbb``."""
+
+    fill: str
+    stroke: str
+    text: str = "#ffffff"
+    border: str = "solid"
+    """``solid``, ``dashed``, ``dotted`` or ``bold``: a second sign, beside the colour."""
+
+    @property
+    def mermaid(self) -> str:
+        """The same as the style of a Mermaid class."""
+        more = {
+            "solid": "",
+            "dashed": ",stroke-dasharray:4",
+            "dotted": ",stroke-dasharray:2",
+            "bold": ",stroke-width:3px",
+        }
+        return f"fill:{self.fill},stroke:{self.stroke},color:{self.text}{more[self.border]}"
+
+    @property
+    def graphviz_style(self) -> str:
+        """The same as the style of a node of Graphviz."""
+        return f"rounded,filled,{'solid' if self.border == 'bold' else self.border}"
+
+    @property
+    def width(self) -> float:
+        """Of the border, in points."""
+        return 2.5 if self.border == "bold" else 1.5
+
+
+COLOURS = {
+    Role.REST: Colours("#57606a", "#8b949e"),
+    Role.WORKING: Colours("#0969da", "#54aeff"),
+    Role.HEALTHY: Colours("#1a7f37", "#4ac26b", border="bold"),
+    Role.IMPAIRED: Colours("#bc4c00", "#fb8f44", border="dashed"),
+    Role.WAITING: Colours("#8250df", "#c297ff", border="dotted"),
+    Role.LEAVING: Colours("#424a53", "#afb8c1", border="dashed"),
+}
+PLAIN = Colours("#6e7781", "#8b949e")
+"""A state without a role."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What a picture is drawn on, and with."""
+
+    page: str
+    ink: str
+    line: str
+
+
+PAPERS = {
+    Theme.LIGHT: Paper("#ffffff", "#1f2328", "#59636e"),
+    Theme.DARK: Paper("#0d1117", "#e6edf3", "#9198a1"),
+}

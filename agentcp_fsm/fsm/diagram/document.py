@@ -1,0 +1,86 @@
+"""A chart as plain data, fit for JSON, and back again: to be kept in a file, compared, given to other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from json import dumps
+from typing import Any
+
+from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.engine import Chart, ChartState, Role, Row
+
+FORMAT = "agentcp-fsm chart"
+VERSION = 1
+
+
+def document(chart: Chart) -> dict[str, Any]:
+    """Everything that the chart says, as dictionaries, lists and strings; `chart_of` is its inverse.
+
+    ``{"format", "version", "name", "initial", "states": [{"name", "meaning", "owns", "role", "final", "on_enter",
+    "on_exit"}], "rows": [{"trigger", "source", "dest", "prepare", "conditions", "unless", "before", "after", "reason",
+    "ignored"}], "guards": {name: meaning}, "actions": {name: meaning}}``.  A row's ``source`` spells out ``"*"``; its
+    ``dest`` may be ``"="`` or null, as in `Row`; a glossary that the chart does not have is null.
+    """
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": chart.name,
+        "initial": str(chart.initial),
+        "states": [
+            {
+                "name": str(state.name),
+                "meaning": state.meaning,
+                "owns": state.owns,
+                "role": state.role and str(state.role),
+                "final": state.final,
+                "on_enter": list(state.on_enter),
+                "on_exit": list(state.on_exit),
+            }
+            for state in chart.states
+        ],
+        "rows": [
+            {
+                "trigger": row.trigger,
+                "source": [str(name) for name in chart.sources(row)],
+                "dest": row.dest and str(row.dest),
+                "prepare": list(row.prepare),
+                "conditions": list(row.conditions),
+                "unless": list(row.unless),
+                "before": list(row.before),
+                "after": list(row.after),
+                "reason": row.reason,
+                "ignored": row.ignored,
+            }
+            for row in chart.rows
+        ],
+        "guards": None if chart.guards is None else dict(chart.guards),
+        "actions": None if chart.actions is None else dict(chart.actions),
+    }
+
+
+def json(chart: Chart) -> str:
+    """The same as JSON."""
+    return dumps(document(chart), indent=2, ensure_ascii=False) + "\n"
+
+
+def chart_of(content: Mapping[str, Any]) -> Chart:
+    """The chart that a document tells of; raises ChartError for what is no document of this version."""
+    if not isinstance(content, Mapping) or (content.get("format"), content.get("version")) != (FORMAT, VERSION):
+        raise ChartError(f"no {FORMAT!r} of version {VERSION}: make one with agentcp-fsm diagram --format json")
+    try:
+        states = tuple(
+            ChartState(
+                state["name"],
+                state["meaning"],
+                state["owns"],
+                tuple(state["on_enter"]),
+                tuple(state["on_exit"]),
+                state["final"],
+                None if state["role"] is None else Role(state["role"]),
+            )
+            for state in content["states"]
+        )
+        rows = tuple(Row(**row) for row in content["rows"])
+        return Chart(content["name"], content["initial"], states, rows, content["guards"], content["actions"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ChartError(f"the {FORMAT!r} is damaged ({error!r}): export it again") from error

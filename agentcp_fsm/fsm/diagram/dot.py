@@ -1,0 +1,193 @@
+"""A chart as a Graphviz graph, from which the pictures are made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from html import escape
+from itertools import pairwise
+
+from agentcp_fsm.fsm.diagram.colours import COLOURS, PAPERS, PLAIN
+from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
+from agentcp_fsm.fsm.diagram.picture import Box, Fork, Picture, picture
+from agentcp_fsm.fsm.diagram.views import Scope, Step
+from agentcp_fsm.fsm.engine import Chart
+from agentcp_fsm.support.printable import printable
+
+FONT = "Roboto"
+SPINE_WEIGHT = 20
+"""How much straighter and shorter the lines of the spine shall be than others."""
+
+
+def dot(chart: Chart, view: str = OVERVIEW, theme: Theme = Theme.LIGHT) -> str:
+    """A view of a chart in Graphviz' language: the happy path from left to right, everything else below it.
+
+    A label is a node on the way of its arrow, so that no label can cover another.  Nodes and edges carry what the SVG
+    needs: ``id`` and ``class``, and as ``comment`` the ids of all steps (`edge_id`) that they are part of.
+
+    Raises ChartError for a view that the chart does not have.
+    """
+    return "".join(f"{line}\n" for line in _Graph(picture(chart, view), theme).lines())
+
+
+def valid_id(name: str) -> str:
+    """A state's name as part of an id: letters, digits and ``_`` of ASCII; all else as ``.hexadecimal.``."""
+    return re.sub(r"[^A-Za-z0-9_]", lambda match: f".{ord(match[0]):x}.", name)
+
+
+def state_id(state: str) -> str:
+    """The id of a state in the SVG."""
+    return f"state-{valid_id(state)}"
+
+
+def edge_id(source: str, dest: str) -> str:
+    """The id in the SVG of the step from one state to another."""
+    return f"edge-{valid_id(source)}-{valid_id(dest)}"
+
+
+class _Graph:
+    def __init__(self, shown: Picture, theme: Theme) -> None:
+        self.picture = shown
+        self.paper = PAPERS[theme]
+        self.boxes = {box.state.name: box for box in shown.boxes}
+        self.entrances = {frame.name: frame.entrance for frame in shown.frames}
+        self.clusters = {frame.name: f"cluster_{index}" for index, frame in enumerate(shown.frames)}
+        self.labels = 0
+        self.row: list[str] = []
+        """The nodes that stand side by side."""
+
+    def lines(self) -> Iterator[str]:
+        paper = self.paper
+        sideways = self.picture.view.scope in (Scope.STATE, Scope.PATH)
+        yield f'digraph "{_text(self.picture.chart.name)}" {{'
+        yield f"  graph [rankdir={'LR' if sideways else 'TB'} newrank=true compound=true"
+        yield "    nodesep=0.3 ranksep=0.35 pad=0.2"
+        yield f'    bgcolor="{paper.page}" fontname="{FONT}" fontcolor="{paper.ink}" fontsize=10 labelloc=b'
+        yield f"    label=<{_legend(self.picture)}>]"
+        yield f'  node [shape=plaintext width=0 height=0 margin="0.05,0.02" fontname="{FONT}" fontcolor="{paper.ink}"]'
+        yield f'  edge [color="{paper.line}" arrowsize=0.7]'
+        if self.picture.initial is not None:
+            yield (
+                f'  initial [class=initial label="" shape=circle width=0.16 style=filled fillcolor="{paper.line}" '
+                f'color="{paper.line}"]'
+            )
+            yield self._line("initial", self.picture.initial, [], weight=SPINE_WEIGHT)
+            self.row.append("initial")
+        for name, end in self.picture.outer.items():
+            if name == end:
+                yield f"  {_state(self.boxes[name])}"
+        for frame in self.picture.frames:
+            yield f"  subgraph {self.clusters[frame.name]} {{"
+            yield f'    graph [class=frame label="" style=rounded color="{paper.line}" margin=14]'
+            yield from (f"    {_state(self.boxes[name])}" for name in frame.states)
+            yield from (f"  {line}" for line in self._forks(frame.name))
+            yield "  }"
+        yield from self._forks(None)
+        if not sideways and len(self.picture.spine) > 1:
+            yield f"  {{ rank=same; {'; '.join(map(_quoted, dict.fromkeys(self.row)))} }}"
+        yield "}"
+
+    def _forks(self, frame: str | None) -> Iterator[str]:
+        for fork in self.picture.forks:
+            if fork.inside == frame:
+                yield from self._fork(fork)
+
+    def _fork(self, fork: Fork) -> Iterator[str]:
+        """Lines from the sources to the label, from there to each destination, with a label where it says when."""
+        steps = {
+            (source, dest): list(self.picture.steps(source, dest)) for source in fork.sources for dest in fork.ways
+        }
+        everything = [step for some in steps.values() for step in some]
+        label, line = self._label(fork.triggers, everything)
+        yield line
+        weight = 1
+        if len(everything) == 1 and everything[0] in pairwise(self.picture.spine):
+            weight = SPINE_WEIGHT
+            self.row += [state_id(everything[0][0]), label, state_id(everything[0][1])]
+        for source in () if fork.everywhere else fork.sources:
+            its = [step for dest in fork.ways for step in steps[source, dest]]
+            yield self._line(source, label, its, arrow=False, weight=weight)
+        for dest, lines in fork.ways.items():
+            its = [step for source in fork.sources for step in steps[source, dest]]
+            start = label
+            if lines:
+                start, line = self._label(lines, its)
+                yield line
+                yield self._line(label, start, its, arrow=False)
+            yield self._line(start, dest, its, weight=weight)
+
+    def _label(self, lines: Iterable[str], steps: Iterable[Step]) -> tuple[str, str]:
+        """A node's name and its line."""
+        name = f"label-{self.labels}"
+        self.labels += 1
+        text = "\\n".join(map(_text, lines))
+        return name, f'  {_quoted(name)} [class=label label="{text}" fontsize=10 comment={_steps(steps)}]'
+
+    def _line(self, start: str, end: str, steps: Iterable[Step], *, arrow: bool = True, weight: int = 1) -> str:
+        """From a node, state or frame to another."""
+        options = "class=line"
+        if steps:
+            options += f" comment={_steps(steps)}"
+        if start in self.clusters:
+            options += f" ltail={self.clusters[start]}"
+        if end in self.clusters:
+            options += f" lhead={self.clusters[end]}"
+        if not arrow:
+            options += " arrowhead=none"
+        if weight != 1:
+            options += f" weight={weight}"
+        return f"  {self._node(start)} -> {self._node(end)} [{options}]"
+
+    def _node(self, name: str) -> str:
+        name = self.entrances.get(name, name)
+        return _quoted(state_id(name) if name in self.boxes else name)
+
+
+def _state(box: Box) -> str:
+    state = box.state
+    colours = PLAIN if state.role is None else COLOURS[state.role]
+    small = [*([] if state.role is None else [state.role]), *box.notes]
+    cells = [f'<font point-size="12"><b>{escape(printable(state.name))}</b></font>']
+    cells += [f'<font point-size="9">{escape(printable(line))}</font>' for line in small]
+    table = "".join(f"<tr><td>{cell}</td></tr>" for cell in cells)
+    name = _quoted(state_id(state.name))
+    return (
+        f"{name} [id={name} class={state.role or 'plain'} "
+        f'label=<<table border="0" cellspacing="0" cellpadding="1">{table}</table>> '
+        f'shape=box style="{colours.graphviz_style}" peripheries={2 if state.final else 1} penwidth={colours.width} '
+        f'margin="0.14,0.05" fillcolor="{colours.fill}" color="{colours.stroke}" fontcolor="{colours.text}"]'
+    )
+
+
+def _legend(shown: Picture) -> str:
+    """What the colours and signs mean that are used."""
+    cells = [
+        # Not dashed as the states' borders are: Graphviz 14 crashes on that, writing JSON.
+        f'<td border="{round(colours.width)}" style="rounded" bgcolor="{colours.fill}" color="{colours.stroke}">'
+        f'<font color="{colours.text}">{role}</font></td>'
+        for role in dict.fromkeys(box.state.role for box in shown.boxes)
+        if role is not None and (colours := COLOURS[role])
+    ]
+    lines = [line for fork in shown.forks for lines in (fork.triggers, *fork.ways.values()) for line in lines]
+    if any("[" in line for line in lines):
+        otherwise = "; [else]: if no other does" if any("[else]" in line for line in lines) else ""
+        cells.append(f"<td>[guard]: if it holds{otherwise}</td>")
+    if any(box.state.final for box in shown.boxes):
+        cells.append("<td>two borders: final</td>")
+    if not cells:
+        return ""
+    space = '<tr><td height="16"></td></tr>'
+    return f'<table border="0" cellspacing="6" cellpadding="4">{space}<tr>{"".join(cells)}</tr></table>'
+
+
+def _steps(steps: Iterable[Step]) -> str:
+    return _quoted(" ".join(dict.fromkeys(edge_id(*step) for step in steps)))
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _text(text: str) -> str:
+    """A text inside quotes, where Graphviz knows escapes and entities."""
+    return printable(text).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")

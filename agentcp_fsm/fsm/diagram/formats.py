@@ -1,0 +1,105 @@
+"""The formats in which a chart can be exported, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import import_module
+
+from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.engine import Chart
+
+OVERVIEW = "overview"
+
+
+class Theme(StrEnum):
+    """What page a picture is for; AUTO follows the reader's own choice, where the format can."""
+
+    LIGHT = "light"
+    DARK = "dark"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One way to write a chart down."""
+
+    name: str
+    module: str
+    """Of `agentcp_fsm.fsm.diagram`; imported when it is used."""
+    function: str
+    """Of the module; takes the chart, and ``view`` and ``theme`` if it has them, returns a text or bytes."""
+    description: str
+    suffixes: tuple[str, ...]
+    """How files of this format end, the usual way first."""
+    binary: bool = False
+    has_views: bool = False
+    themes: tuple[Theme, ...] = ()
+    """Those it can be made for, the default first; none if there is nothing to choose."""
+
+    def export(self, chart: Chart, view: str | None = None, theme: Theme | None = None) -> bytes:
+        """The chart in this format; a text is UTF-8.
+
+        Raises ChartError for a view or a theme that this format does not have, and whatever the format raises.
+        """
+        options: dict[str, object] = {}
+        if view is not None:
+            if not self.has_views:
+                raise ChartError(f"the format {self.name} always holds the whole chart: leave the view {view!r} out")
+            options["view"] = view
+        if theme is not None:
+            check_theme(theme, self.name, self.themes)
+            options["theme"] = theme
+        content = getattr(import_module(f"agentcp_fsm.fsm.diagram.{self.module}"), self.function)(chart, **options)
+        return content if isinstance(content, bytes) else content.encode()
+
+
+FORMATS = {
+    format.name: format
+    for format in (
+        Format("mermaid", "mermaid", "mermaid", "a Mermaid flowchart, as Markdown pages show it", (".mmd", ".mermaid"),
+               has_views=True),
+        Format("dot", "dot", "dot", "a Graphviz graph", (".dot", ".gv"),
+               has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
+        Format("svg", "svg", "svg", "a picture, right on light and dark pages", (".svg",),
+               has_views=True, themes=(Theme.AUTO, Theme.LIGHT, Theme.DARK)),
+        Format("png", "graphviz", "png", "a picture", (".png",),
+               binary=True, has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
+        Format("pdf", "graphviz", "pdf", "a picture", (".pdf",),
+               binary=True, has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
+        Format("html", "page", "page", "an interactive page: explains every row, and walks", (".html", ".htm")),
+        Format("plantuml", "plantuml", "plantuml", "a PlantUML state diagram", (".puml", ".plantuml"),
+               has_views=True),
+        Format("scxml", "scxml", "scxml", "SCXML, which other interpreters run", (".scxml",)),
+        Format("xstate", "xstate", "xstate", "the JSON of an XState machine", (".xstate",)),
+        Format("markdown", "markdown", "markdown", "the reviewer's tables", (".md",)),
+        Format("json", "document", "json", "the whole chart as data", (".json",)),
+    )
+}  # fmt: skip
+
+DIFF_FORMATS = {
+    "text": (".txt",),
+    "markdown": (".md",),
+    "json": (".json",),
+    "svg": (".svg",),
+    "png": (".png",),
+    "pdf": (".pdf",),
+    "dot": (".dot", ".gv"),
+    "mermaid": (".mmd", ".mermaid"),
+}
+"""Those in which the difference of two charts can be shown, and how files of each end."""
+
+
+def check_theme(theme: Theme, format_name: str, themes: tuple[Theme, ...]) -> None:
+    """Raise ChartError unless the theme is one of those that the format has."""
+    if theme not in themes:
+        known = f"it has {', '.join(themes)}" if themes else "it has none to choose from"
+        raise ChartError(f"the format {format_name} has no theme {str(theme)!r}: {known}")
+
+
+def format_named(name: str) -> Format:
+    """The format of this name; raises ChartError, naming those that exist, for any other."""
+    try:
+        return FORMATS[name]
+    except KeyError:
+        raise ChartError(f"there is no format {name!r}: choose one of {', '.join(FORMATS)}") from None

@@ -1,0 +1,192 @@
+"""The chart as a reviewer reads it, in Markdown as GitHub shows it: who leads to whom, when, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from agentcp_fsm.fsm.diagram.table import TableRow, table
+from agentcp_fsm.fsm.diagram.views import check_states
+from agentcp_fsm.fsm.engine import Chart, ChartState
+
+_PLAIN_WORDS = re.compile(r"[A-Za-z0-9_.]+( [A-Za-z0-9_.]+)*", re.ASCII)
+_SPECIAL = re.compile(
+    r"[\\`*\[\]|~$]"
+    r"|(?<![^\W_])_|_(?![^\W_])"  # between letters it is none
+    r"|^[-+=#]|(?<=^\d)[.)]|(?<=^\d\d)[.)]"  # where a list or a heading could begin
+    r"|:(?=[\w+-]+:)"  # where GitHub would see the name of a little picture
+)
+
+
+def markdown(chart: Chart) -> str:
+    """The chart as tables: its states, from which to which it leads, each state's rows in order, and the glossaries.
+
+    Every change of state is told with its trigger, its guards and its reason.  Rows that stay in their state,
+    and events that are ignored, stand with the state.
+
+    Raises ChartError if a row names a state that the chart does not have.
+    """
+    check_states(chart)
+    return "\n".join(_lines(chart))
+
+
+def text(content: str) -> str:
+    """Any text as Markdown that shows it as it is, in a table too."""
+    lines = [_SPECIAL.sub(r"\\\g<0>", _entities(line)) for line in content.splitlines()]
+    return "<br>".join(lines).strip()
+
+
+def code(name: str) -> str:
+    """A name as it stands in the code."""
+    return f"`{name}`" if _PLAIN_WORDS.fullmatch(name) else f"<code>{text(name)}</code>"
+
+
+def guards(names: Iterable[str]) -> str:
+    """Guards in brackets; nothing if there are none."""
+    listed = ", ".join(code(name) for name in names)
+    return f"\\[{listed}\\]" if listed else ""
+
+
+def rows_of(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table."""
+    yield f"| {' | '.join(heading)} |"
+    yield f"|{' --- |' * len(heading)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _entities(line: str) -> str:
+    """What HTML or GitHub would take for its own, and what no page can show, as entities."""
+    return "".join(
+        f"&#{ord(character)};" if character in "&<>@\"'" else character if character.isprintable() else "\ufffd"
+        for character in line
+    )
+
+
+def _lines(chart: Chart) -> Iterator[str]:
+    rows = table(chart)
+    yield f"# {text(chart.name)}"
+    yield ""
+    yield f"It begins in {_state(str(chart.initial))}. Guards stand in brackets: all of them must hold."
+    yield ""
+    yield "## States"
+    yield ""
+    yield from rows_of(
+        ("state", "role", "meaning", "owns"),
+        ([_state(state.name), state.role or "", _meaning(state), text(state.owns)] for state in chart.states),
+    )
+    yield ""
+    yield "## From state to state"
+    yield ""
+    if any(row.dest is not None for row in rows):
+        yield from _matrix(chart, rows)
+        yield ""
+        yield "The same, with the guards and the reasons:"
+        yield ""
+        yield from rows_of(("from", "to", "on, if, because"), _steps(chart, rows))
+    else:
+        yield "No row leads from one state to another."
+    yield ""
+    yield "## State by state"
+    yield ""
+    yield "The rows of an event are tried from top to bottom; one without guards is taken if none before it was."
+    for state in chart.states:
+        yield from _section(chart, state, [row for row in rows if row.state == state.name])
+    yield from _glossary("Guards", chart.guards, [name for row in chart.rows for name in row.conditions + row.unless])
+    actions = [name for row in chart.rows for name in row.prepare + row.before + row.after]
+    of_states = [name for state in chart.states for name in state.on_enter + state.on_exit]
+    yield from _glossary("Actions", chart.actions, actions + of_states)
+    yield ""
+
+
+def _matrix(chart: Chart, rows: Sequence[TableRow]) -> Iterator[str]:
+    """At a glance, from side to top: the triggers that lead there."""
+    dests = [name for name in map(str, chart.state_names) if any(row.dest == name for row in rows)]
+    body = []
+    for source in map(str, chart.state_names):
+        cells = [
+            dict.fromkeys(row.trigger for row in rows if (row.state, row.dest) == (source, dest)) for dest in dests
+        ]
+        if any(cells):
+            body.append([_state(source), *("<br>".join(map(code, cell)) for cell in cells)])
+    yield from rows_of(["from, to", *map(_state, dests)], body)
+
+
+def _steps(chart: Chart, rows: Sequence[TableRow]) -> Iterator[list[str]]:
+    """From, to, and what leads there: trigger, guards and reason of every row."""
+    for source in map(str, chart.state_names):
+        shown = _state(source)
+        for dest in map(str, chart.state_names):
+            leading = [row for row in rows if (row.state, row.dest) == (source, dest)]
+            if leading:
+                yield [shown, _state(dest), "<br>".join(map(_step, leading))]
+                shown = ""
+
+
+def _step(row: TableRow) -> str:
+    parts = [code(row.trigger), guards(row.guards), text(row.reason)]
+    return " ".join(part for part in parts if part)
+
+
+def _section(chart: Chart, state: ChartState, rows: Sequence[TableRow]) -> Iterator[str]:
+    yield ""
+    yield f"### {text(state.name)}"
+    yield ""
+    facts = [_meaning(state), f"Owns {text(state.owns)}." if state.owns else ""]
+    for kind, names in (("On entry", state.on_enter), ("On exit", state.on_exit)):
+        if names:
+            facts.append(f"{kind}: {', '.join(map(code, names))}.")
+    yield " ".join(fact for fact in facts if fact)
+    ignored = {
+        trigger
+        for trigger in chart.triggers
+        if all(row.ignored and not row.guards for row in rows if row.trigger == trigger)
+    }
+    shown = [row for row in rows if row.trigger not in ignored]
+    if shown:
+        yield ""
+        yield from rows_of(("on", "if", "to", "because", "does"), _told(chart, shown))
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if row.trigger in ignored:
+            reasons.setdefault(row.reason, []).append(row.trigger)
+    if reasons:
+        yield ""
+        yield "Ignored:"
+        yield ""
+        for reason, triggers in reasons.items():
+            because = f": {text(reason)}" if reason else ""
+            yield f"- {', '.join(map(code, triggers))}{because}"
+
+
+def _told(chart: Chart, rows: Sequence[TableRow]) -> Iterator[list[str]]:
+    last = None
+    for row in rows:
+        dest = "*ignored*" if row.ignored else "*stays*" if row.dest is None else _state(row.dest)
+        doing = (*row.before, *row.after)
+        yield [
+            code(row.trigger) if row.trigger != last else "",
+            guards(row.guards),
+            dest,
+            text(row.reason),
+            ", ".join(map(code, doing)),
+        ]
+        last = row.trigger
+
+
+def _glossary(title: str, meanings: Mapping[str, str] | None, used: Iterable[str]) -> Iterator[str]:
+    names = dict.fromkeys([*(meanings or {}), *used])
+    if names:
+        yield ""
+        yield f"## {title}"
+        yield ""
+        yield from rows_of(("name", "meaning"), ([code(name), text((meanings or {}).get(name, ""))] for name in names))
+
+
+def _state(name: str) -> str:
+    shown = text(name)
+    return f"**{shown}**" if shown else ""
+
+
+def _meaning(state: ChartState) -> str:
+    return f"{text(state.meaning)}{' It is final.' if state.final else ''}".strip()

@@ -1,0 +1,126 @@
+"""A chart as a Mermaid flowchart, which Markdown pages show as a picture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from agentcp_fsm.fsm.diagram.colours import COLOURS
+from agentcp_fsm.fsm.diagram.formats import OVERVIEW
+from agentcp_fsm.fsm.diagram.picture import MOST_LINES, Box, Fork, Picture, picture
+from agentcp_fsm.fsm.diagram.views import Scope
+from agentcp_fsm.fsm.engine import Chart, Role
+
+
+def mermaid(chart: Chart, view: str = OVERVIEW) -> str:
+    """A view of a chart as a Mermaid flowchart; its colours are right on light and dark pages.
+
+    It reads from left to right, the full view from top to bottom.  In the overview the arrows from one state to another
+    are one, labelled with the triggers and, where that stays readable, the guards in brackets; many triggers stand in a
+    box of their own.  States that are all left in the same ways, and entered from elsewhere at one of them only, share
+    a frame.  What leads out of most states is drawn once.  What leads back to the state it left is not drawn.
+
+    Raises ChartError for a view that the chart does not have.
+    """
+    return "".join(f"{line}\n" for line in _Flowchart(picture(chart, view)).lines())
+
+
+class _Flowchart:
+    def __init__(self, shown: Picture) -> None:
+        self.picture = shown
+        self.nodes = {name: _identifier(name, index) for index, name in enumerate(shown.chart.state_names)}
+        """The name of each state's node."""
+        self.ends = self.nodes | {frame.name: f"frame{index}" for index, frame in enumerate(shown.frames)}
+        self.markers: list[str] = []
+        self.labels: list[str] = []
+
+    def lines(self) -> Iterator[str]:
+        initial = self.picture.initial
+        # One layout, whatever Mermaid's version has for its own; no breaking of lines that are short already.
+        spacing = "'rankSpacing': 30, 'nodeSpacing': 30, 'wrappingWidth': 400"
+        yield f"%%{{init: {{'layout': 'dagre', 'flowchart': {{{spacing}}}}}}}%%"
+        yield f"flowchart {'TB' if self.picture.view.scope == Scope.FULL else 'LR'}"
+        outer = self.picture.outer
+        if initial is not None:
+            yield self._marker(self.ends[outer[initial]])
+        for box in self.picture.boxes:
+            if outer[box.state.name] == box.state.name:
+                yield self._state(box)
+        for frame in self.picture.frames:
+            yield f'  subgraph {self.ends[frame.name]}[" "]'
+            yield "  direction TB"
+            yield self._marker(self.nodes[frame.entrance])
+            yield from (self._state(box) for box in self.picture.boxes if box.state.name in frame.states)
+            yield from self._forks(frame.name)
+            yield "  end"
+        yield from self._forks(None)
+        yield from self._styles()
+
+    def _styles(self) -> Iterator[str]:
+        if self.markers:
+            yield "  classDef marker fill:#8b949e,stroke:#8b949e"
+            yield f"  class {','.join(self.markers)} marker"
+        if self.labels:
+            yield "  classDef events fill:none,stroke:#8b949e,stroke-dasharray:2"
+            yield f"  class {','.join(self.labels)} events"
+        for frame in self.picture.frames:
+            yield f"  style {self.ends[frame.name]} fill:none,stroke:#8b949e"
+        roles: dict[Role, list[str]] = {}
+        for box in self.picture.boxes:
+            if box.state.role is not None:
+                roles.setdefault(box.state.role, []).append(self.nodes[box.state.name])
+        for role, nodes in roles.items():
+            yield f"  classDef {role} {COLOURS[role].mermaid}"
+            yield f"  class {','.join(nodes)} {role}"
+
+    def _marker(self, node: str) -> str:
+        self.markers.append(f"initial{len(self.markers)}")
+        return f"  {self.markers[-1]}(( )) --> {node}"
+
+    def _state(self, box: Box) -> str:
+        small = [*([] if box.state.role is None else [box.state.role]), *box.notes]
+        lines = [f"<b>{label_text(box.state.name)}</b>", *(f"<small>{label_text(line)}</small>" for line in small)]
+        return f'  {self.nodes[box.state.name]}("{"<br>".join(lines)}")'
+
+    def _forks(self, frame: str | None) -> Iterator[str]:
+        for fork in self.picture.forks:
+            if fork.inside == frame:
+                yield from self._fork(fork)
+
+    def _fork(self, fork: Fork) -> Iterator[str]:
+        sources = [self.ends[source] for source in fork.sources]
+        arrows = [(self.ends[dest], lines) for dest, lines in fork.ways.items()]
+        compact = self.picture.view.scope == Scope.OVERVIEW
+        if fork.everywhere or len(fork.ways) > 1 or len(fork.triggers) > (MOST_LINES if compact else 1):
+            label = f"events{len(self.labels)}"
+            self.labels.append(label)
+            yield f'  {label}["{_lines(fork.triggers)}"]'
+            if compact and not fork.everywhere and len(fork.triggers) > MOST_LINES:
+                # From label to source, which looks the same: the layout shall take it for a way back, not forward.
+                yield from (f"  {label} --- {source}" for source in sources)
+            elif not fork.everywhere:
+                yield from (f"  {source} --- {label}" for source in sources)
+            yield from (f"  {label} {_arrow(lines)} {dest}" for dest, lines in arrows)
+        else:
+            for source in sources:
+                yield from (f"  {source} {_arrow([*fork.triggers, *lines])} {dest}" for dest, lines in arrows)
+
+
+def _arrow(lines: Sequence[str]) -> str:
+    return f'-->|"{_lines(lines)}"|' if lines else "-->"
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "<br>".join(map(label_text, lines))
+
+
+def _identifier(state: str, index: int) -> str:
+    """A name that Mermaid takes for nothing else."""
+    return str(state) if re.fullmatch(r"[A-Z][A-Z0-9_]*", state) else f"state{index}"
+
+
+def label_text(text: str) -> str:
+    """Any text as it stands in a label."""
+    return "".join(
+        character if character.isalnum() or character in "_ ,.[]()-" else f"#{ord(character)};" for character in text
+    )

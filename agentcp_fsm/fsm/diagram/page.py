@@ -1,0 +1,129 @@
+"""The interactive page: the picture, what each state, event and row means, and a walk through the machine.
+
+One file that needs no network and asks for nothing: the browser is told so (``Content-Security-Policy``).  The page
+holds the chart as `agentcp_fsm.fsm.diagram.document` exports it and interprets its rows; it knows no rule of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from html import escape, unescape
+from importlib.resources import files
+from string import Template
+
+from agentcp_fsm.fsm.diagram.colours import COLOURS, Colours
+from agentcp_fsm.fsm.diagram.document import document
+from agentcp_fsm.fsm.diagram.dot import edge_id
+from agentcp_fsm.fsm.diagram.views import steps
+from agentcp_fsm.fsm.engine import Chart
+from agentcp_fsm.lifecycle.chart import CHART
+
+ASSETS = files("agentcp_fsm.fsm.diagram") / "assets"
+VIEWS = ("overview", "full")
+"""Of the picture, the first to be shown first."""
+OURS = "agentcp_fsm.lifecycle.chart:CHART"
+UNKNOWN = "the_module_of:CHART"
+SCRIPTS = (
+    "interpreter.js",
+    "snippet.js",
+    "elements.js",
+    "reading.js",
+    "walking.js",
+    "picture.js",
+    "searching.js",
+    "page.js",
+)
+"""Each uses what those before it define."""
+
+
+def page(chart: Chart, imported_from: str | None = None) -> str:
+    """The page of a chart, as HTML.
+
+    `imported_from` is where the tests that the page writes find the chart, ``module:name``; by default any module that
+    is loaded and has it.  Raises RendererError without the extra ``diagram``.
+    """
+    from agentcp_fsm.fsm.diagram.svg import svg
+
+    return page_with(chart, {view: svg(chart, view) for view in VIEWS}, imported_from)
+
+
+def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str | None = None) -> str:
+    """The page of a chart with these pictures, SVG by the name of the view; `page` makes them itself.
+
+    They tell what is a state and what an arrow as `agentcp_fsm.fsm.diagram.svg` does.
+    """
+    drawings = {view: _inline(picture) for view, picture in pictures.items()}
+    content = document(chart) | {
+        "imported_from": imported_from or _place(chart),
+        "views": list(drawings),
+        "arrows": {edge_id(*step): step for step in steps(chart)},
+    }
+    style = _asset("page.css") + _role_styles()
+    scripts = [_asset(name) for name in SCRIPTS]
+    styles = re.findall(r"<style>(.*?)</style>", "".join(drawings.values()), re.DOTALL)
+    first, *others = drawings.values()
+    return Template(_asset("page.html")).substitute(
+        name=escape(chart.name),
+        policy=_policy(scripts, [style, *map(unescape, styles)]),
+        style=style,
+        picture=first,
+        pictures="".join(others),
+        chart=_json(content),
+        scripts="\n".join(f"<script>{script}</script>" for script in scripts),
+    )
+
+
+def _place(chart: Chart) -> str:
+    """A module and the name that it has for the chart; something for the reader to fill in if none has."""
+    if chart is CHART:
+        return OURS
+    places = [
+        f"{module_name}:{name}"
+        for module_name, module in list(sys.modules.items())
+        for name, value in list(getattr(module, "__dict__", {}).items())
+        if value is chart and module_name != "__main__"
+    ]
+    return min(places, key=lambda place: (len(place), place), default=UNKNOWN)
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def _inline(picture: str) -> str:
+    """An SVG file as a part of a page, whose own choice of light or dark it follows."""
+    picture = picture[picture.index("<svg") :]
+    return picture.replace("@media (prefers-color-scheme: dark)", ":root[data-theme=dark]")
+
+
+def _role_styles() -> str:
+    return "".join(
+        f".swatch.{role} {{ --fill: {colours.fill}; --stroke: {colours.stroke}; --border: {_border(colours)}; }}\n"
+        for role, colours in COLOURS.items()
+    )
+
+
+def _border(colours: Colours) -> str:
+    return "2px solid" if colours.border == "bold" else f"1px {colours.border}"
+
+
+def _json(content: object) -> str:
+    """JSON without any character that could end the element it stands in."""
+    text = json.dumps(content, separators=(",", ":"))  # in ASCII
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _policy(scripts: Iterable[str], styles: Iterable[str]) -> str:
+    """Nothing but these very scripts and styles."""
+
+    def hashes(texts: Iterable[str]) -> str:
+        digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
+        return " ".join(dict.fromkeys(f"'sha256-{digest}'" for digest in digests))
+
+    allowed = f"script-src {hashes(scripts)}; style-src {hashes(styles)}"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"

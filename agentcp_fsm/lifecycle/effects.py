@@ -1,0 +1,116 @@
+"""What the machine asks of the world: its whole output.  Whoever feeds it events carries these out, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentcp_fsm.lifecycle.session import Invitation, Session
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Begin a sign-in; report `SignedIn` or `SignInFailed` with the same attempt."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonSignIn:
+    """Nobody waits for this sign-in any longer.  Should it still succeed, report `SignedIn` all the same."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignOut:
+    """Begin a sign-out of the session; report `SignedOut` with the same attempt, however it ends."""
+
+    attempt: int
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSocket:
+    """Open a UDP socket to the session's server; report `SocketOpened` or `SocketFailed`."""
+
+    attempt: int
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSocket:
+    """Close the attempt's socket, or give up opening it.  Every `OpenSocket` is followed by one, whatever happened."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmSession:
+    """Tell whoever signed in that the session is good: the server has answered the first of its heartbeats."""
+
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class SendHeartbeat:
+    """Send a heartbeat request; report `BeatSent` or `SendFailed`."""
+
+    attempt: int
+    sequence: int
+    """MessageSeq: 1 for the connection's first datagram, one more with each (protocol, Datagrams)."""
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerInvitation:
+    """Send an invite response; report `SendFailed` if that fails."""
+
+    attempt: int
+    sequence: int
+    """MessageSeq, as in `SendHeartbeat`."""
+    session: Session
+    invitation: Invitation
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverInvitation:
+    """Hand the invitation to the application, outside the machine's path."""
+
+    invitation: Invitation
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTransition:
+    """The state changed."""
+
+    source: str
+    dest: str
+    trigger: str
+    reason: str
+    """The reason of the chart's row."""
+    detail: str
+    """What the event said went wrong; empty if nothing."""
+    at: float
+    """When, on the clock of the caller, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportError:
+    """Something that needs a person: retrying will not mend it."""
+
+    reason: str
+
+
+Effect = (
+    SignIn
+    | AbandonSignIn
+    | SignOut
+    | OpenSocket
+    | CloseSocket
+    | ConfirmSession
+    | SendHeartbeat
+    | AnswerInvitation
+    | DeliverInvitation
+    | ReportTransition
+    | ReportError
+)

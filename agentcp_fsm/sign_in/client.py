@@ -1,0 +1,286 @@
+"""The calls of the sign-in service (protocol, "Sign-in")."""
+
+import os
+import ssl
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypedDict
+from urllib.parse import quote, urlsplit
+
+import requests
+from cryptography import x509
+
+from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.lifecycle.session import Session
+from agentcp_fsm.sign_in.answers import Fields, check_status
+from agentcp_fsm.sign_in.credentials import Credentials
+from agentcp_fsm.sign_in.failures import FailureKind, SignInError
+from agentcp_fsm.sign_in.http import Answer, Call, Timeouts, Transport, abandoned, is_loopback
+from agentcp_fsm.sign_in.trust.chain import ChainVerifier
+from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
+from agentcp_fsm.sign_in.trust.proof import ServerProof, ServerProofPolicy, verify_server_proof
+from agentcp_fsm.support.abandonment import Abandonment
+from agentcp_fsm.support.log import logger_of
+
+logger = logger_of(__name__)
+
+try:
+    _VERSION = version("agentcp-fsm")
+except PackageNotFoundError:  # run from its sources
+    _VERSION = "0"
+
+
+class ClientOptions(TypedDict, total=False):
+    """The options of `AuthClient` that say whom to trust, for whoever passes them on to one."""
+
+    verify: bool | str | os.PathLike[str]
+    allow_insecure_http: bool
+    server_proof: ServerProofPolicy | None
+    trust_roots: Sequence[x509.Certificate] | None
+    server_name: str | None
+    allow_insecure_any_server_name: bool
+    allow_insecure_private_issuers: bool
+
+
+class AuthClient:
+    """Signs agents in to one server, and out again.  It keeps no session, so threads and agents may share it.
+
+    The options:
+
+    - ``timeouts``: the bounds of each call.
+    - ``verify``: how the server's TLS certificate is checked: True, against the usual certificate authorities, or the
+      path of a file (PEM) or folder of others.  It cannot be turned off.
+    - ``allow_insecure_http``: let everybody on the way read the session's token; without it plain http goes to
+      loopback only.
+    - ``trust_roots``: certificates that must vouch for a server's proof of itself; None asks for no root.
+    - ``server_proof``: whether a server must offer a proof; None: it must if there are trust roots.
+    - ``server_name``: the host name or IP address that a root must vouch for; None: that of the server's URL.
+    - ``allow_insecure_any_server_name``: let whoever has any certificate of a trusted root, be it an agent, pose as the
+      server.
+    - ``allow_insecure_private_issuers``: let a proof's certificates have this machine ask addresses inside its own
+      network for their issuers.
+    - ``transport``: the connections to use, which stay the caller's to close.
+
+    Raises `ConfigError` for a URL or option that cannot work.
+    """
+
+    def __init__(
+        self,
+        server_url: str,
+        *,
+        timeouts: Timeouts | None = None,
+        verify: bool | str | os.PathLike[str] = True,
+        allow_insecure_http: bool = False,
+        server_proof: ServerProofPolicy | None = None,
+        trust_roots: Sequence[x509.Certificate] | None = None,
+        server_name: str | None = None,
+        allow_insecure_any_server_name: bool = False,
+        allow_insecure_private_issuers: bool = False,
+        transport: Transport | None = None,
+    ) -> None:
+        self._server_url = checked_url(server_url, allow_insecure_http)
+        self._timeouts = timeouts or Timeouts()
+        self._verify = _checked_verify(verify)
+        if server_proof is None:
+            server_proof = ServerProofPolicy.VERIFY_IF_OFFERED if trust_roots is None else ServerProofPolicy.REQUIRE
+        try:
+            self._server_proof = ServerProofPolicy(server_proof)
+        except ValueError as error:
+            choices = " or ".join(repr(policy.value) for policy in ServerProofPolicy)
+            raise ConfigError(f"server_proof is {server_proof!r}: give {choices}, or None") from error
+        fetcher = IssuerFetcher(self._verify, allow_insecure_private_issuers)
+        self._chain = _chain_verifier(
+            trust_roots, server_name, allow_insecure_any_server_name, urlsplit(self._server_url).hostname, fetcher
+        )
+        self._transport = transport or Transport()
+        self._owns_transport = transport is None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exception_type: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connections, unless they came with ``transport``."""
+        if self._owns_transport:
+            self._transport.close()
+
+    def sign_in(self, credentials: Credentials, abandonment: Abandonment | None = None) -> Session:
+        """Sign in, in two steps; blocks for at most the total timeout.
+
+        Abandoned before step 2 is sent, it raises kind ABANDONED.  After that the server may have made a session, so
+        the call sees its answer through and returns it, for the caller to sign out.
+
+        Raises `SignInError`.
+        """
+        session = self._sign_in(credentials, Call.begin(self._timeouts, abandonment)).session()
+        logger.debug(
+            "%s signed in at %s: heartbeats go to %s port %d",
+            credentials.agent_id,
+            self._server_url,
+            session.host,
+            session.port,
+        )
+        return session
+
+    def _sign_in(self, credentials: Credentials, call: Call) -> Fields:
+        """Take both steps and return the second one's answer, unchecked."""
+        agent_id, request_id = credentials.agent_id, uuid.uuid4().hex
+        request = {"agent_id": agent_id, "request_id": request_id}
+        challenge = Fields.of(self._post("sign_in", request, call))
+        nonce = challenge.text("nonce")
+        self._check_server(challenge, agent_id, request_id, call)
+        if call.abandoned:
+            raise abandoned(challenge.url)
+        response = {
+            **request,
+            "nonce": nonce,
+            "public_key": credentials.public_key_pem,
+            "cert": credentials.certificate_pem,
+            "signature": credentials.sign(nonce.encode()).hex(),
+        }
+        return Fields.of(self._post("sign_in", response, replace(call, abandonment=None)))
+
+    def sign_out(
+        self,
+        agent_id: str,
+        session: Session,
+        abandonment: Abandonment | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """End the session, in at most `timeout` seconds if that is less than the total timeout.
+
+        Raises `SignInError` if the server did not confirm it.
+        """
+        timeouts = self._timeouts
+        if timeout is not None and timeout < timeouts.total:
+            timeouts = replace(timeouts, total=timeout)
+        self._post("sign_out", {"agent_id": agent_id, "signature": session.token}, Call.begin(timeouts, abandonment))
+        logger.debug("%s signed out at %s", agent_id, self._server_url)
+
+    def query_online_state(
+        self, agent_id: str, session: Session, agents: Sequence[str], abandonment: Abandonment | None = None
+    ) -> list[Any]:
+        """Ask which of ``agents`` are online; returns the server's list as it came.
+
+        Raises `SignInError`.
+        """
+        request = {"agent_id": agent_id, "signature": session.token, "agents": list(agents)}
+        call = Call.begin(self._timeouts, abandonment)
+        return Fields.of(self._post("query_online_state", request, call)).items("data")
+
+    def _post(self, path: str, content: Mapping[str, Any], call: Call) -> Answer:
+        """Return an answer of status 200; raises `SignInError` for any other."""
+        headers = {
+            # Agent ids may be in any script, headers not.
+            "User-Agent": f"AgentCP/{_VERSION} (AuthClient; {quote(content['agent_id'], errors='replace')})",
+            "Accept": "application/json",
+        }
+        answer = self._transport.post(f"{self._server_url}/{path}", content, headers, call, self._verify)
+        check_status(answer)
+        return answer
+
+    def _check_server(self, challenge: Fields, agent_id: str, request_id: str, call: Call) -> None:
+        proof = ServerProof.offered(challenge.content)
+        if proof is not None:
+            verify_server_proof(proof, agent_id, request_id, self._chain, call)
+        elif self._server_proof is ServerProofPolicy.REQUIRE:
+            raise SignInError(
+                FailureKind.UNPROVEN_SERVER,
+                f"{challenge.url}: the server offers no proof of itself, which server_proof (--require-server-proof)"
+                " asks for: check its URL",
+            )
+
+
+class URLError(ConfigError):
+    """No URL of a server."""
+
+    def __init__(self, fault: str, remedy: str) -> None:
+        super().__init__(f"{fault}: {remedy}")
+        self.fault = fault
+
+
+def checked_url(url: str, allow_insecure_http: bool) -> str:
+    """Return the server's URL as requests writes it, without its last slash; raises `URLError`."""
+    example = "give one such as https://heartbeat.example"
+    try:
+        # What is judged must be what is called, so requests' own reading of the URL is.
+        prepared = requests.Request("POST", url).prepare().url or ""
+        parts = urlsplit(prepared)
+    except (requests.RequestException, ValueError) as error:
+        raise URLError(f"the server's URL cannot work ({error})", example) from error
+    if "@" in parts.netloc or "?" in prepared or "#" in prepared:
+        raise URLError(f"the server's URL, for {parts.hostname}, has a user, a query or a fragment", example)
+    if "%" in (parts.hostname or "") and ":" not in (parts.hostname or ""):  # only an IPv6 address may have a zone
+        raise URLError(f"the server's URL {url!r} names a host that cannot be", example)
+    if parts.scheme not in ("http", "https"):
+        raise URLError(f"the server's URL {url!r} is not https", example)
+    if parts.scheme == "http" and not allow_insecure_http and not is_loopback(parts.hostname):
+        raise URLError(
+            f"the server's URL {url!r} is plain http, by which anyone on the way can take the agent's session",
+            "use https, or set allow_insecure_http (--insecure-allow-http) on a network that you trust",
+        )
+    return prepared.rstrip("/")
+
+
+def _checked_verify(verify: bool | str | os.PathLike[str]) -> bool | str:
+    """Return True or a path that TLS can use; raises `ConfigError`."""
+    if verify is True:
+        return True
+    if not verify:
+        raise ConfigError(
+            "verify cannot be turned off, for anyone could pose as the server: for a private certificate authority"
+            " give the path of its certificate"
+        )
+    try:
+        path = os.fspath(verify)
+    except TypeError as error:
+        raise ConfigError(f"verify is {verify!r}: give True, or the path of a file or folder") from error
+    try:
+        if not Path(path).is_dir():
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:
+        raise ConfigError(
+            f"verify (--ca-file) names {path}, from which no certificate can be read ({error.strerror}): give a file"
+            " in PEM"
+        ) from error
+    return path
+
+
+def _chain_verifier(
+    roots: Sequence[x509.Certificate] | None,
+    server_name: str | None,
+    any_server_name: bool,
+    host: str | None,
+    fetcher: IssuerFetcher,
+) -> ChainVerifier | None:
+    """Return what the options ask for; raises `ConfigError` if they contradict each other."""
+    if roots is None:
+        if server_name is not None or any_server_name or fetcher.allow_insecure_private:
+            raise ConfigError(
+                "server_name (--server-name), allow_insecure_any_server_name (--insecure-allow-any-server-name) and"
+                " allow_insecure_private_issuers (--insecure-allow-private-issuers) are about what a root vouches for:"
+                " give trust_roots (--trust-roots), or none of them"
+            )
+        return None
+    if isinstance(roots, str | os.PathLike) or not all(isinstance(root, x509.Certificate) for root in roots):
+        raise ConfigError(
+            f"trust_roots is {roots!r}, which are no certificates: give agentcp_fsm.load_trust_roots(file)"
+        )
+    if not roots:
+        raise ConfigError("trust_roots is empty: give at least one certificate, or None to ask for no root")
+    if server_name is not None and any_server_name:
+        raise ConfigError(
+            f"server_name (--server-name) is {server_name!r} and allow_insecure_any_server_name"
+            " (--insecure-allow-any-server-name) is set: give one of them"
+        )
+    if server_name is None and not any_server_name:
+        server_name = (host or "").removesuffix(".")
+    return ChainVerifier(roots, server_name, fetcher)

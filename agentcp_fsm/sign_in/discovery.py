@@ -1,0 +1,199 @@
+"""Asking an agent's access point for its heartbeat server (protocol, "Finding the heartbeat server")."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
+
+from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.sign_in.answers import Fields, is_host
+from agentcp_fsm.sign_in.client import AuthClient, URLError, checked_url
+from agentcp_fsm.sign_in.credentials import Credentials
+from agentcp_fsm.sign_in.failures import FailureKind, SignInError, quoted
+from agentcp_fsm.sign_in.http import Call, Timeouts, Transport, causes, is_loopback
+from agentcp_fsm.support.abandonment import Abandonment
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from agentcp_fsm.sign_in.client import ClientOptions
+
+API = "/api/accesspoint"
+"""The path of an access point's calls."""
+
+
+class DiscoveryStep(StrEnum):
+    """The step at which the heartbeat server was not found, in the order in which they are taken."""
+
+    NAME_RESOLUTION = "name resolution"
+    CONNECTION = "connection"
+    TLS = "TLS handshake"
+    SIGN_IN = "sign-in at the access point"
+    CONFIG_CALL = "call of get_accesspoint_config"
+    CONFIG_CONTENT = "content of the access point's config"
+
+
+_REMEDIES = {
+    DiscoveryStep.NAME_RESOLUTION: "check the agent id's last two labels, which name the access point, and the"
+    " name servers of this machine",
+    DiscoveryStep.CONNECTION: "check the network, its firewalls and its proxy",
+}
+"""What is better advice than that of any call that fails so."""
+
+
+class DiscoveryError(SignInError):
+    """The heartbeat server was not found; the text names the step that failed, and what to try."""
+
+    def __init__(self, step: DiscoveryStep, agent_id: str, failure: SignInError) -> None:
+        why = f"{failure.fault}: {_REMEDIES[step]}" if step in _REMEDIES else str(failure)
+        super().__init__(
+            failure.kind,
+            f"the heartbeat server of {agent_id} was not found; what failed is the {step}: {why}; or give the access"
+            " point (--access-point), or the server's URL (--server), yourself",
+            status=failure.status,
+            retry_after=failure.retry_after,
+            field=failure.field,
+        )
+        self.step = step
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPointConfig:
+    """What an access point tells an agent."""
+
+    heartbeat_server: str
+    """A checked URL, fit for `AuthClient`."""
+    message_server: str | None
+    """As it came, if it is text: nothing here uses it."""
+
+
+def access_point_url(agent_id: str, access_point: str | None = None) -> str:
+    """Return the URL of an access point's calls.
+
+    ``access_point`` is a name such as agentid.pub, or a URL, to which the usual path is added if it lacks it; without
+    it, the agent id's last two labels are the name.  Raises `ConfigError` for an agent id or a name that cannot be.
+    """
+    if access_point is None:
+        labels = agent_id.split(".")
+        if len(labels) < 3:
+            raise ConfigError(
+                f"the agent id {agent_id!r} names no access point: give a whole one, such as alice.agentid.pub, or the"
+                " access point (--access-point), or the server's URL (--server)"
+            )
+        access_point = ".".join(labels[-2:])
+    if "://" in access_point:
+        url = access_point.rstrip("/")
+        return url if url.endswith(API) else url + API
+    if not all(label.replace("-", "").isalnum() for label in access_point.split(".")) or _is_address(access_point):
+        raise ConfigError(
+            f"{access_point!r} is no access point: give a name such as agentid.pub, or a URL such as"
+            " https://acp3.agentid.pub"
+        )
+    return f"https://acp3.{access_point}{API}"
+
+
+class AccessPointClient(AuthClient):
+    """Asks one access point, on behalf of whatever agent; the options are those of `AuthClient`.
+
+    ``url`` is one that `access_point_url` returned.  ``server_name`` is the heartbeat server's, and of no use here.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeouts: Timeouts | None = None,
+        transport: Transport | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> None:
+        options.pop("server_name", None)
+        super().__init__(url, timeouts=timeouts, transport=transport, **options)
+        self._allow_insecure_http = options.get("allow_insecure_http", False)
+
+    def config(self, credentials: Credentials, abandonment: Abandonment | None = None) -> AccessPointConfig:
+        """Sign in, ask, and sign out again; blocks for at most the total timeout.
+
+        Raises `DiscoveryError`, or, abandoned, `SignInError` of kind ABANDONED.
+        """
+        agent_id = credentials.agent_id
+        call = Call.begin(self._timeouts, abandonment)
+        step = DiscoveryStep.SIGN_IN
+        try:
+            token = self._sign_in(credentials, call).text("signature")
+            try:
+                step = DiscoveryStep.CONFIG_CALL
+                answer = Fields.of(self._post("get_accesspoint_config", _signed(agent_id, token), call))
+                step = DiscoveryStep.CONFIG_CONTENT
+                return self._checked(answer.mapping("config"))
+            finally:
+                # For the sake of good order only: the token ends some day by itself.
+                with suppress(SignInError):
+                    self._post("sign_out", _signed(agent_id, token), call)
+        except SignInError as failure:
+            if failure.kind is FailureKind.ABANDONED:
+                raise
+            raise DiscoveryError(_step_of(failure, step), agent_id, failure) from failure
+
+    def _checked(self, config: Fields) -> AccessPointConfig:
+        """Return what the config says; raises `SignInError`."""
+        try:
+            heartbeat_server = checked_url(config.text("heartbeat_server"), self._allow_insecure_http)
+        except URLError as error:
+            raise config.invalid("heartbeat_server", f"of no use ({quoted(error.fault)})") from error
+        if not is_host(urlsplit(heartbeat_server).hostname or ""):
+            raise config.invalid("heartbeat_server", "no URL whose host can be")
+        # A stranger's word must not lead to what this machine serves to itself alone.
+        if _is_here(heartbeat_server) and not _is_here(self._server_url) and not self._allow_insecure_http:
+            raise config.invalid("heartbeat_server", "a URL of this machine, which no other may name")
+        message_server = config.content.get("message_server")
+        return AccessPointConfig(heartbeat_server, message_server if isinstance(message_server, str) else None)
+
+
+def _signed(agent_id: str, token: str) -> dict[str, str]:
+    return {"agent_id": agent_id, "signature": token}
+
+
+def _step_of(failure: SignInError, step: DiscoveryStep) -> DiscoveryStep:
+    """Return the step that failed: ``step``, or what comes before it on the network."""
+    behind = tuple(causes(failure))
+    for kinds, earlier in (
+        (socket.gaierror, DiscoveryStep.NAME_RESOLUTION),
+        (ssl.SSLError, DiscoveryStep.TLS),
+        ((NewConnectionError, ConnectTimeoutError, ProxyError), DiscoveryStep.CONNECTION),
+    ):
+        if any(isinstance(cause, kinds) for cause in behind):
+            return earlier
+    return step
+
+
+def _is_here(url: str) -> bool:
+    """Whether the URL's host, without asking for its address, is this machine, however it is written."""
+    host = (urlsplit(url).hostname or "").removesuffix(".")
+    if is_loopback(host) or host.endswith(".localhost"):
+        return True
+    try:
+        number = ip_address(host)
+    except ValueError:
+        try:
+            number = ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001: the resolver takes them for addresses
+        except (OSError, UnicodeError, ValueError):
+            return False
+    if isinstance(number, IPv6Address) and number.ipv4_mapped is not None:
+        number = number.ipv4_mapped
+    return number.is_loopback or number.is_unspecified  # the latter, connected to, is the former
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

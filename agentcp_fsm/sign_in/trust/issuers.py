@@ -1,0 +1,184 @@
+"""Issuer certificates, fetched from where a certificate says they are (AIA, CA Issuers: RFC 5280, 4.2.2.1).
+
+Whoever answers a sign-in chooses these URLs, so a fetch must be harmless wherever it leads: http(s) only, no redirect,
+no proxy, no cookie, no address inside the caller's own network; few bytes, little time, within the sign-in's bounds.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from cryptography import x509
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from agentcp_fsm.sign_in.failures import quoted, unproven
+from agentcp_fsm.sign_in.http import FAILURES, MAX_ANSWER, Call, abandoned, failure, patient, present, read_body
+
+FETCH_TIME = 5.0
+"""Seconds that one fetch may take, if the sign-in has that much left."""
+MAX_ADDRESSES = 3
+"""How many addresses of one host are tried."""
+MAX_CERTIFICATES = 4
+"""How many certificates of one answer are looked at: one is usual, a few let an authority change its key."""
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+_ALLOCATED = IPv6Network("2000::/3")
+"""What IPv6's unicast addresses of the internet are from; the rest is for other uses, or has been."""
+_CANNOT_CONNECT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerFetcher:
+    """Fetches issuer certificates; what it returns is unverified."""
+
+    verify: bool | str
+    """How an https host's TLS certificate is checked: True, or the path of a CA file or folder."""
+    allow_insecure_private: bool = False
+    """Whether addresses of private networks, of loopback and the like may be asked."""
+
+    def fetch(self, url: str, call: Call) -> list[x509.Certificate]:
+        """Return the certificates, PEM or one in DER, that are at `url`.
+
+        Raises `SignInError` of kind UNPROVEN_SERVER for a URL that is not to be asked or an answer without certificate,
+        and of kind NETWORK, TIMEOUT or ABANDONED.
+        """
+        limits = replace(call.timeouts, total=FETCH_TIME)
+        call = replace(call, timeouts=limits, deadline=min(call.deadline, time.monotonic() + FETCH_TIME))
+        place = quoted(url)
+        try:
+            status, body = self._get(url, call)
+        except FAILURES as error:
+            raise failure(f"the issuer of the server's certificate, {place}", call, error) from error
+        if status != 200:
+            # A redirect could lead anywhere; an authority's URL is fixed for years in what it signed.
+            raise unproven(f"its certificate's issuer is not at {place}, which answers HTTP status {status}")
+        if len(body) > MAX_ANSWER:
+            raise unproven(
+                f"what is at {place} is larger than {MAX_ANSWER} bytes, too large for an issuer's certificate"
+            )
+        try:
+            if b"-----BEGIN" in body:
+                return x509.load_pem_x509_certificates(body)[:MAX_CERTIFICATES]
+            return [x509.load_der_x509_certificate(body)]
+        except (ValueError, x509.InvalidVersion) as error:
+            raise unproven(f"what is at {place} is no issuer's certificate") from error
+
+    def _get(self, url: str, call: Call) -> tuple[int, bytes]:
+        try:
+            parts = urllib3.util.parse_url(url)
+        except urllib3.exceptions.LocationParseError as error:
+            raise unproven(f"its certificate's issuer is said to be at {quoted(url)}, which is no URL") from error
+        if parts.scheme not in ("http", "https") or not parts.host or parts.auth:
+            raise unproven(
+                f"its certificate's issuer is said to be at {quoted(url) or 'nowhere'}: only http and https are asked"
+            )
+        host = parts.host.strip("[]")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        addresses = self._allowed(host, _look_up(host, port, call), url)
+        refusal: Exception | None = None
+        for address in addresses[:MAX_ADDRESSES]:
+            if call.abandoned:
+                raise abandoned(quoted(url))
+            try:
+                # To the very address that was judged: a second look-up could find another.
+                with self._pool(parts.scheme, host, address, port) as pool, present(call):
+                    patience = urllib3.Timeout(
+                        connect=call.patience(call.timeouts.connect), read=call.patience(call.timeouts.read)
+                    )
+                    answer = pool.urlopen(
+                        "GET",
+                        parts.request_uri,
+                        headers={"Host": parts.netloc or host, "Accept-Encoding": "identity"},
+                        redirect=False,
+                        retries=False,
+                        timeout=patience,
+                        preload_content=False,
+                        decode_content=False,
+                    )
+                    with closing(answer):
+                        return answer.status, read_body(answer)
+            except _CANNOT_CONNECT as error:
+                refusal = error
+        assert refusal is not None
+        raise refusal
+
+    def _allowed(self, host: str, addresses: Sequence[str], url: str) -> list[str]:
+        allowed = [address for address in addresses if self.allow_insecure_private or is_public(address)]
+        if not allowed:
+            raise unproven(
+                f"its certificate's issuer is said to be at {quoted(url)}, which is inside a private network"
+                f" ({host} is {addresses[0]}); only allow_insecure_private_issuers (--insecure-allow-private-issuers)"
+                " lets such addresses be asked"
+            )
+        return allowed
+
+    @contextmanager
+    def _pool(self, scheme: str, host: str, address: str, port: int) -> Iterator[urllib3.HTTPConnectionPool]:
+        pool: urllib3.HTTPConnectionPool
+        if scheme == "https":
+            authorities = DEFAULT_CA_BUNDLE_PATH if self.verify is True else str(self.verify)
+            kind = "ca_cert_dir" if Path(authorities).is_dir() else "ca_certs"
+            named: dict[str, Any] = {kind: authorities, "server_hostname": host}
+            pool = urllib3.HTTPSConnectionPool(address, port, cert_reqs="CERT_REQUIRED", **named)
+        else:
+            pool = urllib3.HTTPConnectionPool(address, port)
+        pool.ConnectionCls = patient(pool.ConnectionCls)
+        with closing(pool):
+            yield pool
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the internet at large, also by way of the IPv4 address that an IPv6 one holds."""
+    number = ip_address(address)
+    if isinstance(number, IPv6Address) and not number.ipv4_mapped and number not in _ALLOCATED and number not in _NAT64:
+        return False
+    return all(each.is_global and not each.is_multicast for each in (number, *_embedded(number)))
+
+
+def _embedded(number: IPv4Address | IPv6Address) -> list[IPv4Address]:
+    if isinstance(number, IPv4Address):
+        return []
+    found = [number.ipv4_mapped, number.sixtofour, *(number.teredo or ())]
+    if number in _NAT64:
+        found.append(IPv4Address(int(number) & 0xFFFF_FFFF))
+    return [each for each in found if each is not None]
+
+
+def _look_up(host: str, port: int, call: Call) -> list[str]:
+    """Return a host's addresses; raises OSError or TimeoutError.
+
+    The system's resolver can neither be bounded nor abandoned.  It gets a thread of its own, which ends whenever the
+    resolver does, and a pipe whose end is waited for as for an answer.
+    """
+    found: list[str] = []
+    failures: list[OSError] = []
+    ours, theirs = socket.socketpair()
+
+    def look_up() -> None:
+        with closing(theirs):
+            try:
+                entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                found.extend(dict.fromkeys(str(entry[4][0]) for entry in entries))
+            except OSError as error:
+                failures.append(error)
+            except UnicodeError:
+                failures.append(OSError(f"{host} is no host's name"))
+
+    with closing(ours), present(call):
+        threading.Thread(target=look_up, name="agentcp-issuer-name", daemon=True).start()
+        if call.abandonment is not None:
+            call.abandonment._watch(ours)
+        ours.settimeout(call.patience(call.timeouts.read))
+        ours.recv(1)
+    if failures:
+        raise failures[0]
+    if call.abandoned or not found:
+        raise abandoned(host) if call.abandoned else OSError(f"{host} has no address")
+    return found

@@ -1,0 +1,18 @@
+"""A place where issuers' certificates are."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.sign_in.servers import Issuers, Server
+
+
+@pytest.fixture
+def place() -> Issuers:
+    return Issuers()
+
+
+@pytest.fixture
+def host(place: Issuers) -> Iterator[Server]:
+    with Server(place) as server:
+        yield server
