@@ -45,7 +45,8 @@ from agentcp_fsm.lifecycle.events import (
     Stop,
     Unauthorized,
 )
-from agentcp_fsm.lifecycle.machine import NEVER, Lifecycle
+from agentcp_fsm.lifecycle.machine import Lifecycle
+from agentcp_fsm.lifecycle.variables import NEVER
 from agentcp_fsm.lifecycle.session import Invitation, Session
 from agentcp_fsm.testing import Watched
 
