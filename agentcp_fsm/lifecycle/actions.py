@@ -35,6 +35,7 @@ class Actions(Guards):
         self.failures = self.refusals = self.silent_attempts = 0
         self.was_online = False
         self.restart_wanted = False
+        self.session = self.doubtful = None
         self._invitations = None
         self.next_beat = 0
         self.interval = config.interval_min
