@@ -114,6 +114,9 @@ class Actions(Guards):
         self.online_since = now
         self.statistics.times_online += 1
 
+    def note_degraded(self, event: Event, now: float) -> None:
+        self.online_until = now
+
     def confirm_session(self, event: Event, now: float) -> None:
         assert self.session is not None
         self._effects.append(ConfirmSession(self.session))

@@ -2,7 +2,7 @@
 
 GUARDS = {
     "deadline_reached": "the deadline that the machine asked for has come",
-    "timed_out": "what the state waits for is overdue: a sign-in, a socket, an answer for too long, or the end of a wait",
+    "timed_out": "what the state waits for is overdue: a sign-in, a socket, an answer, or the end of a wait",
     "beat_was_answered": "no heartbeat awaits its answer",
     "session_in_hand": "there is a session: the attempt's, or the one to be signed out",
     "proof_begun": "the attempt's socket is open, and its heartbeats leave",
@@ -56,6 +56,7 @@ ACTIONS = {
     "repeat_heartbeat": "send it again; set the time of the next repetition",
     "note_answer": "clear every failure, measure the round trip; the server's NextBeat, bounded, is the interval",
     "come_online": "note since when; an attempt's heartbeats have their usual time again",
+    "note_degraded": "note until when ONLINE lasted",
     "confirm_session": "tell whoever signed in that the session is good",
     "note_sent": "the send failures, if any, are over",
     "note_send_failure": "count it",

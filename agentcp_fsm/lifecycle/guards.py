@@ -77,7 +77,7 @@ class Guards(Variables):
         return limit is not None and self.failures + 1 >= limit
 
     def online_lasted(self, event: Event, now: float) -> bool:
-        until = now if self.state is State.ONLINE else self.answered_at
+        until = now if self.state is State.ONLINE else self.online_until
         return until - self.online_since >= self.config.stable_after
 
     def flapping(self, event: Event, now: float) -> bool:

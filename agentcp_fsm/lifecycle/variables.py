@@ -35,6 +35,7 @@ class Snapshot(NamedTuple):
     silent_attempts: int
     was_online: bool
     online_since: float
+    online_until: float
     restart_wanted: bool
     not_before: float
     session: Session | None
@@ -82,6 +83,7 @@ class Variables:
         "not_before",
         "now",
         "online_since",
+        "online_until",
         "probes",
         "random",
         "receive_failures",
@@ -127,6 +129,8 @@ class Variables:
         self.was_online = False
         self.online_since = -math.inf
         """When the session was proven."""
+        self.online_until = -math.inf
+        """When ONLINE was last left for DEGRADED."""
         self.restart_wanted = False
         self.not_before = -math.inf
         """The earliest time of the next sign-in."""
