@@ -297,7 +297,7 @@ ROWS = (
         reason="The sign-in takes too long; the attempt is over."),
     Row("deadline_passed", SERVING, None, conditions="beat_was_answered", after="send_heartbeat",
         reason="The next heartbeat is due."),
-    *lost("deadline_passed", "The server is silent", ("timed_out",)),
+    *lost("deadline_passed", "The server is silent", ("silent",)),
     Row("deadline_passed", ONLINE, DEGRADED, before="note_degraded", after="repeat_heartbeat",
         reason="A heartbeat went unanswered for the retransmission time: it is repeated."),
     Row("deadline_passed", DEGRADED, None, after="repeat_heartbeat",

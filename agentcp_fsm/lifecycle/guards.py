@@ -27,6 +27,9 @@ class Guards(Variables):
     def timed_out(self, event: Event, now: float) -> bool:
         return now >= self.timeout_at
 
+    def silent(self, event: Event, now: float) -> bool:
+        return now >= (self.timeout_at if self.unanswered > 1 else self.silent_at())
+
     def beat_was_answered(self, event: Event, now: float) -> bool:
         return self.unanswered == 0
 

@@ -46,6 +46,7 @@ class Snapshot(NamedTuple):
     sequence: int
     next_beat: int
     interval: float
+    due_at: float
     sent_at: float
     answered_at: float
     unanswered: int
@@ -75,6 +76,7 @@ class Variables:
         "beat_due",
         "config",
         "doubtful",
+        "due_at",
         "failed_at",
         "failures",
         "interval",
@@ -149,6 +151,8 @@ class Variables:
         """NextBeat of the last answer, in milliseconds, before it was bounded by the configuration."""
         self.interval = config.interval_min
         """Seconds between heartbeats."""
+        self.due_at = -math.inf
+        """When the heartbeat after the last answer was due."""
         self.sent_at = -math.inf
         """When the last heartbeat was sent."""
         self.answered_at = -math.inf
@@ -183,6 +187,16 @@ class Variables:
         """
         due = self.beat_due if self.beat_due < self.timeout_at else self.timeout_at
         return due if due > self.now else self.now
+
+    def silent_at(self) -> float:
+        """When the server will have been silent for too long (rule 4), seen after the first heartbeat since its answer.
+
+        A heartbeat always has the retransmission time to be answered: after a time in which the process was suspended,
+        the first one finds out how things are (rule 12).
+        """
+        config = self.config
+        patience = min(self.answered_at + config.silence_limit * self.interval, self.due_at + config.silence_timeout)
+        return max(patience, self.sent_at + self.retransmission)
 
     def snapshot(self) -> Snapshot:
         """The machine's whole state as a value that can be kept, compared and hashed."""

@@ -204,6 +204,8 @@ class HandWritten(Steps):
                 self.beat_due = min(self.beat_due, now + self._send_retry())
             else:
                 self.beat_due = max(min(self.sent_at + self.interval, now + self._send_retry()), now)
+                if self.unanswered == 1:
+                    self.timeout_at = self.silent_at()
         elif state is SIGNING_IN or state is RECONNECTING:
             self._attempt_fails(event, now, "Sending fails")
         else:
@@ -311,9 +313,11 @@ class HandWritten(Steps):
         elif state is ONLINE or state is DEGRADED:
             if self.unanswered == 0:
                 self._send_first(now)
-            elif timed_out:
+            elif now >= (self.timeout_at if self.unanswered > 1 else self.silent_at()):
                 self._lose(event, now, "The server is silent")
             else:
+                if self.unanswered == 1:
+                    self.timeout_at = self.silent_at()
                 self.beat_due = now + self.retransmission
                 self._send_heartbeat(self.session, now)
                 if state is ONLINE:

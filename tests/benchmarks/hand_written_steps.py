@@ -290,13 +290,8 @@ class Steps(Variables):
 
     def _send_first(self, now: float) -> None:
         assert self.session is not None
-        config = self.config
-        silent_at = self.answered_at + config.silence_limit * self.interval
-        overdue_at = self.beat_due + config.silence_timeout
-        if overdue_at < silent_at:
-            silent_at = overdue_at
-        repeat_at = self.beat_due = now + self.retransmission
-        self.timeout_at = silent_at if silent_at > repeat_at else repeat_at
+        self.due_at = self.beat_due
+        self.beat_due = now + self.retransmission
         self.unanswered = 1
         self.sent_at = now
         self.sequence += 1
