@@ -10,7 +10,7 @@ from rich.table import Table
 
 from agentcp_fsm.cli.output import Output, markup, shown, state_text
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import Row
+from agentcp_fsm.fsm.chart import Row
 from agentcp_fsm.lifecycle.chart import CHART
 
 

@@ -10,10 +10,10 @@ from importlib import import_module
 from pathlib import Path
 
 from agentcp_fsm.errors import ChartError, ConfigError, DiagramFileError
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram import docs
 from agentcp_fsm.fsm.diagram.files import DiagramFile, format_of
 from agentcp_fsm.fsm.diagram.formats import FORMATS, Theme, format_named
-from agentcp_fsm.fsm.engine import Chart
 
 OURS = "agentcp_fsm.lifecycle.chart:CHART"
 STALE = 1

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState, Role, Row
 from agentcp_fsm.fsm.diagram import diff_picture
 from agentcp_fsm.fsm.diagram.diff import CellChange, Kind, as_data, cell, difference
 from agentcp_fsm.fsm.diagram.diff_markdown import markdown
@@ -21,7 +22,6 @@ from agentcp_fsm.fsm.diagram.markdown import markdown as chart_tables
 from agentcp_fsm.fsm.diagram.plantuml import plantuml
 from agentcp_fsm.fsm.diagram.scxml import scxml
 from agentcp_fsm.fsm.diagram.xstate import xstate
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Role, Row
 from agentcp_fsm.lifecycle.chart import BACKOFF, CHART, DEGRADED, ONLINE, STOPPING
 from agentcp_fsm.testing import strategies
 from tests.diagram.strategies import charts

@@ -12,10 +12,10 @@ from types import ModuleType
 import pytest
 from hypothesis import given, settings
 
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.document import document
 from agentcp_fsm.fsm.diagram.formats import FORMATS
 from agentcp_fsm.fsm.diagram.page import page, page_with
-from agentcp_fsm.fsm.engine import Chart
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.browser import NODE, node_package
 from tests.diagram.strategies import hostile_charts

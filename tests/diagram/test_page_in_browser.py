@@ -16,9 +16,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.document import document
 from agentcp_fsm.fsm.diagram.page import page
-from agentcp_fsm.fsm.engine import Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART, DEGRADED, ONLINE, SIGNING_IN
 from agentcp_fsm.testing import strategies
 from tests.diagram.browser import node_package

@@ -2,8 +2,8 @@
 
 from hypothesis import given
 
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.table import table
-from agentcp_fsm.fsm.engine import Chart
 from tests.diagram.strategies import charts
 
 

@@ -27,7 +27,7 @@ from typing import Any
 import pytest
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import SAME, Chart, Row
+from agentcp_fsm.fsm.chart import SAME, Chart, Row
 from agentcp_fsm.lifecycle.chart import ACTIONS, CHART, GUARDS, STATES
 from agentcp_fsm.lifecycle.machine import Lifecycle
 

@@ -7,7 +7,7 @@ from json import dumps
 from typing import Any
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import Chart, ChartState, Role, Row
+from agentcp_fsm.fsm.chart import Chart, ChartState, Role, Row
 
 FORMAT = "agentcp-fsm chart"
 VERSION = 1

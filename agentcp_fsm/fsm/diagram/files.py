@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentcp_fsm.errors import ChartError, DiagramFileError
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.formats import FORMATS, Format, Theme
-from agentcp_fsm.fsm.engine import Chart
 
 BEGIN = "<!-- diagram:begin -->"
 END = "<!-- diagram:end -->"

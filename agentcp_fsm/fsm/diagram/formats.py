@@ -7,7 +7,7 @@ from enum import StrEnum
 from importlib import import_module
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import Chart
+from agentcp_fsm.fsm.chart import Chart
 
 OVERVIEW = "overview"
 

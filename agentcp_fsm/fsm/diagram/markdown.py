@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from agentcp_fsm.fsm.chart import Chart, ChartState
 from agentcp_fsm.fsm.diagram.table import TableRow, table
 from agentcp_fsm.fsm.diagram.views import check_states
-from agentcp_fsm.fsm.engine import Chart, ChartState
 
 _PLAIN_WORDS = re.compile(r"[A-Za-z0-9_.]+( [A-Za-z0-9_.]+)*", re.ASCII)
 _SPECIAL = re.compile(

@@ -16,11 +16,11 @@ from html import escape, unescape
 from importlib.resources import files
 from string import Template
 
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import COLOURS, Colours
 from agentcp_fsm.fsm.diagram.document import document
 from agentcp_fsm.fsm.diagram.dot import edge_id
 from agentcp_fsm.fsm.diagram.views import steps
-from agentcp_fsm.fsm.engine import Chart
 from agentcp_fsm.lifecycle.chart import CHART
 
 ASSETS = files("agentcp_fsm.fsm.diagram") / "assets"

@@ -17,9 +17,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
 
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.names import identifiers, xml_text
 from agentcp_fsm.fsm.diagram.views import check_states
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Row
 
 SCXML_NAMESPACE = "http://www.w3.org/2005/07/scxml"
 CHART_NAMESPACE = "urn:agentcp-fsm:chart:1"

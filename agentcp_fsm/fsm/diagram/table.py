@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentcp_fsm.fsm.engine import SAME, Chart, Row
+from agentcp_fsm.fsm.chart import SAME, Chart, Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import SAME, Chart, Role, Row
+from agentcp_fsm.fsm.chart import SAME, Chart, Role, Row
 
 VIEWS = "overview, full, state:NAME or path:FROM..TO"
 """How a view is written."""

@@ -15,10 +15,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.names import identifiers
 from agentcp_fsm.fsm.diagram.scxml import ordered_actions
 from agentcp_fsm.fsm.diagram.views import check_states
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Row
 
 
 def xstate(chart: Chart) -> str:
