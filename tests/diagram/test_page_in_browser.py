@@ -57,7 +57,7 @@ class Reader:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "connection.html"
-    path.write_text(page(CHART), encoding="utf-8")
+    path.write_text(page(CHART, "agentcp_fsm.lifecycle.chart:CHART"), encoding="utf-8")
     return path
 
 
