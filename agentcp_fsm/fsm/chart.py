@@ -25,7 +25,7 @@ guards.  So nothing can happen that nobody thought of.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -126,10 +126,18 @@ class Row:
         """The guards as a reader writes them: ``name``, or ``not name`` for an `unless`."""
         return (*self.conditions, *(f"not {name}" for name in self.unless))
 
+    def parts(self) -> dict[str, Any]:
+        """Everything that the row says, by the names of its attributes."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
+
     @property
     def callbacks(self) -> tuple[str, ...]:
         """Every name that the row expects of its model, in the order of use."""
         return self.prepare + self.conditions + self.unless + self.before + self.after
+
+    def leads_to(self, source: str) -> str | None:
+        """The state that follows `source`, which is one of the row's; None if the row changes no state."""
+        return source if self.dest == SAME else self.dest
 
     def __str__(self) -> str:
         guards = f" [{', '.join(self.guards)}]" if self.guards else ""

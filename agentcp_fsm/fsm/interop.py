@@ -46,13 +46,6 @@ def machine(chart: Chart, model: object, machine_class: type[Machine] | None = N
 def transitions(chart: Chart) -> Iterator[dict[str, Any]]:
     """The rows as `transitions` takes them, in order: keyword arguments of ``Machine.add_transition``."""
     for row in chart.rows:
-        yield {
-            "trigger": row.trigger,
-            "source": list(chart.sources(row)),
-            "dest": row.dest,
-            "prepare": list(row.prepare),
-            "conditions": list(row.conditions),
-            "unless": list(row.unless),
-            "before": list(row.before),
-            "after": list(row.after),
-        }
+        arguments = {name: list(part) if isinstance(part, tuple) else part for name, part in row.parts().items()}
+        del arguments["reason"], arguments["ignored"]
+        yield arguments | {"source": list(chart.sources(row))}

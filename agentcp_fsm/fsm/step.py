@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.chart import SAME, Chart, ChartState, Row
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.fsm.check import check
 
 Step = Callable[..., Row]
@@ -106,8 +106,8 @@ class _Stepper:
                 yield f"    if {' and '.join(guards)}:\n"
             indent = "        " if guards else "    "
             yield from self._calling(row.before, indent)
-            if row.dest is not None:
-                dest = source if row.dest == SAME else row.dest
+            dest = row.leads_to(source)
+            if dest is not None:
                 yield from self._calling(self._exits[source], indent)
                 yield f"{indent}model.state = {self._states[dest]}\n"
                 yield from self._calling(self._entries[dest], indent)

@@ -106,7 +106,7 @@ def test_every_change_of_state_stands_between_its_states_with_guards_and_reason(
         found += [(source, dest, line) for line in cell.split("\n")]
     expected = [
         (
-            row.state,
+            row.source[0],
             row.dest,
             " ".join([row.trigger, *([f"[{', '.join(row.guards)}]"] if row.guards else []), row.reason]),
         )

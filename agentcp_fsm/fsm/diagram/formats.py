@@ -28,8 +28,8 @@ class Format:
     module: str
     """Of `agentcp_fsm.fsm.diagram`; imported when it is used."""
     function: str
-    """Of the module.  It takes the chart, and ``view``, ``theme`` or ``imported_from`` if the format has them.  It returns
-    a text or bytes."""
+    """Of the module.  It takes the chart, and ``view``, ``theme`` or ``imported_from`` if the format has them, and
+    returns a text or bytes."""
     description: str
     suffixes: tuple[str, ...]
     """How files of this format end, the usual way first."""
