@@ -280,4 +280,4 @@ def test_markdown_and_pictures_can_be_made_of_any_difference(pair: tuple[Chart, 
         assert not re.search(r"[<>\"]", re.sub(r'"[^"]*"|-->|==>|-\.->', "", line)), line
     graph = diff_picture.dot(found)
     names = {*found.old.state_names, *found.new.state_names}
-    assert len(re.findall(r"^  state\d+ \[", graph, re.MULTILINE)) == len(names)
+    assert len(re.findall(r'^  "state-[\w.]*" \[id=', graph, re.MULTILINE)) == len(names)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentcp_fsm.fsm.chart import SAME, Chart, ChartState
+from agentcp_fsm.fsm.diagram.diff import Kind
 from agentcp_fsm.fsm.diagram.views import Scope, Step, View, happy_path, row_steps, view_of
 
 LINE_LENGTH = 24
@@ -29,8 +30,11 @@ class Box:
     """A state as it is drawn."""
 
     state: ChartState
-    notes: tuple[str, ...] = ()
-    """Lines under its name."""
+    title: str
+    notes: tuple[str, ...]
+    """Lines under its title."""
+    look: str
+    """Its colours, by their name in `colours.LOOKS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,15 @@ class Fork:
 
     sources: tuple[str, ...]
     triggers: tuple[str, ...]
-    """The lines that name them."""
+    """The lines that name them; none for a bare arrow."""
     ways: Mapping[str, tuple[str, ...]]
     """Destinations, with the lines that say when each is taken: none if there is but one."""
     everywhere: bool = False
     """Whether the triggers' lines say which the sources are, so that nothing needs to be drawn from them."""
     inside: str | None = None
     """The frame that it is drawn in."""
+    mark: Kind | None = None
+    """What became of it, in a difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +82,10 @@ class Picture:
 
     @property
     def initial(self) -> str | None:
-        """The chart's first state, where it is to be marked: not at the end of a path."""
+        """The chart's first state, where it is to be marked: not at the end of a path, nor in a difference."""
         initial = str(self.chart.initial)
+        if self.view.scope is Scope.DIFFERENCE:
+            return None
         begins = self.view.states[0] == initial if self.view.scope == Scope.PATH else initial in self.view.states
         return initial if begins else None
 
@@ -97,10 +105,10 @@ def picture(chart: Chart, view: str) -> Picture:
         forks = list(_forks(chart, _outer(chart.state_names, frames)))
         for frame in frames:
             forks += _forks(chart, {state: state for state in frame.states}, frame.name)
-        boxes = tuple(Box(state) for state in chart.states)
+        boxes = tuple(_box(state) for state in chart.states)
         return Picture(chart, shown, boxes, frames, tuple(forks), happy_path(chart))
     boxes = tuple(
-        Box(state, tuple(_notes(chart, state, shown)))
+        _box(state, _notes(chart, state, shown))
         for name in shown.states
         for state in chart.states
         if state.name == name
@@ -109,6 +117,10 @@ def picture(chart: Chart, view: str) -> Picture:
     forks = [Fork((source,), tuple(rows(chart, source, dest)), {dest: ()}) for source, dest in shown.steps]
     spine = shown.states if shown.scope == Scope.PATH else happy_path(chart) if shown.scope == Scope.FULL else ()
     return Picture(chart, shown, boxes, (), tuple(forks), spine)
+
+
+def _box(state: ChartState, notes: Iterable[str] = ()) -> Box:
+    return Box(state, state.name, (*([state.role] if state.role else []), *notes), state.role or "plain")
 
 
 # Every row -----------------------------------------------------------------------------------------------------------

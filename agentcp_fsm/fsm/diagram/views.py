@@ -27,6 +27,8 @@ class Scope(StrEnum):
     """One state, and what leads to it and out of it."""
     PATH = "path"
     """The shortest ways from one state to another, all of them; from a state to itself, the shortest ways round."""
+    DIFFERENCE = "difference"
+    """What differs between two charts: see `diff_picture`."""
 
 
 @dataclass(frozen=True, slots=True)
