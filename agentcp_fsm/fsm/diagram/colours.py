@@ -58,8 +58,6 @@ PLAIN = Colours("#6e7781", "#8b949e")
 LOOKS: Mapping[str, Colours] = {
     str(look): colours for look, colours in [*COLOURS.items(), *KINDS.items(), ("plain", PLAIN)]
 }
-    str(look): colours for look, colours in [*COLOURS.items(), *KINDS.items(), ("plain", PLAIN)]
-}
 """How a state is drawn, by its role, by what became of it, or ``plain``."""
 
 

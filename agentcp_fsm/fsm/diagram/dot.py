@@ -16,6 +16,8 @@ from agentcp_fsm.fsm.diagram.views import Scope, Step
 from agentcp_fsm.fsm.printable import printable
 
 FONT = "Roboto"
+UNCHANGED = "as before"
+"""What the legend of a difference calls a state that did not change."""
 SPINE_WEIGHT = 20
 """How much straighter and shorter the lines of the spine shall be than others."""
 
@@ -178,7 +180,7 @@ def _legend(shown: Picture) -> str:
     """What the colours and signs mean that are used."""
     words = {str(kind): f"{sign} {kind} ({LOOKS[kind].border})" for kind, sign in SIGNS.items()}
     if shown.view.scope is Scope.DIFFERENCE:
-        words["plain"] = "as before"
+        words["plain"] = UNCHANGED
     cells = [
         # Not dashed as the states' borders are: Graphviz 14 crashes on that, writing JSON.
         f'<td border="{round(colours.width)}" style="rounded" bgcolor="{colours.fill}" color="{colours.stroke}">'

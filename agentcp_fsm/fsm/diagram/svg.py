@@ -19,7 +19,7 @@ from xml.etree.ElementTree import Element, SubElement
 from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import COLOURS, KINDS, PAPERS, PLAIN, Colours, Paper
 from agentcp_fsm.fsm.diagram.diff import Kind
-from agentcp_fsm.fsm.diagram.dot import dot_of, edge_id, state_id
+from agentcp_fsm.fsm.diagram.dot import UNCHANGED, dot_of, edge_id, state_id
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
 from agentcp_fsm.fsm.diagram.graphviz import draw
 from agentcp_fsm.fsm.diagram.picture import Picture, picture
@@ -178,7 +178,8 @@ class _Drawing:
         shapes: list[Mapping[str, Any]] = []
         for operation in self.graph.get("_ldraw_", ()):
             if operation["op"] == "T":
-                entry = SubElement(group, "g", {"class": operation["text"]}) if shapes else group
+                look = "plain" if operation["text"] == UNCHANGED else operation["text"]
+                entry = SubElement(group, "g", {"class": look}) if shapes else group
                 self._shapes(entry, shapes)
                 self._text(entry, operation, LEGEND_SIZE, bold=False)
                 shapes = []
