@@ -1,4 +1,4 @@
-"""What roles of states and kinds of change look like: white on a fill that stands out on light and dark pages alike."""
+"""The looks of roles and of kinds of change: white on a fill that stands out on light and dark pages alike."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,12 +58,12 @@ PLAIN = Colours("#6e7781", "#8b949e")
 LOOKS: Mapping[str, Colours] = {
     str(look): colours for look, colours in [*COLOURS.items(), *KINDS.items(), ("plain", PLAIN)]
 }
-"""How a state is drawn, by its role, by what became of it, or ``plain``."""
+"""The colours of a state, by its role or its kind of change, or ``plain``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """What a picture is drawn on, and with."""
+    """The colours of the page and of everything on it but the states."""
 
     page: str
     ink: str

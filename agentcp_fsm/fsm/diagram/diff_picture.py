@@ -1,4 +1,4 @@
-"""The difference of two charts as one picture: what was added, removed and changed, by colour, line and sign."""
+"""The difference of two charts as one picture; colour, line and sign show each kind of change."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def pdf(found: Difference, theme: Theme = Theme.LIGHT) -> bytes:
 
 
 def mermaid(found: Difference) -> str:
-    """The difference as a Mermaid flowchart, without what stayed as it was."""
+    """The difference as a Mermaid flowchart, without states and steps that did not change."""
     return mermaid_of(picture(found, whole=False))
 
 
 def picture(found: Difference, whole: bool = True) -> Picture:
-    """What is drawn for a difference: both charts at once if it is to be `whole`, else only what changed."""
+    """Decide how a difference is drawn: both charts at once if `whole`, else only the changes."""
     names = dict.fromkeys(map(str, (*found.new.state_names, *found.old.state_names)))
     notes: dict[str, list[str]] = {name: [] for name in names}  # of rows that stay in the state
     arrows: dict[tuple[str, str, Kind], list[str]] = {}
@@ -75,7 +75,7 @@ def _add(
     cell: CellChange, kind: Kind, row: Row, parts: list[str],
     notes: dict[str, list[str]], arrows: dict[tuple[str, str, Kind], list[str]],
 ) -> None:  # fmt: skip
-    """Note what became of a row: in its state if the row stays there, else at its arrow."""
+    """Add the change of a row: to the notes of its state if the row stays there, else to its arrow."""
     words = f"{row.trigger} [{', '.join(row.guards)}]" if row.guards else row.trigger
     line = _line(kind, words, parts)
     if row.dest is None:

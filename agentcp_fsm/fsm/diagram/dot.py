@@ -17,16 +17,16 @@ from agentcp_fsm.fsm.printable import printable
 
 FONT = "Roboto"
 UNCHANGED = "as before"
-"""What the legend of a difference calls a state that did not change."""
+"""The legend's words for a state that did not change, in a difference."""
 SPINE_WEIGHT = 20
-"""How much straighter and shorter the lines of the spine shall be than others."""
+"""How much straighter and shorter the lines of the spine are than others."""
 
 
 def dot(chart: Chart, view: str = OVERVIEW, theme: Theme = Theme.LIGHT) -> str:
     """A view of a chart in Graphviz' language: the happy path from left to right, everything else below it.
 
-    A label is a node on the way of its arrow, so that no label can cover another.  Nodes and edges carry what the SVG
-    needs: ``id`` and ``class``, and as ``comment`` the ids of all steps (`edge_id`) that they are part of.
+    A label is a node in the middle of its arrow, so that no label can cover another.  Nodes and edges carry what the
+    SVG needs: ``id`` and ``class``, and as ``comment`` the ids of all steps (`edge_id`) that they are part of.
 
     Raises ChartError for a view that the chart does not have.
     """
@@ -177,7 +177,7 @@ def _state(box: Box) -> str:
 
 
 def _legend(shown: Picture) -> str:
-    """What the colours and signs mean that are used."""
+    """The meaning of the colours and signs that the picture uses."""
     words = {str(kind): f"{sign} {kind} ({LOOKS[kind].border})" for kind, sign in SIGNS.items()}
     if shown.view.scope is Scope.DIFFERENCE:
         words["plain"] = UNCHANGED

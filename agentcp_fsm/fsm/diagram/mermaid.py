@@ -19,7 +19,7 @@ def mermaid(chart: Chart, view: str = OVERVIEW) -> str:
     It reads from left to right, the full view from top to bottom.  In the overview the arrows from one state to another
     are one, labelled with the triggers and, where that stays readable, the guards in brackets; many triggers stand in a
     box of their own.  States that are all left in the same ways, and entered from elsewhere at one of them only, share
-    a frame.  What leads out of most states is drawn once.  What leads back to the state it left is not drawn.
+    a frame.  A step that leads out of most states is drawn once.  A step that leads back to its state is not drawn.
 
     Raises ChartError for a view that the chart does not have.
     """
@@ -43,7 +43,7 @@ class _Flowchart:
         self.markers: list[str] = []
         self.labels: list[str] = []
         self.links: list[Kind | None] = []
-        """What became of each link, in Mermaid's order."""
+        """The kind of change of each link, in the order of the text."""
 
     def lines(self) -> Iterator[str]:
         initial = self.picture.initial
@@ -131,7 +131,7 @@ def _lines(lines: Iterable[str]) -> str:
 
 
 def _identifier(state: str, index: int) -> str:
-    """A name that Mermaid takes for nothing else."""
+    """A name that means nothing else to Mermaid."""
     return str(state) if re.fullmatch(r"[A-Z][A-Z0-9_]*", state) else f"state{index}"
 
 

@@ -1,4 +1,4 @@
-"""How a view of a chart is drawn, whatever it is written in: states, frames around some of them, and forks.
+"""How a view of a chart is drawn, in any language: states, frames around some of them, and forks.
 
 A fork is an arrow from some states, labelled with triggers, that may branch on guards to several others.
 """
@@ -17,7 +17,7 @@ LINE_LENGTH = 24
 MOST_LINES = 3
 """Of a label that stands at the arrow of each source; a longer one stands once, with lines from all sources to it."""
 GUARDED_LENGTH = 28
-"""Characters of a trigger and its guards; where they are more, the overview leaves the guards to the table."""
+"""Characters of a trigger and its guards.  If they are longer, the overview leaves the guards to the table."""
 NOTE_LENGTH = 38
 """Characters in a line of a state's notes."""
 
@@ -60,7 +60,7 @@ class Fork:
     inside: str | None = None
     """The frame that it is drawn in."""
     mark: Kind | None = None
-    """What became of it, in a difference."""
+    """The kind of change, in a difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Picture:
 
     @property
     def outer(self) -> dict[str, str]:
-        """What stands for each state from afar: its frame, or itself."""
+        """For each state, the end of arrows from afar: its frame, or the state itself."""
         return _outer(self.view.states, self.frames)
 
     @property
@@ -98,7 +98,7 @@ class Picture:
 
 
 def picture(chart: Chart, view: str) -> Picture:
-    """What is drawn for a view; raises ChartError for a view that the chart does not have."""
+    """Decide how a view is drawn; raises ChartError for a view that the chart does not have."""
     shown = view_of(chart, view)
     if shown.scope == Scope.OVERVIEW:
         frames = tuple(_frames(chart))
@@ -155,7 +155,7 @@ def _grouped_rows(chart: Chart, source: str, dest: str) -> Iterator[str]:
 
 
 def _notes(chart: Chart, state: ChartState, view: View) -> Iterator[str]:
-    """What the state's box says about it: all there is if the view is about it, else what happens in it."""
+    """The notes in a state's box: all that is known if the view is about the state, else the events it stays on."""
     if view.scope == Scope.STATE and state.name in view.named:
         if state.meaning:
             yield from wrapped(state.meaning.split(), NOTE_LENGTH)
@@ -236,7 +236,7 @@ def _entrances(chart: Chart, states: tuple[str, ...]) -> list[str]:
 
 
 def _branches(chart: Chart, ends: Mapping[str, str]) -> list[_Branch]:
-    """What the rows among some states, given with what stands for them, come to, by the chart's own sets of sources."""
+    """Sum up the rows among some states, by the chart's own sets of sources; `ends` maps states to ends of arrows."""
     ways: dict[tuple[str, tuple[str, ...]], Ways] = {}
     for row in chart.rows:
         dest = ends.get(row.dest or "")
@@ -263,7 +263,7 @@ def _branches(chart: Chart, ends: Mapping[str, str]) -> list[_Branch]:
 
 
 def _forks(chart: Chart, ends: Mapping[str, str], frame: str | None = None) -> Iterator[Fork]:
-    """What is drawn among some states, given with what stands for them."""
+    """The forks among some states; `ends` maps states to ends of arrows."""
     for branch in _branches(chart, ends):
         triggers, ways = _labels(branch)
         if 1 < len(branch.sources) > len(set(ends.values())) / 2:

@@ -1,9 +1,10 @@
 """A chart as an SVG that is right on light and dark pages, by itself, in an ``<img>`` or as a part of a page.
 
-Each state is a group ``<g id="state-NAME" class="node ROLE">`` (`state_id`), and so is what is drawn for each step from
-one state to the next, lines and labels: ``<g id="edge-SOURCE-DEST" class="edge">`` (`edge_id`).  In the overview a line
-may belong to several steps; its group has no id then.  ``data-edges`` of every edge's group lists the ids of all its
-steps, so ``[data-edges~="edge-A-B"]`` finds all that is drawn for the step from A to B, in any view.
+Each state is a group ``<g id="state-NAME" class="node ROLE">`` (`state_id`).  The lines and labels of each step from
+one state to the next are a group ``<g id="edge-SOURCE-DEST" class="edge">`` (`edge_id`).  In the overview a line may
+belong to several steps; its group then has no id.  ``data-edges`` of every edge's group lists the ids of all its steps,
+so ``[data-edges~="edge-A-B"]`` finds everything that is drawn for the step from A to B, in any view.  In a difference
+the class names the kind of change, and edges that changed have no id.
 
 Colours are the custom properties of `STYLE`, on the root element of class ``chart``.
 """
