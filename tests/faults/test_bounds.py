@@ -14,10 +14,11 @@ import pytest
 
 from agentcp_fsm import Config
 from agentcp_fsm.wire import HeartbeatResponse
-from tests.faults import deeds, pace, sign_in_cases
+from tests.faults import deeds, pace, sign_in_cases, system_deeds
 from tests.faults.application import NOTHING, Application
 from tests.faults.application_cases import PATIENT, STATES
-from tests.faults.bench import ROUNDING, STOP_MARGIN, Bench, Case, address_of, bench_of
+from tests.faults.bench import Bench, address_of, bench_of
+from tests.faults.case import ROUNDING, STOP_MARGIN, Case
 from tests.faults.hostile_cases import CODEC, flood, forged_401s, forger, invitations, noise, stranger
 from tests.faults.rogue import ANSWERS, Rogue
 from tests.needs import needs_root
@@ -192,7 +193,7 @@ def pouring(bench: Bench) -> Iterator[None]:
     """All the while, datagrams pour in, from a stranger and in the server's name, if there is a socket for them."""
     ended = threading.Event()
     with ExitStack() as stack:
-        if bench.agent.call(deeds.has_socket):
+        if bench.agent.call(system_deeds.has_socket):
             senders = [stack.enter_context(sender(bench)) for sender in (stranger, forger)]
             datagrams = everything(noise, invitations)
 
