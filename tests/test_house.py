@@ -14,8 +14,10 @@ GENERATED = {
     "agentcp_fsm/wire/agentcp_pb2.pyi": "protoc writes it",
     "docs/diagram/table.md": "`python -m agentcp_fsm diagram` writes it",
 }
-"""Files that may be longer, each with the reason.  The page, the pictures and the lock file are generated too, but are of
-none of these kinds."""
+"""Files that may be longer, each with the reason.
+
+The page, the pictures and the lock file are generated too, but are of none of these kinds.
+"""
 
 
 def tracked() -> list[str]:

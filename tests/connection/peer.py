@@ -13,22 +13,13 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from agentcp_fsm import Config, Invitation, Session
+from agentcp_fsm import Invitation, Session
 from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.wire import HeartbeatRequest, HeartbeatResponse, InviteRequest, InviteResponse, codec_named
+from tests.timings import scaled
 
-FAST = Config(
-    interval_min=0.05,
-    probe_interval=0.05,
-    send_retry_initial=0.02,
-    sign_in_interval_min=0.0,
-    sign_in_timeout=2.0,
-    backoff_initial=0.02,
-    backoff_max=0.1,
-    unauthorized_spread=0.0,
-    sign_out_timeout=1.0,
-)
-"""Everything that takes seconds in the field, in hundredths."""
+FAST = scaled(1 / 100, sign_in_interval_min=0.0, backoff_max=0.1, unauthorized_spread=0.0, socket_timeout=5.0)
+"""Everything that takes seconds in the field, in hundredths, and signs in again at once."""
 PATIENT = replace(FAST, probe_limit=1000, silence_limit=1000, sign_in_timeout=30.0)
 """The same, but an answer may come late, as on a busy machine: silence alone ends nothing."""
 

@@ -79,8 +79,7 @@ def signing_in_unanswered(bench: Bench) -> None:
 
 def online(bench: Bench) -> None:
     """ONLINE."""
-    bench.start()
-    bench.wait_for(State.ONLINE)
+    bench.come_online()
 
 
 def degraded(bench: Bench) -> None:

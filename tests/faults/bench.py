@@ -92,6 +92,11 @@ class Bench:
         """Wait until the connection enters one of the states."""
         self.agent.call(Application.wait_for, *states)
 
+    def come_online(self) -> None:
+        """Start the connection, and wait until its first heartbeat is answered."""
+        self.start()
+        self.online()
+
     def online(self) -> None:
         """Wait until a heartbeat that is answered from now on."""
         self.agent.call(Application.recovered, time.monotonic())
@@ -222,8 +227,7 @@ def run(case: Case, shared: ServerProcess | None = None) -> Outcome:
     with bench_of(case, shared) as bench:
         try:
             if case.online:
-                bench.start()
-                bench.online()
+                bench.come_online()
             bench.begun = bench.reading()
             bench.starved = bench.starvation()
             case.fault(bench)
