@@ -1,4 +1,4 @@
-"""Faults made inside the application's own process, as by the application or by its system."""
+"""What is done to an application from inside its own process, by itself or by its system."""
 
 from __future__ import annotations
 
