@@ -1,4 +1,4 @@
-"""The specification's timings, scaled down for tests that wait in real time."""
+"""The default timings, scaled down for tests that wait in real time."""
 
 from dataclasses import fields, replace
 from typing import Any

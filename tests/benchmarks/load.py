@@ -1,11 +1,11 @@
 """1,000 connections in one process, the reference server in another: ``python -m tests.benchmarks.load``.
 
-Beside each figure stands its target, and the floor: what the same beats cost without any protocol, a machine or a
-library, in a loop that only sends and receives.  Each measurement runs in a fresh process.  All connections wear one
-agent's identity, as the server allows and nothing in the client notices: so there is one sign-in, not a thousand.
+Each figure is printed beside its target and its floor: the cost of the same beats without any protocol, machine or
+library, in a loop that only sends and receives.  Each measurement runs in a fresh process.  All connections use one
+agent's identity, which the server allows and the client does not notice: so there is one sign-in, not a thousand.
 
-What a beat costs depends on how many share a wake-up of the loop, which alone costs more than all the rest: the default
-is 10,000 beats a second.
+The cost of a beat depends on how many beats share a wake-up of the loop, which alone costs more than all the rest.  The
+default is 10,000 beats a second.
 """
 
 from __future__ import annotations

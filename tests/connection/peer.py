@@ -1,6 +1,6 @@
 """The other end of a connection, as small as it can be: a UDP socket that answers, and a sign-in that names it.
 
-The reference server does all of this for real, in `tests/e2e`; here each test says itself how the other end behaves.
+The reference server does all of this for real, in `tests/e2e`; here each test decides how the other end behaves.
 """
 
 import os

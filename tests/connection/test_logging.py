@@ -1,4 +1,4 @@
-"""What an application does to `logging` silences no connection: handlers that raise, objects that cannot be printed."""
+"""No use of `logging` silences a connection: handlers that raise, objects that cannot be printed."""
 
 import asyncio
 import logging

@@ -1,6 +1,6 @@
 """Datagrams that come twice, late, out of order or from the past, on real sockets (docs/messages.md).
 
-They come from the server's own address: what a stranger sends, the kernel drops.
+They come from the server's own address: the kernel drops a stranger's.
 """
 
 import queue

@@ -1,4 +1,4 @@
-"""The stories behind the reports from the field (problem, "Named tests"), against a server in its own process."""
+"""The stories behind the reports from the field, against a server in its own process."""
 
 import os
 import threading

@@ -1,7 +1,7 @@
 """``python -m tests.faults``: carry out the cases of the fault bench and print what must hold and what was measured.
 
-Names given as arguments choose the cases that have them as part of theirs.  ``--slow`` takes those along that take a
-minute, ``--write FILE`` puts the table into a page of Markdown, between the marks that stand there.
+Arguments choose the cases whose names contain one of them.  ``--slow`` adds the cases that take a minute, and
+``--write FILE`` puts the table into a page of Markdown, between the marks in it.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """``python -m tests.faults.figures``: how fast the connection is back, and at what cost, with the field's own timings.
 
-Each figure stands beside its target.  What takes long is measured on many connections at once, each in a process of its
+Each figure is printed beside its target.  Long measurements run on many connections at once, each in a process of its
 own: about four minutes in all.
 """
 

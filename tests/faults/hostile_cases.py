@@ -1,4 +1,4 @@
-"""What anybody on the network can send, and what the server itself can; see also `tests.faults.test_bounds`."""
+"""Hostile datagrams, from strangers and from the server itself; see also `tests.faults.test_bounds`."""
 
 import random
 import socket

@@ -1,6 +1,6 @@
 """What the network between client and server does: see `tests.faults.network`.
 
-All of it meets the sign-in and the heartbeats alike, unless a case says that it meets heartbeats only.
+Each fault hits sign-ins and heartbeats alike, unless its case says that it hits heartbeats only.
 """
 
 import time

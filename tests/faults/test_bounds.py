@@ -1,4 +1,4 @@
-"""What bounds hold whatever the network sends: on memory, on the rate of sign-ins, and on the time that stop takes.
+"""Bounds on memory, on the rate of sign-ins and on the time that stop takes, which hold for anything the network sends.
 
 The network is at its worst here: datagrams of all kinds, from strangers and in the server's name, a sign-in that goes
 wrong in every way there is, and a server that restarts and asks for absurd times.

@@ -1,7 +1,7 @@
 """Ten minutes of random faults, one after the other, in one life of one process: ``pytest -m soak -s``.
 
-SOAK_SECONDS sets another time, SOAK_SEED the seed of an earlier run, which is printed.  The network's faults are among
-them where there can be a network (root, see `tests.faults.network`).
+SOAK_SECONDS sets another duration.  SOAK_SEED repeats an earlier run, which printed its seed.  The network's faults are
+included where a network can be made (root, see `tests.faults.network`).
 """
 
 import os

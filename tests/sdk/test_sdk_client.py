@@ -1,6 +1,6 @@
-"""The SDK's own heartbeat client, as it is, before a bare UDP socket: what it sends, and what it makes of what it gets.
+"""The SDK's own heartbeat client, unchanged, before a bare UDP socket: what it sends and how it takes what it receives.
 
-Each test documents one behaviour; docs/comparison.md points here, and says what ours does.
+Each test documents one behaviour.  docs/comparison.md points here and says what ours does.
 """
 
 import socket
