@@ -23,7 +23,7 @@ from urllib.parse import SplitResult, urlsplit
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 
-from agentcp_fsm.errors import AgentCPError, WireError
+from agentcp_fsm.errors import AgentCPError, SignInError, WireError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in import (
     AccessPointClient,
@@ -31,7 +31,6 @@ from agentcp_fsm.sign_in import (
     ClientOptions,
     Credentials,
     ServerProof,
-    SignInError,
     Timeouts,
     Transport,
     access_point_url,

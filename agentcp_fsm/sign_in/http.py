@@ -31,8 +31,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.util import wait_for_write
 
-from agentcp_fsm.errors import ConfigError
-from agentcp_fsm.sign_in.failures import FailureKind, SignInError
+from agentcp_fsm.errors import ConfigError, FailureKind, SignInError
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
 

@@ -21,19 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import agentcp_fsm
-from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.errors import ConfigError, FailureKind, SignInError
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.session import Session
-from agentcp_fsm.sign_in import (
-    Abandonment,
-    AuthClient,
-    Credentials,
-    FailureKind,
-    ServerProofPolicy,
-    SignInError,
-    Timeouts,
-    Transport,
-)
+from agentcp_fsm.sign_in import Abandonment, AuthClient, Credentials, ServerProofPolicy, Timeouts, Transport
 from agentcp_fsm.sign_in.http import KEEP_ALIVE
 from tests.sign_in.certificates import Identity, make_identity
 from tests.sign_in.servers import (

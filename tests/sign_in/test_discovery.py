@@ -13,17 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.errors import ConfigError, DiscoveryError, DiscoveryStep, FailureKind, SignInError
 from agentcp_fsm.server import ConfigShape, ServerThread, SignInFault
 from agentcp_fsm.sign_in import (
     Abandonment,
     AccessPointClient,
     AccessPointConfig,
     Credentials,
-    DiscoveryError,
-    DiscoveryStep,
-    FailureKind,
-    SignInError,
     Timeouts,
     access_point_url,
 )
