@@ -166,3 +166,11 @@ class DiscoveryError(SignInError):
             field=failure.field,
         )
         self.step = step
+
+
+class WalkError(AgentCPError, AssertionError):
+    """The chart asked a guard that the walk does not answer, or did not ask one that it does."""
+
+
+class InvariantError(AgentCPError, AssertionError):
+    """A machine broke an invariant; the text names it, the step, and what led there."""
