@@ -37,7 +37,7 @@ from agentcp_fsm.sign_in import (
 )
 from agentcp_fsm.sign_in.answers import Fields, http_date
 from agentcp_fsm.sign_in.credentials import CredentialFiles, is_encrypted, load_key
-from agentcp_fsm.sign_in.http import Answer, Call, is_loopback, tls_fault
+from agentcp_fsm.sign_in.http import LONGEST_WAIT, Answer, Call, is_loopback, tls_fault
 from agentcp_fsm.wire import MAX_DATAGRAM, UNAUTHORIZED, codec_named
 
 HEARTBEATS = 3
@@ -290,7 +290,7 @@ class Examination:
     def _connect(self) -> socket.socket:
         host, port = self._address
         try:
-            return socket.create_connection((host, port), self._timeouts.connect)
+            return socket.create_connection((host, port), min(self._timeouts.connect, LONGEST_WAIT))
         except OSError as error:
             raise _Failed(
                 f"no connection to {host} port {port}: {_words(error)}",

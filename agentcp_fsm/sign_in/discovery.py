@@ -115,7 +115,7 @@ class AccessPointClient(AuthClient):
         if not is_host(urlsplit(heartbeat_server).hostname or ""):
             raise config.invalid("heartbeat_server", "no URL whose host can be")
         # A stranger's word must not lead to what this machine serves to itself alone.
-        if _is_here(heartbeat_server) and not _is_here(self._server_url) and not self._allow_insecure_http:
+        if is_here(heartbeat_server) and not is_here(self._server_url) and not self._allow_insecure_http:
             raise config.invalid("heartbeat_server", "a URL of this machine, which no other may name")
         message_server = config.content.get("message_server")
         return AccessPointConfig(heartbeat_server, message_server if isinstance(message_server, str) else None)
@@ -138,7 +138,7 @@ def _step_of(failure: SignInError, step: DiscoveryStep) -> DiscoveryStep:
     return step
 
 
-def _is_here(url: str) -> bool:
+def is_here(url: str) -> bool:
     """Whether the URL's host, without asking for its address, is this machine, however it is written."""
     host = (urlsplit(url).hostname or "").removesuffix(".")
     if is_loopback(host) or host.endswith(".localhost"):

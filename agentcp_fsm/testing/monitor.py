@@ -418,4 +418,4 @@ class Watched:
         return effects
 
 
-__all__ = ["InvariantError", "Monitor", "Observation", "Watched"]
+__all__ = ["Monitor", "Observation", "Watched"]

@@ -367,10 +367,10 @@ class TestTime:
             with AuthClient(url, timeouts=Timeouts(connect=0.2, read=10, total=30)) as client:
                 assert failure_of(lambda: client.sign_in(CREDENTIALS)).kind is FailureKind.TIMEOUT
 
-    @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 3601, True, "3", None])
+    @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 1e10, True, "3", None])
     @pytest.mark.parametrize("name", ["connect", "read", "total"])
     def test_a_timeout_that_cannot_work(self, name: str, value: Any) -> None:
-        with pytest.raises(ConfigError, match=f"the timeout {name} is {value!r}"):
+        with pytest.raises(ConfigError, match=f"the timeout {name}={value!r}: give a finite number of seconds"):
             Timeouts(**{name: value})
 
 

@@ -24,7 +24,7 @@ from agentcp_fsm.sign_in import (
     access_point_url,
 )
 from agentcp_fsm.sign_in.answers import Fields
-from agentcp_fsm.sign_in.discovery import _is_here
+from agentcp_fsm.sign_in.discovery import is_here
 from tests.sign_in.certificates import make_identity
 from tests.sign_in.servers import Request, Server, SignInService, as_json
 
@@ -405,4 +405,4 @@ def test_no_secret_is_told(server: ServerThread, caplog: pytest.LogCaptureFixtur
     ],
 )
 def test_this_machine_is_known_however_it_is_written(host: str, here: bool) -> None:
-    assert _is_here(f"https://{host}:8443/api") is here
+    assert is_here(f"https://{host}:8443/api") is here

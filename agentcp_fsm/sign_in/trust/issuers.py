@@ -177,7 +177,7 @@ def _look_up(host: str, port: int, call: Call) -> list[str]:
     with closing(ours), present(call):
         threading.Thread(target=look_up, name="agentcp-issuer-name", daemon=True).start()
         if call.abandonment is not None:
-            call.abandonment._watch(ours)
+            call.abandonment.watch(ours)
         ours.settimeout(call.patience(call.timeouts.read))
         ours.recv(1)
     if failures:
