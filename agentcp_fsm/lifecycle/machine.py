@@ -110,7 +110,7 @@ class Snapshot(NamedTuple):
 
 
 class Lifecycle:
-    """One connection's machine (lifecycle, all sections).
+    """One connection's machine (lifecycle, "Rules").
 
     `random` is used for jitter only, and may be shared: it is the caller's.
     """

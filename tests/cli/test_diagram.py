@@ -1,4 +1,4 @@
-"""``agentcp-fsm diagram`` draws any chart, keeps files up to date, and says what is wrong with what it was told."""
+"""``agentcp-fsm diagram`` draws any chart, keeps files up to date, and names what is wrong with its arguments."""
 
 import json
 import os

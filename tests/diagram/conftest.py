@@ -1,4 +1,4 @@
-"""What all tests of diagrams can ask for."""
+"""Fixtures for all tests of diagrams."""
 
 from tests.diagram.browser import browser, offline_page
 from tests.diagram.reader import interpreter, page_file, reader

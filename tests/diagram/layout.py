@@ -1,4 +1,4 @@
-"""Where Graphviz puts what it draws, measured."""
+"""The layout of a picture, as Graphviz computed it, measured."""
 
 from __future__ import annotations
 

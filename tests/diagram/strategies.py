@@ -1,4 +1,4 @@
-"""Charts of any kind, for what is made from charts."""
+"""Strategies for charts of any kind."""
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""Everything can be distinguished and read on light and dark pages, also by readers who see no colours."""
+"""Everything can be read and told apart on light and dark pages, also by readers who see no colours."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A difference reports everything that differs, and nothing else."""
+"""A difference shows everything that differs, and nothing else."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""A chart survives being a file, and what is no chart is refused."""
+"""A chart survives being written to a file and read; a file that is no chart is refused."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The reviewer's tables say what the chart says, as a reader of Markdown sees them, whatever the names."""
+"""The reviewer's tables say what the chart says, as a reader of Markdown sees them, for all names."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""The page is one file that asks for nothing, and no text of a chart is more than text in it."""
+"""The page is one file that loads nothing else, and the texts of a chart are only text in it."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""PlantUML reads the text as what it is meant to say, whatever the names."""
+"""PlantUML reads the text as it is meant, for all names."""
 
 import re
 import subprocess

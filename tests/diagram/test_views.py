@@ -1,4 +1,4 @@
-"""A view shows what it says, and what is no view is refused with those that there are."""
+"""A view shows what its name says; a name that is no view is refused with the list of views."""
 
 from collections.abc import Sequence
 from itertools import pairwise

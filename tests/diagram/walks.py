@@ -1,4 +1,4 @@
-"""Walks: what a chart does on a sequence of events, as our own engine has it, for other interpreters to do likewise."""
+"""Walks: what a chart does on a sequence of events in our own engine, for other interpreters to repeat."""
 
 from __future__ import annotations
 

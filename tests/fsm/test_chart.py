@@ -1,4 +1,4 @@
-"""A chart that is not ours: a turnstile, as the engine's documentation would show one."""
+"""A chart of another kind: a turnstile, such as the engine's documentation could show."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The stepper is written as source: whatever a chart's names are, they must not matter to it."""
+"""The stepper is generated source: no name in a chart may matter to it."""
 
 from __future__ import annotations
 

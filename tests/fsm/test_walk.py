@@ -1,4 +1,4 @@
-"""A walk by hand runs the chart as it is, and insists on the guards that the chart asks."""
+"""A walk by hand runs the chart as it is, and insists on answers to exactly the guards that the chart asks."""
 
 import pytest
 
