@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         SDKError,
         WireError,
     )
-    from agentcp_fsm.fsm.engine import Chart, ChartState, Row
+    from agentcp_fsm.fsm.chart import Chart, ChartState, Role, Row
     from agentcp_fsm.lifecycle.chart import CHART, State
     from agentcp_fsm.lifecycle.config import Config
     from agentcp_fsm.lifecycle.effects import ReportTransition
@@ -30,9 +30,9 @@ _MODULE_OF = {
     "AsyncConnection": "connection",
     "AuthClient": "sign_in",
     "CHART": "lifecycle.chart",
-    "Chart": "fsm.engine",
+    "Chart": "fsm.chart",
     "ChartError": "errors",
-    "ChartState": "fsm.engine",
+    "ChartState": "fsm.chart",
     "Config": "lifecycle.config",
     "ConfigError": "errors",
     "Connection": "connection",
@@ -43,7 +43,8 @@ _MODULE_OF = {
     "Invitation": "lifecycle.session",
     "Lifecycle": "lifecycle.machine",
     "ReportTransition": "lifecycle.effects",
-    "Row": "fsm.engine",
+    "Role": "fsm.chart",
+    "Row": "fsm.chart",
     "SDKError": "errors",
     "ServerProofPolicy": "sign_in",
     "Session": "lifecycle.session",
@@ -72,6 +73,7 @@ __all__ = [
     "Invitation",
     "Lifecycle",
     "ReportTransition",
+    "Role",
     "Row",
     "SDKError",
     "ServerProofPolicy",

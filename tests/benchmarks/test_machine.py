@@ -15,7 +15,7 @@ import pytest
 import statemachine
 from automat import TypeMachineBuilder
 
-from agentcp_fsm.fsm.engine import Chart, ChartState, Row
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART, State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import Effect

@@ -2,9 +2,9 @@
 
 import pytest
 
+from agentcp_fsm.fsm.chart import Role
 from agentcp_fsm.fsm.diagram.colours import COLOURS, PAPERS, PLAIN, Colours
 from agentcp_fsm.fsm.diagram.formats import Theme
-from agentcp_fsm.fsm.engine import Role
 
 GITHUB = ("#ffffff", "#0d1117")
 """The pages that Mermaid's diagrams are seen on."""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.document import chart_of, document
-from agentcp_fsm.fsm.engine import Chart
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.strategies import charts
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.views import happy_path, steps, view_of
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.strategies import charts
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.bench import Outcome, run
+from tests.faults.bench import run
+from tests.faults.case import Outcome
 from tests.faults.catalogue import CASES
 from tests.faults.page import parts, show, write
 from tests.server_process import ServerProcess

@@ -3,7 +3,8 @@
 import pytest
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, ChartState, Row, Step
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.fsm.step import Step
 
 TURNSTILE = Chart(
     "turnstile",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
 
 names = st.text(min_size=1).filter(lambda name: name not in (EVERY, SAME))
 callback_names = names.filter(lambda name: not name.startswith(("__", "on")))

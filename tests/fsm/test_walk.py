@@ -3,7 +3,7 @@
 import pytest
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import Chart, ChartState, Row
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from agentcp_fsm.testing import Walk, WalkError
 
