@@ -21,9 +21,9 @@ or, if no command of `agentcp_fsm.server`'s console makes the fault, a function 
         bench.agent.call(system_deeds.close_descriptor)
         bench.lose(1)
 
-A *deed* is a fault made inside the application: a function of `tests.faults.deeds`, `system_deeds` or `crowd_deeds` that
-the child is told to call.  If a case does not end in recovery, `ends` says how: STOPPED, the fault leaves the connection
-stopped; EXITED, it makes the interpreter exit (`Bench.exits`).
+A *deed* is a fault made inside the application: a function of `tests.faults.deeds`, `system_deeds` or `crowd_deeds`
+that the child is told to call.  If a case does not end in recovery, `ends` says how: STOPPED, the fault leaves the
+connection stopped; EXITED, it makes the interpreter exit (`Bench.exits`).
 
 The cases are listed in `tests.faults.catalogue`.  ``python -m tests.faults`` runs them and prints the table;
 ``pytest tests/faults`` checks them.  `tests.faults.process` has the processes, and says how to call into them.
