@@ -14,7 +14,13 @@ if TYPE_CHECKING:
         ConfigError,
         ConnectionStateError,
         CredentialsError,
+        DiscoveryError,
+        DiscoveryStep,
+        FailureKind,
+        PasswordRequiredError,
         SDKError,
+        ServerProofError,
+        SignInError,
         WireError,
     )
     from agentcp_fsm.fsm.chart import Chart, ChartState, Role, Row
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
     from agentcp_fsm.lifecycle.effects import ReportTransition
     from agentcp_fsm.lifecycle.machine import Lifecycle, Statistics
     from agentcp_fsm.lifecycle.session import Invitation, Session
-    from agentcp_fsm.sign_in import AuthClient, Credentials, ServerProofPolicy, SignInError, load_trust_roots
+    from agentcp_fsm.sign_in import AuthClient, Credentials, ServerProofPolicy, load_trust_roots
 
 _MODULE_OF = {
     "AgentCPError": "errors",
@@ -39,16 +45,21 @@ _MODULE_OF = {
     "ConnectionStateError": "errors",
     "Credentials": "sign_in",
     "CredentialsError": "errors",
+    "DiscoveryError": "errors",
+    "DiscoveryStep": "errors",
+    "FailureKind": "errors",
     "Health": "connection",
     "Invitation": "lifecycle.session",
     "Lifecycle": "lifecycle.machine",
+    "PasswordRequiredError": "errors",
     "ReportTransition": "lifecycle.effects",
     "Role": "fsm.chart",
     "Row": "fsm.chart",
     "SDKError": "errors",
+    "ServerProofError": "errors",
     "ServerProofPolicy": "sign_in",
     "Session": "lifecycle.session",
-    "SignInError": "sign_in",
+    "SignInError": "errors",
     "State": "lifecycle.chart",
     "Statistics": "lifecycle.machine",
     "WireError": "errors",
@@ -69,13 +80,18 @@ __all__ = [
     "ConnectionStateError",
     "Credentials",
     "CredentialsError",
+    "DiscoveryError",
+    "DiscoveryStep",
+    "FailureKind",
     "Health",
     "Invitation",
     "Lifecycle",
+    "PasswordRequiredError",
     "ReportTransition",
     "Role",
     "Row",
     "SDKError",
+    "ServerProofError",
     "ServerProofPolicy",
     "Session",
     "SignInError",

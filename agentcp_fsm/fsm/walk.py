@@ -13,12 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from agentcp_fsm.errors import AgentCPError
+from agentcp_fsm.errors import WalkError
 from agentcp_fsm.fsm.chart import Chart, Row
-
-
-class WalkError(AgentCPError, AssertionError):
-    """The chart asked a guard that the walk does not answer, or did not ask one that it does."""
 
 
 class Walk:

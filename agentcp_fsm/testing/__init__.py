@@ -7,8 +7,9 @@
   `RuleBasedStateMachine` over them; these two need the extra ``testing``.
 """
 
-from agentcp_fsm.fsm.walk import Walk, WalkError
-from agentcp_fsm.testing.monitor import InvariantError, Monitor, Observation, Watched
+from agentcp_fsm.errors import InvariantError, WalkError
+from agentcp_fsm.fsm.walk import Walk
+from agentcp_fsm.testing.monitor import Monitor, Observation, Watched
 from agentcp_fsm.testing.simulator import World
 
 __all__ = ["InvariantError", "Monitor", "Observation", "Walk", "WalkError", "Watched", "World"]
