@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +24,7 @@ import uvloop
 from agentcp_fsm.errors import ConfigError, ServerError
 from agentcp_fsm.server import HeartbeatServer, Limits, ServerThread, SignInFault, attend
 from tests.server.client import ALICE, INVITATION, PATIENCE, Client
+from tests.server_process import SERVE
 from tests.starvation import starved
 from tests.waiting import until
 
@@ -282,12 +283,15 @@ def test_a_console_can_be_cancelled() -> None:
 # In a process ---------------------------------------------------------------------------------------------------------
 
 
-class Process:
-    """`python -m agentcp_fsm.server` and its first words."""
+KEEP_RUNNING = [option for option in SERVE if option != "--until-input-ends"]
 
-    def __init__(self, *options: str, stdin: int | IO[Any] = subprocess.PIPE) -> None:
+
+class Process:
+    """`agentcp-fsm serve`, driven by a program, and its first words."""
+
+    def __init__(self, *options: str, serve: Sequence[str] = SERVE, stdin: int | IO[Any] = subprocess.PIPE) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "agentcp_fsm.server", *options],
+            [sys.executable, "-W", "error", "-m", "agentcp_fsm", *serve, *options],
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -337,11 +341,11 @@ def started() -> Iterator[Callable[..., Process]]:
 
 def test_a_process_says_where_it_is_and_obeys(started: Callable[..., Process]) -> None:
     process = started("--host", "127.0.0.1", "--next-beat", "2.5", "--encoding", "varint")
-    assert process.ready.keys() == {"url", "udp_host", "udp_port"}
+    assert process.ready.keys() == {"kind", "at", "url", "udp_host", "udp_port", "access_point"}
     assert requests.get(process.ready["url"], timeout=PATIENCE).status_code == 404
-    assert json.loads(process.command("statistics")["ok"])["calls"] == 1
+    assert json.loads(process.command("statistics")["answer"])["calls"] == 1
     assert "explode" in process.command("explode")["error"]
-    assert process.command("restart") == {"ok": "every session is forgotten"}
+    assert process.command("restart")["answer"] == "every session is forgotten"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.settimeout(PATIENCE)
         udp.connect((process.ready["udp_host"], process.ready["udp_port"]))
@@ -354,10 +358,10 @@ def test_a_process_says_where_it_is_and_obeys(started: Callable[..., Process]) -
 def test_a_process_ends_on_a_signal(started: Callable[..., Process], number: signal.Signals) -> None:
     process = started()
     host, _, port = process.ready["url"].removeprefix("http://").rpartition(":")
-    assert "hang" in process.command("fault sign_in hang")["ok"]
+    assert "hang" in process.command("fault sign_in hang")["answer"]
     with socket.create_connection((host, int(port)), PATIENCE) as connection:
         connection.sendall(b"POST /sign_in HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
-        until(lambda: json.loads(process.command("statistics")["ok"])["calls"] == 1)
+        until(lambda: json.loads(process.command("statistics")["answer"])["calls"] == 1)
         process.process.send_signal(number)
         process.process.wait(PATIENCE)  # while its input is still open
         process.end()
@@ -365,7 +369,7 @@ def test_a_process_ends_on_a_signal(started: Callable[..., Process], number: sig
 
 def test_a_process_ends_with_its_input_unless_told_otherwise(started: Callable[..., Process]) -> None:
     started().end()  # which closes the input
-    process = started("--keep-running")
+    process = started(serve=KEEP_RUNNING)
     assert process.process.stdin is not None
     process.process.stdin.close()
     process.process.stdin = None
@@ -399,7 +403,7 @@ def test_aiohttps_slower_parser_will_do_too(started: Callable[..., Process], mon
     host, _, port = process.ready["url"].removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port)), PATIENCE) as connection:
         connection.sendall(b"POST /sign_in HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-        until(lambda: json.loads(process.command("statistics")["ok"])["calls"] == 1)
+        until(lambda: json.loads(process.command("statistics")["answer"])["calls"] == 1)
         connection.sendall(b"zz\r\n\r\n")
         assert connection.recv(4096).split()[1] == b"400"
     process.end()
@@ -410,13 +414,13 @@ def test_commands_may_come_from_a_file(started: Callable[..., Process], tmp_path
     commands.write_text("restart\n\nnonsense\n")
     with commands.open() as file:
         process = started(stdin=file)
-        assert "ok" in process.read()
+        assert "answer" in process.read()
         assert "error" in process.read()
         process.end()
 
 
 def test_there_may_be_no_input(started: Callable[..., Process]) -> None:
-    process = started("--keep-running", stdin=subprocess.DEVNULL)
+    process = started(serve=KEEP_RUNNING, stdin=subprocess.DEVNULL)
     assert requests.get(process.ready["url"], timeout=PATIENCE).status_code == 404
     os.kill(process.process.pid, signal.SIGTERM)
     process.end()
@@ -425,7 +429,7 @@ def test_there_may_be_no_input(started: Callable[..., Process]) -> None:
 @pytest.mark.parametrize("options", [["--udp-port", "70000"], ["--next-beat", "-1"], ["--host", "192.0.2.1"]])
 def test_a_wrong_option_is_told(options: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "agentcp_fsm.server", *options], capture_output=True, text=True, timeout=PATIENCE * 2
+        [sys.executable, "-m", "agentcp_fsm", *SERVE, *options], capture_output=True, text=True, timeout=PATIENCE * 2
     )
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
