@@ -263,13 +263,10 @@ def doctor(agent: AgentOptions, json: Json = False, log_level: Logging = LogLeve
 
     _log(log_level)
     trust = agent.trust()
-    find = (
-        server_named_by(agent.agent_id, agent.access_point, trust) if agent.server is None else server_at(agent.server)
-    )
     examination = Examination(
         agent.agent_id,
         agent.data,
-        find,
+        server_at(agent.server) if agent.server else server_named_by(agent.agent_id, agent.access_point, trust),
         password=agent.password(),
         ask_password=agent.password_prompt(),
         codec=agent.codec,

@@ -132,13 +132,9 @@ def with_agent_options(command: Callable[..., None]) -> Callable[..., None]:
         agent = AgentOptions(**{field.name: values.pop(field.name) for field in fields(AgentOptions)})
         command(agent, **values)
 
-    parameters = [
-        parameter.replace(
-            kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints.get(parameter.name, parameter.annotation)
-        )
-        for parameter in (*shared, *own)
-    ]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # which typer reads
+    parameters = [each.replace(annotation=hints[each.name]) for each in shared] + own
+    in_any_order = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+    run.__signature__ = inspect.Signature(in_any_order)  # type: ignore[attr-defined] # which typer reads
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     return run
