@@ -375,7 +375,7 @@ def test_huge(server: ServerThread, stranger: Client) -> None:
 
 
 def test_a_huge_answer_is_json(server: ServerThread, stranger: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentcp_fsm.server.http.HUGE", 2**20)
+    monkeypatch.setattr("agentcp_fsm.server.http_faults.HUGE", 2**20)
     server.set_faults(sign_in=SignInFault.HUGE)
     answer = stranger.challenge("request").json()
     assert answer.keys() == {"nonce", "padding"}
