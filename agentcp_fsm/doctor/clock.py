@@ -34,6 +34,7 @@ class WatchedTransport(Transport):
     def post(
         self, url: str, content: Mapping[str, object], headers: Mapping[str, str], call: Call, verify: bool | str
     ) -> Answer:
+        """See `Transport.post`."""
         sent_at = time.time()
         answer = super().post(url, content, headers, call, verify)
         self.exchanges.append(Exchange(answer, sent_at, time.time()))
