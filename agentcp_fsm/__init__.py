@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         SignInError,
         WireError,
     )
-    from agentcp_fsm.fsm.engine import Chart, ChartState, Row
+    from agentcp_fsm.fsm.chart import Chart, ChartState, Role, Row
     from agentcp_fsm.lifecycle.chart import CHART, State
     from agentcp_fsm.lifecycle.config import Config
     from agentcp_fsm.lifecycle.effects import ReportTransition
@@ -36,9 +36,9 @@ _MODULE_OF = {
     "AsyncConnection": "connection",
     "AuthClient": "sign_in",
     "CHART": "lifecycle.chart",
-    "Chart": "fsm.engine",
+    "Chart": "fsm.chart",
     "ChartError": "errors",
-    "ChartState": "fsm.engine",
+    "ChartState": "fsm.chart",
     "Config": "lifecycle.config",
     "ConfigError": "errors",
     "Connection": "connection",
@@ -53,7 +53,8 @@ _MODULE_OF = {
     "Lifecycle": "lifecycle.machine",
     "PasswordRequiredError": "errors",
     "ReportTransition": "lifecycle.effects",
-    "Row": "fsm.engine",
+    "Role": "fsm.chart",
+    "Row": "fsm.chart",
     "SDKError": "errors",
     "ServerProofError": "errors",
     "ServerProofPolicy": "sign_in",
@@ -87,6 +88,7 @@ __all__ = [
     "Lifecycle",
     "PasswordRequiredError",
     "ReportTransition",
+    "Role",
     "Row",
     "SDKError",
     "ServerProofError",

@@ -16,7 +16,7 @@ from typing import Any, Self
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.http import MAX_ANSWER, Answer
-from agentcp_fsm.support.printable import quoted
+from agentcp_fsm.support.quoting import quoted
 
 MAX_RETRY_AFTER = 86_400.0
 """Seconds.  A server may ask for a day of patience, but not, by mistake or malice, for silence for ever."""

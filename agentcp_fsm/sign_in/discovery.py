@@ -18,7 +18,7 @@ from agentcp_fsm.sign_in.client import AuthClient, checked_url
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.http import Call, Timeouts, Transport, causes, is_loopback
 from agentcp_fsm.support.abandonment import Abandonment
-from agentcp_fsm.support.printable import quoted
+from agentcp_fsm.support.quoting import quoted
 
 if TYPE_CHECKING:
     from typing import Unpack

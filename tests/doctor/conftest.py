@@ -1,7 +1,7 @@
 """The agent that is examined, the server, and the examination itself."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch, patient: None) -> None:
 def data(tmp_path: Path) -> Path:
     make_throwaway(tmp_path, AGENT, PASSWORD)
     return tmp_path
-
-
-@pytest.fixture
-def server() -> Iterator[ServerThread]:
-    with ServerThread(next_beat=7.0) as running:
-        yield running
 
 
 @pytest.fixture

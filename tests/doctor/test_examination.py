@@ -1,4 +1,4 @@
-"""The examination of an agent against real servers, files and networks, healthy and not."""
+"""The examination of an agent, with real servers, files and networks, healthy and faulty."""
 
 import logging
 import socket

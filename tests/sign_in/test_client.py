@@ -1,4 +1,4 @@
-"""The client against real servers: what it sends, what it accepts, and every way a server can fail it."""
+"""The client against real servers: what it sends, what it accepts, and every way in which a server can fail."""
 
 import logging
 import socket

@@ -1,4 +1,4 @@
-"""What comes before a request: connections that are not accepted, and TLS that is not answered, are not waited for."""
+"""Before a request: an abandoned call does not wait for a connection or a TLS handshake that is never answered."""
 
 import socket
 import time

@@ -33,12 +33,6 @@ CREDENTIALS = Credentials.from_pem(ALICE, _IDENTITY.key_pem, _IDENTITY.certifica
 API = "/api/accesspoint"
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[ServerThread]:
-    with ServerThread() as server:
-        yield server
-
-
 @pytest.fixture
 def server(shared: ServerThread) -> Iterator[ServerThread]:
     yield shared

@@ -1,4 +1,4 @@
-"""Certificates that are signed as they should be, and made to cost whoever checks them processor time."""
+"""Correctly signed certificates that are made to cost their verifier processor time."""
 
 import math
 import socket

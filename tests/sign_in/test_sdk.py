@@ -1,4 +1,4 @@
-"""The SDK's own check of a server beside ours, and the identities that we make in its hands."""
+"""The SDK's own check of a server beside ours, and our identities as the SDK reads them."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A child forked while other threads are busy finds nothing half done, and a fork waits for nobody for ever."""
+"""A child forked while other threads are busy finds nothing half done, and a fork never waits for ever."""
 
 import logging
 import os

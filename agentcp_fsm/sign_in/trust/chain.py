@@ -25,7 +25,7 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy,
 from agentcp_fsm.errors import ConfigError, FailureKind, ServerProofError, SignInError
 from agentcp_fsm.sign_in.http import Call, abandoned, failure
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
-from agentcp_fsm.support.printable import quoted
+from agentcp_fsm.support.quoting import quoted
 
 MAX_SENT = 8
 """How many certificates a server may send; more than any chain needs."""

@@ -20,7 +20,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from agentcp_fsm.errors import ServerProofError
 from agentcp_fsm.sign_in.http import FAILURES, MAX_ANSWER, Call, abandoned, failure, patient, present, read_body
-from agentcp_fsm.support.printable import quoted
+from agentcp_fsm.support.quoting import quoted
 
 FETCH_TIME = 5.0
 """Seconds that one fetch may take, if the sign-in has that much left."""

@@ -1,15 +1,7 @@
-"""Makes text from strangers safe to show."""
+"""Makes text from strangers fit to be quoted in a message."""
 
 MAX_QUOTE = 200
 """Characters of a stranger's text that a message quotes."""
-
-
-def printable(text: str) -> str:
-    """Escape every character that is invisible, could steer a terminal, or is not allowed in a document."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
-        for character in text
-    )
 
 
 def quoted(text: str) -> str:
