@@ -25,7 +25,7 @@ class Exchange:
 
 
 class WatchedTransport(Transport):
-    """Keeps the answers, of which a client tells only what they mean."""
+    """Keeps the answers, which a client does not hand on."""
 
     def __init__(self) -> None:
         super().__init__()

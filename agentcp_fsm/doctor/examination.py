@@ -1,7 +1,7 @@
 """Examines, step by step, what an agent needs to be reachable, and says what to do about each failure.
 
-The steps are those of a connection's beginning, taken once and apart: a table says which steps each one needs, so that
-a step whose ground is missing is not tried, and says so.
+The steps are those of a connection's beginning, each taken once and separately.  A table says which steps each one
+needs.  A step whose needs are not met is skipped, and its finding says so.
 """
 
 from __future__ import annotations

@@ -29,12 +29,12 @@ class Finding:
     says: str
     """For people; of a failure it may hold the remedy, too."""
     remedy: str = ""
-    """What to do about it; empty if there is nothing to do, or if `says` tells."""
+    """What to do about it; empty if there is nothing to do, or if `says` holds it."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """The same for programs: text, numbers (durations in seconds), booleans and lists of them."""
 
 
-class NotTried(Exception):  # noqa: N818 - no error: how a step says that its ground is missing
+class NotTried(Exception):  # noqa: N818 - no error: how a step says that it cannot be tried
     """The step cannot be tried; the text says why."""
 
 

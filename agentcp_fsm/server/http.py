@@ -1,6 +1,6 @@
 """The server's HTTP side: the calls of a heartbeat server and of an access point, and what its faults do to them.
 
-aiohttp's low-level server is all that six calls need.  What is not HTTP is counted here, as every other bad input.
+aiohttp's low-level server is all that six calls need.  Input that is no HTTP is counted, like all other bad input.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ class HTTPService:
     ) -> None:
         self._agents = agents
         self._visitors = visitors
-        """Who is signed in at the access point."""
+        """The agents that are signed in at the access point."""
         self._nonces = nonces
         self._counters = counters
         self._credentials = credentials
