@@ -37,7 +37,7 @@ def run_connection(connection: Connection, json_lines: bool) -> int:
     @connection.on_transition
     def show(transition: ReportTransition) -> None:
         nonlocal shown_error
-        detail = "" if shown_error.endswith(transition.detail) else transition.detail  # an error is told before it
+        detail = "" if shown_error.endswith(transition.detail) else transition.detail  # an error is shown before it
         shown_error = ""
         output.say(
             "transition",
