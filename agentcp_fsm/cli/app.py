@@ -288,7 +288,6 @@ def connect(
     """
     from agentcp_fsm.cli.connect import log_what_is_not_shown, run_connection
     from agentcp_fsm.connection import Connection
-    from agentcp_fsm.sign_in import AuthClient
 
     _log(log_level or LogLevel.ERROR)
     if log_level is None:
@@ -304,13 +303,7 @@ def connect(
         insecure_allow_private_issuers,
     )
     credentials = _credentials(data, agent_id, password_file, password_env)
-    if server is None:
-        connection = Connection.discover(
-            agent_id, credentials=credentials, access_point=access_point, codec=codec, **trust
-        )
-    else:
-        client = AuthClient(server, **trust)
-        connection = Connection(agent_id, credentials=credentials, client=client, codec=codec)
+    connection = Connection(agent_id, server, credentials=credentials, access_point=access_point, codec=codec, **trust)
     raise typer.Exit(run_connection(connection, json))
 
 

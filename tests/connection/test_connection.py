@@ -209,10 +209,9 @@ def test_an_unexpected_error_of_a_sign_in_is_a_failed_attempt(caplog: pytest.Log
 
 
 def descriptor(connection: Connection) -> int:
-    driver = connection._driver
-    assert driver is not None
-    assert driver._socket is not None
-    return driver._socket.fileno()
+    number = connection.fileno()
+    assert number is not None
+    return number
 
 
 def test_a_closed_descriptor_is_noticed_and_replaced() -> None:
@@ -255,11 +254,11 @@ def test_a_socket_that_somebody_made_block_blocks_nothing() -> None:
         assert connection.wait_for(State.ONLINE, timeout=10)
         with socket.socket(fileno=os.dup(descriptor(connection))) as duplicate:
             duplicate.setblocking(True)
-            driver = connection._driver
-            assert driver is not None
+            driver = connection._attachment.driver
+            assert driver.lease is not None
             peer.next_beat = -1
             for _ in range(3):  # of which one at least finds nothing
-                driver.hub.post(driver._readable)
+                driver.lease.hub.post(driver._readable)
             peer.wait(lambda: peer.sign_ins == 2)
 
 
@@ -613,7 +612,7 @@ def test_handlers_added_by_many_threads_at_once_are_all_there() -> None:
                 thread.join(20)
     finally:
         sys.setswitchinterval(interval)
-    assert len(connection._handlers["invite"]) == 8000
+    assert len(connection._attachment.handlers.of("invite")) == 8000
 
 
 def test_a_coroutine_function_is_no_handler_here() -> None:
@@ -791,7 +790,7 @@ def test_forked_children_do_not_draw_the_same_jitter() -> None:
         child = os.fork()
         if child == 0:
             try:
-                os.write(writer, str(connection._lifecycle.random.random()).encode())
+                os.write(writer, str(connection._attachment.driver.lifecycle.random.random()).encode())
             finally:
                 os._exit(0)
         until_it_ends(child)

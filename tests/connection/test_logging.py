@@ -80,9 +80,9 @@ def test_a_loop_that_was_left_is_entered_again(caplog: pytest.LogCaptureFixture)
 
     with Peer() as peer, connect(peer) as connection, caplog.at_level(logging.CRITICAL):
         assert connection.wait_for(State.ONLINE, timeout=10)
-        driver = connection._driver
-        assert driver is not None
-        driver.hub.post(leave)
+        lease = connection._attachment.lease
+        assert lease is not None
+        lease.hub.post(leave)
         seen = peer.heartbeats
         peer.wait(lambda: peer.heartbeats > seen + 3)
 
