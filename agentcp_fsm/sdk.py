@@ -27,6 +27,7 @@ from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.sign_in import AuthClient, Credentials
+from agentcp_fsm.support import forking
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -199,7 +200,7 @@ def _forget_in_child() -> None:
         client._clean_slate()
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+forking.in_child(forking.Stage.CLIENTS, _forget_in_child)
 
 
 def _as_sdk(invitation: Invitation) -> Any:

@@ -26,7 +26,7 @@ from agentcp_fsm.connection.handlers import Handlers, Kind
 from agentcp_fsm.connection.hub import Hub
 from agentcp_fsm.connection.lease import Lease
 from agentcp_fsm.connection.waiting import Waiters
-from agentcp_fsm.fsm.engine import Chart, ChartState, Role, Row
+from agentcp_fsm.fsm.chart import Chart, ChartState, Role, Row
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.events import Start, Stop

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,6 +22,7 @@ from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.events import Reconnect, RetryNow
 from agentcp_fsm.lifecycle.session import Invitation
+from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.wire import codec_named
 
@@ -178,4 +178,4 @@ def _forget_in_child() -> None:
     attachment.forget_in_child()
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+forking.in_child(forking.Stage.CONNECTIONS, _forget_in_child)

@@ -14,11 +14,10 @@ from urllib.parse import quote, urlsplit
 import requests
 from cryptography import x509
 
-from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.errors import ConfigError, ServerProofError, URLError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.answers import Fields, check_status
 from agentcp_fsm.sign_in.credentials import Credentials
-from agentcp_fsm.sign_in.failures import FailureKind, SignInError
 from agentcp_fsm.sign_in.http import Answer, Call, Timeouts, Transport, abandoned, is_loopback
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
@@ -192,19 +191,9 @@ class AuthClient:
         if proof is not None:
             verify_server_proof(proof, agent_id, request_id, self._chain, call)
         elif self._server_proof is ServerProofPolicy.REQUIRE:
-            raise SignInError(
-                FailureKind.UNPROVEN_SERVER,
-                f"{challenge.url}: the server offers no proof of itself, which server_proof (--require-server-proof)"
-                " asks for: check its URL",
+            raise ServerProofError(
+                f"{challenge.url} offers no proof of itself, which server_proof (--require-server-proof) asks for"
             )
-
-
-class URLError(ConfigError):
-    """No URL of a server."""
-
-    def __init__(self, fault: str, remedy: str) -> None:
-        super().__init__(f"{fault}: {remedy}")
-        self.fault = fault
 
 
 def checked_url(url: str, allow_insecure_http: bool) -> str:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from agentcp_fsm.errors import CredentialsError
+from agentcp_fsm.errors import CredentialsError, PasswordRequiredError
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +199,7 @@ def is_encrypted(data: bytes) -> bool:
 
 def _decrypted(data: bytes, name: str, password: str | None) -> PrivateKeyTypes:
     if not password:
-        raise CredentialsError(f"{name} is encrypted: give the seed password it was made with") from None
+        raise PasswordRequiredError(f"{name} is encrypted: give the seed password it was made with") from None
     try:
         # What os.environ could not decode becomes the bytes it was.
         return load_pem_private_key(data, password.encode(errors="surrogateescape"))
