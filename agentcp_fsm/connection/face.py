@@ -17,6 +17,7 @@ from agentcp_fsm.connection.hub import Hub
 from agentcp_fsm.connection.lease import Lease
 from agentcp_fsm.connection.protocols import Authenticator, OnlineStateSource
 from agentcp_fsm.errors import ConfigError, ConnectionStateError
+from agentcp_fsm.fsm.printable import printable
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
@@ -63,6 +64,8 @@ class Face(ABC):
         config = config or Config()
         datagrams = codec_named(codec)
         datagrams.heartbeat_encoder(agent_id, 0)  # raises for an agent id that no datagram can carry
+        if options:
+            _check_names(type(self).__name__, options)
         authenticator_on: Callable[[Hub], Authenticator]
         if authenticator is None:
             from agentcp_fsm.connection.authenticators import over_http  # here, as it brings cryptography along
@@ -80,8 +83,10 @@ class Face(ABC):
         )
 
     def __repr__(self) -> str:
+        self._lease()
         server = self._attachment.driver.server
-        return f"<{type(self).__name__} {self.agent_id}: {self.state}, {f'server {server}' if server else 'no server'}>"
+        shown = f"{self.agent_id}: {self.state}, {f'server {server}' if server else 'no server'}"
+        return f"<{type(self).__name__} {printable(shown)}>"
 
     @property
     def state(self) -> State:
@@ -171,6 +176,16 @@ class Face(ABC):
     @abstractmethod
     def _job(handler: Handler, argument: object, loop: asyncio.AbstractEventLoop) -> Job:
         """What runs `handler`, on the connection's own worker."""
+
+
+def _check_names(face: str, options: ClientOptions) -> None:
+    """Raise TypeError for an option that there is not, as Python does for other arguments."""
+    from agentcp_fsm.sign_in import ClientOptions  # here, as it brings cryptography along
+
+    known = ClientOptions.__annotations__
+    for name in options:
+        if name not in known:
+            raise TypeError(f"{face}() got an unexpected keyword argument {name!r}; its options are {', '.join(known)}")
 
 
 def _forget_in_child() -> None:

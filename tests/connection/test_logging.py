@@ -12,8 +12,7 @@ from agentcp_fsm import Invitation, State
 from agentcp_fsm.connection import hub
 from agentcp_fsm.connection.workers import HandlerQueue, WorkerPool
 from agentcp_fsm.support.log import logger_of
-from tests.connection.peer import INVITATION, Peer, nothing_left
-from tests.connection.test_connection import connect
+from tests.connection.peer import INVITATION, Peer, connect, nothing_left
 from tests.waiting import online, until
 
 
