@@ -233,19 +233,18 @@ def connect(
     """
     from agentcp_fsm.cli.connect import log_what_is_not_shown, run_connection
     from agentcp_fsm.connection import Connection
-    from agentcp_fsm.sign_in import AuthClient
 
     _log(log_level or LogLevel.ERROR)
     if log_level is None:
         log_what_is_not_shown()
-    trust, credentials = agent.trust(), agent.credentials()
-    if agent.server is None:
-        connection = Connection.discover(
-            agent.agent_id, credentials=credentials, access_point=agent.access_point, codec=agent.codec, **trust
-        )
-    else:
-        client = AuthClient(agent.server, **trust)
-        connection = Connection(agent.agent_id, credentials=credentials, client=client, codec=agent.codec)
+    connection = Connection(
+        agent.agent_id,
+        agent.server,
+        credentials=agent.credentials(),
+        access_point=agent.access_point,
+        codec=agent.codec,
+        **agent.trust(),
+    )
     raise typer.Exit(run_connection(connection, json))
 
 
