@@ -311,9 +311,3 @@ def test_stop_is_prompt_while_the_access_point_hangs(
         assert connection.stop()
         assert time.monotonic() - began < 5
     assert caplog.text == ""
-
-
-def test_timings_that_no_call_can_have_are_refused_before_anything_is_begun(credentials: Credentials) -> None:
-    """They were only when the connection was started, whose thread was then never ended."""
-    with pytest.raises(ConfigError, match="at most 3600"):
-        Connection.discover(ALICE, credentials=credentials, config=Config(sign_in_timeout=4000.0))
