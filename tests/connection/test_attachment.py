@@ -7,6 +7,7 @@ Driver, machine and socket are the real ones.
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from random import Random
 from time import monotonic
 from typing import Any
@@ -22,9 +23,11 @@ from agentcp_fsm.connection.driver import Driver
 from agentcp_fsm.connection.handlers import Handlers
 from agentcp_fsm.connection.hub import Hub
 from agentcp_fsm.connection.timers import Timed
+from agentcp_fsm.fsm.diagram.files import DiagramFile, format_of
 from agentcp_fsm.wire import codec_named
 from tests.connection.peer import RefusedError
 
+PICTURE = Path(__file__).parents[2] / "docs/diagram/attachment.svg"
 DETACHED, ATTACHING, STARTING, ATTACHED, LEAVING = AttachmentState
 
 
@@ -314,3 +317,7 @@ def test_a_hub_that_the_authenticator_refuses_is_released() -> None:
         attachment.start()
     assert attachment.state is DETACHED
     assert hub.ended
+
+
+def test_the_documents_show_the_chart_as_it_is() -> None:
+    assert not DiagramFile(PICTURE, format_of(PICTURE)).is_stale(CHART), "docs/connection.md says how to draw it anew"
