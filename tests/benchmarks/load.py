@@ -213,8 +213,9 @@ def server_with_session(beat: float) -> Iterator[list[Any]]:
     """The reference server in a process of its own, and the session that it gave an agent."""
     from agentcp_fsm.sign_in import Abandonment, AuthClient, Credentials
     from agentcp_fsm.sign_in.identities import make_identity
+    from tests.server_process import SERVE
 
-    command = [sys.executable, "-m", "agentcp_fsm.server", "--next-beat", str(beat)]
+    command = [sys.executable, "-m", "agentcp_fsm", *SERVE, "--next-beat", str(beat)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     watchdog = threading.Timer(PATIENCE, process.kill)  # for the one wait that has no bound of its own
     watchdog.start()
