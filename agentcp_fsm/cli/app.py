@@ -53,12 +53,17 @@ class LogLevel(StrEnum):
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Data = Annotated[
-    Path, typer.Option("--data", envvar="AGENTCP_DATA", help="The folder that holds <agent id>/private/certs.")
+    Path,
+    typer.Option(
+        "--data",
+        envvar="AGENTCP_DATA",
+        help="The SDK's data folder, or any folder on the way down to the agent's .key and .crt.",
+    ),
 ]
 PasswordFile = Annotated[
-    Path | None, typer.Option(help="A file whose first line is the key's password; else it is asked for if needed.")
+    Path | None, typer.Option(help="A file whose first line is the seed password; else it is asked for if needed.")
 ]
-PasswordEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the key's password.")]
+PasswordEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the seed password.")]
 ServerURL = Annotated[
     str | None, typer.Option(help="The heartbeat server's URL; else the agent's access point is asked for it.")
 ]
@@ -397,15 +402,24 @@ def new_identity(
     data: Data,
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
+    insecure_unencrypted: Annotated[
+        bool, typer.Option("--insecure-unencrypted", help="Do not encrypt the key; the SDK does not load it then.")
+    ] = False,
 ) -> None:
     """Make a key and a self-signed certificate as the SDK keeps them; only a local server believes them.
 
-    Nothing is overwritten.  Without a password the key is not encrypted, and the SDK does not load it.
+    They go where AgentCP(DATA) looks for them, DATA/agentcp/AIDs, and are encrypted as it does with its seed password,
+    which is empty unless a password is given.  Nothing is overwritten.
     """
-    from agentcp_fsm.sign_in.identities import make_identity
+    from agentcp_fsm.sign_in.credentials import seed_hash
+    from agentcp_fsm.sign_in.identities import identities_folder, make_identity
 
-    make_identity(data, agent_id, _password(password_file, password_env))
-    typer.echo(f"made {data / agent_id / 'private' / 'certs'}")
+    password = _password(password_file, password_env)
+    if insecure_unencrypted and password is not None:
+        raise ConfigError("--insecure-unencrypted and a password exclude each other: give one, or neither")
+    folder = identities_folder(data)
+    make_identity(folder, agent_id, None if insecure_unencrypted else seed_hash(password))
+    typer.echo(f"made {folder / agent_id / 'private' / 'certs'}")
 
 
 def _log(level: LogLevel) -> None:
