@@ -21,7 +21,7 @@ from cryptography import x509
 
 from tests.sign_in.certificates import make_identity
 
-HOSTS = ("acp3.agentid.pub", "heartbeat.agentid.pub")
+HOSTS = ("acp3.agentid.pub", "ap.agentid.pub", "heartbeat.agentid.pub")
 
 
 class Internet(socketserver.ThreadingTCPServer):
@@ -120,6 +120,7 @@ class MessageServer:
         application = web.Application()
         application.router.add_post("/sign_in", self._sign_in)
         application.router.add_get("/session", self._session)
+        application.router.add_post("/joined", self._joined)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -129,6 +130,11 @@ class MessageServer:
     async def _sign_in(self, request: web.Request) -> web.Response:
         body = await request.json()
         return web.json_response({"signature": "message-token"} if "nonce" in body else {"nonce": "a nonce"})
+
+    async def _joined(self, request: web.Request) -> web.Response:
+        """What an agent without a websocket says when it joins."""
+        self.messages.append(await request.json())
+        return web.json_response({})
 
     async def _session(self, request: web.Request) -> web.StreamResponse:
         if request.query.get("signature") != "message-token":

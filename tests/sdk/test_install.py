@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agentcp_fsm import Config, ConfigError, Invitation, SDKError, sdk
+from agentcp_fsm.sdk.messages import as_sdk
 from tests.sdk.conftest import ALICE, FAST, PASSWORD
 from tests.sdk.sdk import sdk_module
 
@@ -77,7 +78,7 @@ INVITATION = Invitation("bob.agentid.pub", "CODE", 1893456000, "session-1", "wss
 
 
 def test_a_listener_receives_the_sdks_class_in_a_program_that_uses_the_sdk(modules: dict[str, Any]) -> None:
-    theirs = sdk._as_sdk(INVITATION)
+    theirs = as_sdk(INVITATION)
     assert type(theirs) is sdk_module("agentcp.msg.message_serialize").InviteMessageReq
     assert vars(theirs) | {"header": vars(theirs.header)} == {
         "header": {"MessageMask": 0, "MessageSeq": 0, "MessageType": 259, "PayloadSize": 0},
@@ -92,9 +93,9 @@ def test_a_listener_receives_the_sdks_class_in_a_program_that_uses_the_sdk(modul
 def test_without_the_sdk_a_listener_receives_its_equal(
     modules: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    theirs = sdk._as_sdk(INVITATION)
+    theirs = as_sdk(INVITATION)
     monkeypatch.delitem(sys.modules, "agentcp.msg.message_serialize")
-    ours = sdk._as_sdk(INVITATION)
+    ours = as_sdk(INVITATION)
     assert isinstance(ours, sdk.InviteMessageReq)
     assert {name: getattr(ours, name) for name in vars(theirs) if name != "header"} | {"header": None} == vars(
         theirs
