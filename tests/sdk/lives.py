@@ -60,7 +60,10 @@ for line in sys.stdin:
             say(online=getattr(agent, "is_online_success", True), ours=isinstance(client, sdk.HeartbeatClient),
                 status=agent.get_online_status([agent_id]))
         case ["offline"]:
-            agent.offline()
+            try:
+                agent.offline()
+            except RuntimeError:  # old versions' own, as they close a session: ours has left by then
+                agent.session_manager = None
             say(threads=[thread.name for thread in threading.enumerate() if "agentcp-fsm" in thread.name])
 """
 
