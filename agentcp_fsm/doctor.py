@@ -23,7 +23,7 @@ from urllib.parse import SplitResult, urlsplit
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 
-from agentcp_fsm.errors import AgentCPError, WireError
+from agentcp_fsm.errors import AgentCPError, SignInError, WireError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in import (
     AccessPointClient,
@@ -31,14 +31,13 @@ from agentcp_fsm.sign_in import (
     ClientOptions,
     Credentials,
     ServerProof,
-    SignInError,
     Timeouts,
     Transport,
     access_point_url,
 )
 from agentcp_fsm.sign_in.answers import Fields, http_date
 from agentcp_fsm.sign_in.credentials import CredentialFiles, is_encrypted, load_key, opens_unasked
-from agentcp_fsm.sign_in.http import Answer, Call, is_loopback, tls_fault
+from agentcp_fsm.sign_in.http import LONGEST_WAIT, Answer, Call, is_loopback, tls_fault
 from agentcp_fsm.wire import MAX_DATAGRAM, UNAUTHORIZED, codec_named
 
 HEARTBEATS = 3
@@ -292,7 +291,7 @@ class Examination:
     def _connect(self) -> socket.socket:
         host, port = self._address
         try:
-            return socket.create_connection((host, port), self._timeouts.connect)
+            return socket.create_connection((host, port), min(self._timeouts.connect, LONGEST_WAIT))
         except OSError as error:
             raise _Failed(
                 f"no connection to {host} port {port}: {_words(error)}",

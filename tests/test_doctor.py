@@ -1,10 +1,10 @@
-"""The examination of an agent against real servers, files and networks, healthy and not."""
+"""The examination of an agent, with real servers, files and networks, healthy and faulty."""
 
 import json
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -45,12 +45,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch, patient: None) -> None:
 def data(tmp_path: Path) -> Path:
     make_throwaway(tmp_path, AGENT, PASSWORD)
     return tmp_path
-
-
-@pytest.fixture
-def server() -> Iterator[ServerThread]:
-    with ServerThread(next_beat=7.0) as running:
-        yield running
 
 
 @pytest.fixture

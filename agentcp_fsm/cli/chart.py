@@ -10,8 +10,12 @@ from rich.table import Table
 
 from agentcp_fsm.cli.output import Output, markup, shown, state_text
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import Row
+from agentcp_fsm.fsm.chart import Row
+from agentcp_fsm.fsm.diagram.document import row_data
 from agentcp_fsm.lifecycle.chart import CHART
+
+COLUMNS = ("trigger", "source", "dest", "conditions", "unless", "before", "after", "ignored", "reason")
+"""What programs see of a row, in this order."""
 
 
 def show_chart(states: Sequence[str], triggers: Sequence[str], with_ignored: bool, json_lines: bool) -> None:
@@ -39,19 +43,8 @@ def show_chart(states: Sequence[str], triggers: Sequence[str], with_ignored: boo
             style="dim" if row.ignored else "",
         )
         trigger = row.trigger
-        rows.append(
-            {
-                "trigger": row.trigger,
-                "source": sources,
-                "dest": row.dest,
-                "conditions": list(row.conditions),
-                "unless": list(row.unless),
-                "before": list(row.before),
-                "after": list(row.after),
-                "ignored": row.ignored,
-                "reason": row.reason,
-            }
-        )
+        told = row_data(row) | {"source": sources}
+        rows.append({name: told[name] for name in COLUMNS})
     output.table("row", table, rows)
 
 

@@ -10,10 +10,10 @@ from importlib import import_module
 from pathlib import Path
 
 from agentcp_fsm.errors import ChartError, ConfigError, DiagramFileError
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram import docs
 from agentcp_fsm.fsm.diagram.files import DiagramFile, format_of
 from agentcp_fsm.fsm.diagram.formats import FORMATS, Theme, format_named
-from agentcp_fsm.fsm.engine import Chart
 
 OURS = "agentcp_fsm.lifecycle.chart:CHART"
 STALE = 1
@@ -69,21 +69,22 @@ def show_diagram(
     wanted = None if format_name is None else format_named(format_name)
     chart = load_chart(target)
     if check:
-        return _check([DiagramFile(path, wanted or format_of(path), view, theme) for path in check], chart, target)
+        files = [DiagramFile(path, wanted or format_of(path), view, theme, target) for path in check]
+        return _check(files, chart, target)
     if output is not None:
-        DiagramFile(output, wanted or format_of(output), view, theme).write(chart)
+        DiagramFile(output, wanted or format_of(output), view, theme, target).write(chart)
         return 0
     format = wanted or FORMATS["mermaid"]
     if format.binary and sys.stdout.isatty():
         raise ConfigError(f"a {format.name} is nothing to read on a terminal: give --output FILE, or pipe it")
-    sys.stdout.buffer.write(format.export(chart, view, theme))
+    sys.stdout.buffer.write(format.export(chart, view, theme, target))
     return 0
 
 
 def write_docs(folder: Path, check: bool, target: str) -> int:
     """Write or check the diagrams that documents show; the exit status."""
     chart = load_chart(target)
-    files = list(docs.files(folder))
+    files = list(docs.files(folder, target))
     if check:
         return _check(files, chart, target, f"agentcp-fsm diagram docs {shlex.quote(str(folder))}{_from(target)}")
     try:

@@ -18,7 +18,7 @@ from agentcp_fsm.fsm.diagram.diff_text import lines
 from agentcp_fsm.fsm.diagram.files import write_file
 from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme, check_theme
 from agentcp_fsm.fsm.diagram.revisions import load_chart
-from agentcp_fsm.support.printable import printable
+from agentcp_fsm.fsm.printable import printable
 
 STYLES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow"}
 THEMES = {name: FORMATS[name].themes for name in ("svg", "dot", "png", "pdf")}

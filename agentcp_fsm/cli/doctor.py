@@ -10,7 +10,7 @@ from rich.text import Text
 
 from agentcp_fsm.cli.output import Output
 from agentcp_fsm.doctor import STEPS, Examination, Finding, Outcome
-from agentcp_fsm.support.printable import printable
+from agentcp_fsm.fsm.printable import printable
 
 MARKS = {
     Outcome.OK: ("✓", "green"),

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from agentcp_fsm.support.printable import printable
+from agentcp_fsm.fsm.printable import printable
 
 STATE_STYLES = {
     "OFFLINE": "dim",

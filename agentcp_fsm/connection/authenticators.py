@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agentcp_fsm.connection.hub import Hub
-from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.errors import ConfigError, DiscoveryError
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in import (
@@ -21,7 +21,6 @@ from agentcp_fsm.sign_in import (
     AuthClient,
     ClientOptions,
     Credentials,
-    DiscoveryError,
     Timeouts,
     Transport,
     access_point_url,

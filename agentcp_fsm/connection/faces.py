@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import os
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -32,6 +31,7 @@ from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.events import Reconnect, RetryNow, Start, Stop
 from agentcp_fsm.lifecycle.machine import Lifecycle, Statistics
 from agentcp_fsm.lifecycle.session import Invitation
+from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.log import logger_of
 from agentcp_fsm.wire import Codec, codec_named
@@ -653,4 +653,4 @@ def _forget_in_child() -> None:
     _held.clear()
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+forking.in_child(forking.Stage.CONNECTIONS, _forget_in_child)

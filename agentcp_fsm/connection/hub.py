@@ -10,7 +10,6 @@ import asyncio
 import atexit
 import heapq
 import math
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -302,7 +301,4 @@ def _forget_in_child() -> None:
 
 
 atexit.register(_stop_at_exit)
-os.register_at_fork(after_in_child=_forget_in_child)
-os.register_at_fork(
-    before=forking.before, after_in_parent=forking.after_in_parent, after_in_child=forking.after_in_child
-)
+forking.in_child(forking.Stage.LOOPS, _forget_in_child)

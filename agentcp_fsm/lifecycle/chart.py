@@ -26,7 +26,7 @@ is in `agentcp_fsm.lifecycle.machine`, under the same names, and none of them de
 
 from enum import StrEnum
 
-from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, ChartState, Role, Row
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Role, Row
 
 
 class State(StrEnum):

@@ -57,7 +57,7 @@ class SendHeartbeat:
 
     attempt: int
     sequence: int
-    """MessageSeq: 1 for the connection's first datagram, one more with each (protocol, Datagrams)."""
+    """MessageSeq: 1 for the connection's first datagram, one more with each (protocol, "Datagrams")."""
     session: Session
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agentcp_fsm.fsm.engine import Row
+from agentcp_fsm.fsm.chart import Row
 from agentcp_fsm.lifecycle.chart import CHART, State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import (
@@ -110,7 +110,7 @@ class Snapshot(NamedTuple):
 
 
 class Lifecycle:
-    """One connection's machine (lifecycle, all sections).
+    """One connection's machine (lifecycle, "Rules").
 
     `random` is used for jitter only, and may be shared: it is the caller's.
     """
@@ -142,7 +142,7 @@ class Lifecycle:
     )
 
     step: Callable[..., Row]
-    """How an event meets the chart: see `agentcp_fsm.fsm.engine.Step`."""
+    """How an event meets the chart: see `agentcp_fsm.fsm.step.Step`."""
 
     def __init__(self, config: Config, random: Random) -> None:
         self.config = config

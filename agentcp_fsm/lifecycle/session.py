@@ -19,7 +19,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """Another agent's invitation to a message session (protocol, invite request)."""
+    """Another agent's invitation to a message session (protocol, "Datagrams")."""
 
     inviter_agent_id: str
     invite_code: str

@@ -24,6 +24,7 @@ from agentcp_fsm.lifecycle.session import Invitation, Session
 from agentcp_fsm.sdk.messages import as_sdk
 from agentcp_fsm.sdk.services import publish, reconnect_message_clients
 from agentcp_fsm.sign_in import AuthClient, Credentials, Timeouts
+from agentcp_fsm.support import forking
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -279,4 +280,4 @@ def _forget_in_child() -> None:
         client._clean_slate()
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+forking.in_child(forking.Stage.CLIENTS, _forget_in_child)

@@ -13,9 +13,10 @@ from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any, Self
 
+from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.session import Session
-from agentcp_fsm.sign_in.failures import FailureKind, SignInError, quoted
 from agentcp_fsm.sign_in.http import MAX_ANSWER, Answer
+from agentcp_fsm.support.quoting import quoted
 
 MAX_RETRY_AFTER = 86_400.0
 """Seconds.  A server may ask for a day of patience, but not, by mistake or malice, for silence for ever."""

@@ -14,11 +14,10 @@ from urllib.parse import quote, urlsplit
 import requests
 from cryptography import x509
 
-from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.errors import ConfigError, ServerProofError, URLError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.answers import Fields, check_status
 from agentcp_fsm.sign_in.credentials import Credentials
-from agentcp_fsm.sign_in.failures import FailureKind, SignInError
 from agentcp_fsm.sign_in.http import Answer, Call, Timeouts, Transport, abandoned, is_loopback
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
@@ -203,11 +202,9 @@ class AuthClient:
             raise self._unproven(challenge)
 
     @staticmethod
-    def _unproven(challenge: Fields) -> SignInError:
-        return SignInError(
-            FailureKind.UNPROVEN_SERVER,
-            f"{challenge.url}: the server offers no proof of itself, which server_proof (--require-server-proof)"
-            " asks for: check its URL",
+    def _unproven(challenge: Fields) -> ServerProofError:
+        return ServerProofError(
+            f"{challenge.url} offers no proof of itself, which server_proof (--require-server-proof) asks for"
         )
 
 
@@ -215,14 +212,6 @@ def _is_session(challenge: Fields) -> bool:
     """Whether step 1 was answered as step 2 is, as some servers do for an agent that they know by other means."""
     content = challenge.content
     return not content.get("nonce") and not content.get("cert") and bool(content.get("signature"))
-
-
-class URLError(ConfigError):
-    """No URL of a server."""
-
-    def __init__(self, fault: str, remedy: str) -> None:
-        super().__init__(f"{fault}: {remedy}")
-        self.fault = fault
 
 
 def secure_url(url: str, allow_insecure_http: bool) -> str:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from agentcp_fsm.errors import CredentialsError
+from agentcp_fsm.errors import CredentialsError, PasswordRequiredError
 
 logger = logging.getLogger(__name__)
 
@@ -233,7 +233,7 @@ def _decrypted(data: bytes, name: str, password: str | None) -> PrivateKeyTypes:
     if not password:
         key = _opened(data, seed_hash(None))
         if key is None:
-            raise CredentialsError(
+            raise PasswordRequiredError(
                 f"{name} is encrypted: give the seed password it was made with (without one, the SDK's key of an empty"
                 " seed password was tried)"
             )

@@ -6,20 +6,19 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
-from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.errors import ConfigError, DiscoveryError, DiscoveryStep, FailureKind, SignInError, URLError
 from agentcp_fsm.sign_in.answers import Fields, is_host
-from agentcp_fsm.sign_in.client import AuthClient, URLError, checked_url, secure_url
+from agentcp_fsm.sign_in.client import AuthClient, checked_url, secure_url
 from agentcp_fsm.sign_in.credentials import Credentials
-from agentcp_fsm.sign_in.failures import FailureKind, SignInError, quoted
 from agentcp_fsm.sign_in.http import Call, Timeouts, Transport, causes, is_loopback
 from agentcp_fsm.support.abandonment import Abandonment
+from agentcp_fsm.support.quoting import quoted
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -30,41 +29,6 @@ API = "/api/accesspoint"
 """The path of an access point's calls."""
 HOSTS = ("acp3.", "ap.")
 """What an access point's host begins with: today's first, then that of older SDKs, and of the one for Flutter."""
-
-
-class DiscoveryStep(StrEnum):
-    """The step at which the heartbeat server was not found, in the order in which they are taken."""
-
-    NAME_RESOLUTION = "name resolution"
-    CONNECTION = "connection"
-    TLS = "TLS handshake"
-    SIGN_IN = "sign-in at the access point"
-    CONFIG_CALL = "call of get_accesspoint_config"
-    CONFIG_CONTENT = "content of the access point's config"
-
-
-_REMEDIES = {
-    DiscoveryStep.NAME_RESOLUTION: "check the agent id's last two labels, which name the access point, and the"
-    " name servers of this machine",
-    DiscoveryStep.CONNECTION: "check the network, its firewalls and its proxy",
-}
-"""What is better advice than that of any call that fails so."""
-
-
-class DiscoveryError(SignInError):
-    """The heartbeat server was not found; the text names the step that failed, and what to try."""
-
-    def __init__(self, step: DiscoveryStep, agent_id: str, failure: SignInError) -> None:
-        why = f"{failure.fault}: {_REMEDIES[step]}" if step in _REMEDIES else str(failure)
-        super().__init__(
-            failure.kind,
-            f"the heartbeat server of {agent_id} was not found; what failed is the {step}: {why}; or give the access"
-            " point (--access-point), or the server's URL (--server), yourself",
-            status=failure.status,
-            retry_after=failure.retry_after,
-            field=failure.field,
-        )
-        self.step = step
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +122,7 @@ class AccessPointClient(AuthClient):
         if not is_host(urlsplit(heartbeat_server).hostname or ""):
             raise config.invalid("heartbeat_server", "no URL whose host can be")
         # A stranger's word must not lead to what this machine serves to itself alone.
-        if _is_here(heartbeat_server) and not _is_here(self._server_url) and not self._allow_insecure_http:
+        if is_here(heartbeat_server) and not is_here(self._server_url) and not self._allow_insecure_http:
             raise config.invalid("heartbeat_server", "a URL of this machine, which no other may name")
         return AccessPointConfig(heartbeat_server, _text_or_none(config, "message_server"))
 
@@ -185,7 +149,7 @@ def _step_of(failure: SignInError, step: DiscoveryStep) -> DiscoveryStep:
     return step
 
 
-def _is_here(url: str) -> bool:
+def is_here(url: str) -> bool:
     """Whether the URL's host, without asking for its address, is this machine, however it is written."""
     host = (urlsplit(url).hostname or "").removesuffix(".")
     if is_loopback(host) or host.endswith(".localhost"):

@@ -31,8 +31,8 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.util import wait_for_write
 
-from agentcp_fsm.errors import ConfigError
-from agentcp_fsm.sign_in.failures import FailureKind, SignInError
+from agentcp_fsm.errors import FailureKind, SignInError
+from agentcp_fsm.lifecycle.config import check_seconds
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
 
@@ -42,6 +42,8 @@ KEEP_ALIVE = 2.0
 """Seconds that an idle connection is kept: long enough for the sign-ins that follow a server's restart to share it, and
 shorter than it takes, by default, to notice that the network is another (three failed sends: 3 s), when waiting on it
 would cost a whole read timeout."""
+LONGEST_WAIT = 1e6
+"""Seconds.  The system's calls count milliseconds in 31 bits, so a socket waits no longer (11 days) for one thing."""
 
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """What requests and urllib3 raise when an exchange fails."""
@@ -49,7 +51,7 @@ FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a call may take, each in seconds, above 0 and at most 3600.
+    """How long a call may take, each in seconds; raises `ConfigError` for a time that no `Config` could hold either.
 
     Resolving the server's name is the system's and outside these bounds; ``connect`` counts for each of its addresses.
     """
@@ -63,9 +65,7 @@ class Timeouts:
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self)):
-            seconds = getattr(self, name)
-            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 3600:
-                raise ConfigError(f"the timeout {name} is {seconds!r}: give seconds above 0 and at most 3600")
+            check_seconds(f"the timeout {name}", getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +88,14 @@ class Call:
         return self.abandonment is not None and self.abandonment.abandoned
 
     def patience(self, seconds: float) -> float:
-        """Return ``seconds`` or what is left of the call's time, whichever is less; raises TimeoutError at its end."""
+        """Return ``seconds``, what is left of the call's time or `LONGEST_WAIT`, whichever is least.
+
+        Raises TimeoutError at the end of the call's time.
+        """
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError(f"the answer was not complete within {self.timeouts.total:g} s")
-        return min(seconds, left)
+        return min(seconds, left, LONGEST_WAIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +198,7 @@ def present(call: Call) -> Iterator[None]:
     finally:
         _present_call.reset(token)
         if call.abandonment is not None:
-            call.abandonment._release()
+            call.abandonment.release()
 
 
 class _PatientReader(io.RawIOBase):
@@ -226,7 +229,7 @@ class _PatientResponse(HTTPResponse):
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         call = _present_call.get()
         if call.abandonment is not None:
-            call.abandonment._watch(sock)  # first: it may fail for want of descriptors, and nothing may be open then
+            call.abandonment.watch(sock)  # first: it may fail for want of descriptors, and nothing may be open then
         super().__init__(sock, *arguments, **options)
         self.fp = io.BufferedReader(_PatientReader(self.fp.detach(), sock, call))
 
@@ -274,7 +277,7 @@ def _connect(opened: socket.socket, address: Any, seconds: float, call: Call) ->
     opened.setblocking(False)
     failure = opened.connect_ex(address)
     if failure in (0, errno.EINPROGRESS) and call.abandonment is not None:
-        call.abandonment._watch(opened)  # not before: what is not yet connecting cannot be woken from it
+        call.abandonment.watch(opened)  # not before: what is not yet connecting cannot be woken from it
     if failure == errno.EINPROGRESS:
         with forking.waiting():
             connected = wait_for_write(opened, timeout=seconds)

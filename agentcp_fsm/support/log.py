@@ -1,7 +1,7 @@
-"""The package's loggers: those of `logging`, but that nothing raised while a line is logged ends what logs it.
+"""The package's loggers, which survive a line that cannot be written.
 
-The handlers of `logging` catch most of what goes wrong in them.  A handler or a filter of the application's own need
-not, nor is a `__repr__` without end caught, and a connection must not fall silent because a line cannot be written.
+A connection must not fall silent because a line cannot be logged.  The handlers of `logging` catch most of their own
+errors.  The application's handlers and filters need not, and an endless `__repr__` is caught by nobody.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import Any
 
 
 class Logger(logging.LoggerAdapter[logging.Logger]):
-    """A logger that reports what is raised as the handlers of `logging` do, and returns.
+    """A logger that reports an error raised while it logs, as the handlers of `logging` do, and then returns.
 
-    Only what would end the main thread passes, such as KeyboardInterrupt: that is the program's to end.
+    In the main thread it lets pass what is to end the program, such as KeyboardInterrupt.
     """
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        """Log a line, whatever comes of it."""
+        """Log a line; returns even if it cannot be written."""
         try:
             super().log(level, msg, *args, stacklevel=2, **kwargs)
-        except BaseException as error:  # whatever it is, it is the application's
+        except BaseException as error:  # the application's code may raise anything
             if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
                 raise
-            # Without the arguments, which may be what cannot be written.
+            # Without the arguments, which may be the reason.
             logging.NullHandler().handleError(logging.makeLogRecord({"name": self.logger.name, "msg": msg}))
 
 
 def logger_of(module: str) -> Logger:
-    """The logger of a module, by its ``__name__``."""
+    """Return the logger of a module, by its ``__name__``."""
     return Logger(logging.getLogger(module))

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from agentcp_fsm.errors import AgentCPError
+from agentcp_fsm.errors import InvariantError
 from agentcp_fsm.lifecycle.chart import ALIVE, BACKOFF, CONNECTING, OFFLINE, ONLINE, SERVING, STOPPING
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import (
@@ -56,10 +56,6 @@ from agentcp_fsm.lifecycle.session import Invitation, Session
 
 LEAVING = (AbandonSignIn, CloseSocket, SignOut, ReportTransition, ReportError)
 """The effects that S9 allows after stop."""
-
-
-class InvariantError(AgentCPError, AssertionError):
-    """A machine broke an invariant; the text names it, the step, and what led there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,4 +418,4 @@ class Watched:
         return effects
 
 
-__all__ = ["InvariantError", "Monitor", "Observation", "Watched"]
+__all__ = ["Monitor", "Observation", "Watched"]

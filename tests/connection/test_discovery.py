@@ -27,7 +27,7 @@ from agentcp_fsm.sign_in import Abandonment
 from agentcp_fsm.sign_in.identities import make_identity
 from tests.connection.peer import FAST, nothing_left
 from tests.sign_in import certificates
-from tests.waiting import until
+from tests.waiting import online, until
 
 ALICE = "alice.agentid.pub"
 BOUND = 20.0
@@ -42,29 +42,20 @@ def credentials(tmp_path_factory: pytest.TempPathFactory) -> Credentials:
     return make_identity(tmp_path_factory.mktemp("agents"), ALICE)
 
 
-def serving() -> ServerThread:
-    return ServerThread(next_beat=0.05)
+@pytest.fixture(scope="session")
+def next_beat() -> float:
+    return 0.05
 
 
 @pytest.fixture
-def access_point() -> Iterator[ServerThread]:
+def access_point(next_beat: float) -> Iterator[ServerThread]:
     """Of whose access point we make use; as a server it is one of those that are named."""
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def server() -> Iterator[ServerThread]:
-    with serving() as server:
+    with ServerThread(next_beat=next_beat) as server:
         yield server
 
 
 def discover(access_point: ServerThread, credentials: Credentials, config: Config = PATIENT) -> Connection:
     return Connection.discover(ALICE, credentials=credentials, access_point=access_point.url, config=config)
-
-
-def online(connection: Connection) -> None:
-    assert connection.wait_for(State.ONLINE, timeout=BOUND), connection.health()
 
 
 def is_reached(server: ServerThread) -> bool:
@@ -200,7 +191,7 @@ def test_a_server_that_moved_for_good_is_found(
 ) -> None:
     """Be the old one gone, or still there to sign in at, without ever answering a heartbeat again."""
     impatient = replace(PATIENT, silence_limit=6)
-    with serving() as left, discover(access_point, credentials, impatient) as connection:
+    with ServerThread(next_beat=0.05) as left, discover(access_point, credentials, impatient) as connection:
         access_point.set_faults(heartbeat_server=left.url)
         online(connection)
         until(lambda: is_reached(left))
@@ -293,7 +284,7 @@ def test_a_session_is_signed_out_where_it_is_from(
     access_point: ServerThread, server: ServerThread, credentials: Credentials
 ) -> None:
     """Also when the sign-in was abandoned, and another server named since."""
-    with serving() as slow:
+    with ServerThread(next_beat=0.05) as slow:
         access_point.set_faults(heartbeat_server=slow.url)
         slow.set_faults(sign_in=SignInFault.SLOW, slow_seconds=0.2)
         connection = discover(access_point, credentials)

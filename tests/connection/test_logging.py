@@ -1,4 +1,4 @@
-"""What an application does to `logging` silences no connection: handlers that raise, objects that cannot be printed."""
+"""No use of `logging` silences a connection: handlers that raise, objects that cannot be printed."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from agentcp_fsm.connection.workers import HandlerQueue, WorkerPool
 from agentcp_fsm.support.log import logger_of
 from tests.connection.peer import INVITATION, Peer, nothing_left
 from tests.connection.test_connection import connect
-from tests.waiting import until
+from tests.waiting import online, until
 
 
 class Raising(logging.Handler):
@@ -61,13 +61,13 @@ def test_a_logging_handler_that_raises_silences_nothing(
         assert connection.wait_for(State.BACKOFF, timeout=10)
         until(lambda: peer.sign_ins >= 3)
         peer.refuse = False
-        assert connection.wait_for(State.ONLINE, timeout=10)
+        online(connection)
         peer.invite(connection.agent_id)
         assert arrived.wait(10)
         peer.next_beat = 401
         until(lambda: connection.health().statistics.losses == 1)
         peer.next_beat = 50
-        assert connection.wait_for(State.ONLINE, timeout=10)
+        online(connection)
         assert connection.stop()
     assert "the disk is full" in capsys.readouterr().err
 
@@ -79,7 +79,7 @@ def test_a_loop_that_was_left_is_entered_again(caplog: pytest.LogCaptureFixture)
         raise SystemExit
 
     with Peer() as peer, connect(peer) as connection, caplog.at_level(logging.CRITICAL):
-        assert connection.wait_for(State.ONLINE, timeout=10)
+        online(connection)
         driver = connection._driver
         assert driver is not None
         driver.hub.post(leave)
@@ -108,7 +108,7 @@ def test_a_handler_that_raises_and_cannot_be_printed_is_not_the_last_one(capsys:
             connection.on_invite(Endless())
             connection.on_invite(delivered.append)
             connection.on_invite(lambda invitation: arrived.set())
-            assert connection.wait_for(State.ONLINE, timeout=10)
+            online(connection)
             peer.invite(connection.agent_id)
             assert arrived.wait(10)
         assert delivered == [INVITATION]

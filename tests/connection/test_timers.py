@@ -1,4 +1,4 @@
-"""One timer for all: everybody is woken once for each deadline, never before it, whatever moves meanwhile."""
+"""One timer for all: each is woken once for each deadline, never before it, even if others move meanwhile."""
 
 import asyncio
 import logging

@@ -1,10 +1,10 @@
-"""Everything can be told apart and read on light and dark pages, by those too who see no colours."""
+"""Everything can be read and told apart on light and dark pages, also by readers who see no colours."""
 
 import pytest
 
+from agentcp_fsm.fsm.chart import Role
 from agentcp_fsm.fsm.diagram.colours import COLOURS, PAPERS, PLAIN, Colours
 from agentcp_fsm.fsm.diagram.formats import Theme
-from agentcp_fsm.fsm.engine import Role
 
 GITHUB = ("#ffffff", "#0d1117")
 """The pages that Mermaid's diagrams are seen on."""

@@ -1,4 +1,4 @@
-"""A difference tells all that differs, and nothing else."""
+"""A difference shows everything that differs, and nothing else."""
 
 import dataclasses
 import json
@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState, Role, Row
 from agentcp_fsm.fsm.diagram import diff_picture
-from agentcp_fsm.fsm.diagram.diff import CellChange, Kind, as_data, cell, difference
+from agentcp_fsm.fsm.diagram.diff import CellChange, Kind, as_data, difference
 from agentcp_fsm.fsm.diagram.diff_markdown import markdown
 from agentcp_fsm.fsm.diagram.diff_text import details, lines, summary
 from agentcp_fsm.fsm.diagram.document import chart_of, document
 from agentcp_fsm.fsm.diagram.markdown import markdown as chart_tables
 from agentcp_fsm.fsm.diagram.plantuml import plantuml
 from agentcp_fsm.fsm.diagram.scxml import scxml
+from agentcp_fsm.fsm.diagram.table import cell
 from agentcp_fsm.fsm.diagram.xstate import xstate
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Role, Row
 from agentcp_fsm.lifecycle.chart import BACKOFF, CHART, DEGRADED, ONLINE, STOPPING
 from agentcp_fsm.testing import strategies
 from tests.diagram.strategies import charts
@@ -36,30 +37,21 @@ def edited(draw: st.DrawFn, chart: Chart) -> Chart:
             break
         index = draw(st.integers(0, len(rows) - 1))
         row = rows.pop(index)
-        what = draw(st.sampled_from(["remove", "move", "dest", "guards", "after", "reason", "source"]))
+        what = draw(st.sampled_from(["remove", "move", "dest", "conditions", "after", "reason", "source"]))
         if what == "remove":
             continue
         if what == "move":
             rows.insert(draw(st.integers(0, len(rows))), row)
             continue
         words = st.lists(st.sampled_from(["g0", "g1", "a0", "a1"]), unique=True).map(tuple)
-        rows.insert(
-            index,
-            Row(
-                row.trigger,
-                draw(st.lists(st.sampled_from(chart.state_names), min_size=1, unique=True))
-                if what == "source"
-                else row.source,
-                draw(st.sampled_from([None, SAME, *chart.state_names])) if what == "dest" else row.dest,
-                prepare=row.prepare,
-                conditions=draw(words) if what == "guards" else row.conditions,
-                unless=row.unless,
-                before=row.before,
-                after=draw(words) if what == "after" else row.after,
-                reason=draw(st.sampled_from(["", "because"])) if what == "reason" else row.reason,
-                ignored=row.ignored,
-            ),
-        )
+        values: dict[str, st.SearchStrategy[Any]] = {
+            "source": st.lists(st.sampled_from(chart.state_names), min_size=1, unique=True),
+            "dest": st.sampled_from([None, SAME, *chart.state_names]),
+            "conditions": words,
+            "after": words,
+            "reason": st.sampled_from(["", "because"]),
+        }
+        rows.insert(index, dataclasses.replace(row, **{what: draw(values[what])}))
     states = list(chart.states)
     if draw(st.booleans()):
         index = draw(st.integers(0, len(states) - 1))

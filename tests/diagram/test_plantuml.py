@@ -1,4 +1,4 @@
-"""PlantUML reads the text as what it is meant to say, whatever the names."""
+"""PlantUML reads the text as it is meant, for all names."""
 
 import re
 import subprocess
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.formats import FORMATS
 from agentcp_fsm.fsm.diagram.plantuml import plantuml
 from agentcp_fsm.fsm.diagram.scxml import SCXML_NAMESPACE
 from agentcp_fsm.fsm.diagram.views import row_steps, steps
-from agentcp_fsm.fsm.engine import Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.strategies import charts
 from tests.needs import needs_program

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from statemachine.io.scxml.processor import SCXMLProcessor
 
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.scxml import CHART_NAMESPACE, SCXML_NAMESPACE, scxml
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.strategies import charts
 from tests.diagram.walks import Event, Step, Walk, World, walk, walks

@@ -1,4 +1,4 @@
-"""An HTTP server that means harm: whatever it is asked, it answers without end, or with what takes a parser apart."""
+"""A hostile HTTP server: it answers every request without end, or with data that is hard on parsers."""
 
 import contextlib
 import itertools

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from agentcp_fsm.testing import strategies
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcp_fsm.fsm.engine import Row
+from agentcp_fsm.fsm.chart import Row
 from agentcp_fsm.lifecycle.chart import CHART, State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import Effect

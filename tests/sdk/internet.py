@@ -1,7 +1,7 @@
-"""What stands for the internet: https to whatever host leads, through a proxy, to a server of this machine.
+"""A stand-in for the internet: https to any host leads, through a proxy, to a server of this machine.
 
-So a program that insists on ``https://acp3.agentid.pub`` is tested as it is, with nothing changed but what any user may
-set: the environment's proxy.
+So a program that insists on ``https://acp3.agentid.pub`` is tested as it is.  Only the environment's proxy is changed,
+which any user may set.
 """
 
 import asyncio

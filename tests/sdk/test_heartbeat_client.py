@@ -34,7 +34,7 @@ from agentcp_fsm.server import ServerThread, SignInFault
 from agentcp_fsm.support.abandonment import Abandonment
 from tests.connection.peer import Peer, nothing_left
 from tests.sdk.conftest import ALICE, BOUND, FAST, PASSWORD
-from tests.waiting import until
+from tests.waiting import online, until
 
 
 def invitation(number: int = 1) -> Invitation:
@@ -236,7 +236,7 @@ def test_a_sign_in_that_fails_says_so_and_the_connection_keeps_trying(
     assert "503" in caplog.text
     assert client.is_running
     server.clear_faults()
-    assert client.connection.wait_for(State.ONLINE, timeout=BOUND)
+    online(client.connection)
     client.offline()
 
 
@@ -317,7 +317,7 @@ def test_both_faces_ask_in_their_session(server: ServerThread, data: Path) -> No
 
     assert asyncio.run(main()) == [{"agent_id": ALICE, "online": True}]
     with Connection(ALICE, server.url, credentials=credentials, config=FAST) as connection:
-        assert connection.wait_for(State.ONLINE, timeout=BOUND)
+        online(connection)
         assert connection.query_online_state([ALICE]) == [{"agent_id": ALICE, "online": True}]
     with pytest.raises(ConnectionStateError, match="OFFLINE"):
         connection.query_online_state([ALICE])
@@ -357,7 +357,7 @@ def test_a_question_that_is_cancelled_leaves_no_thread_waiting() -> None:
 
 def test_a_sign_in_of_the_applications_own_may_be_unable_to_ask() -> None:
     with Peer() as peer, Connection(ALICE, authenticator=peer, config=FAST) as connection:
-        assert connection.wait_for(State.ONLINE, timeout=BOUND)
+        online(connection)
         with pytest.raises(ConfigError, match="query_online_state"):
             connection.query_online_state([ALICE])
 

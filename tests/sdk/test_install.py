@@ -1,4 +1,4 @@
-"""The drop-in in the place of the SDK's own; how the SDK's agents live on it is shown in test_sdk_agent.py."""
+"""The installation in place of the SDK's own client; test_sdk_agent.py shows how the SDK's agents live on it."""
 
 import sys
 import warnings

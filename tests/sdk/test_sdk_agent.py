@@ -1,8 +1,8 @@
 """The real SDK's agents, by their real path, against the reference server: with our heartbeat client, and with its own.
 
-`AgentCP.load_aid`, `AgentID.online` and `offline` are the SDK's, unchanged, and so are its URLs: what is set is the
-environment's proxy, behind which the reference server is found at ``https://acp3.agentid.pub``, for access point and
-heartbeat server alike.
+`AgentCP.load_aid`, `AgentID.online` and `offline` are the SDK's, unchanged, and so are its URLs.  Only the
+environment's proxy is set: behind it the reference server is found at ``https://acp3.agentid.pub``, as access point and
+heartbeat server.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""A raw client: requests and a bare UDP socket, none of the library's own client."""
+"""A raw client: requests and a bare UDP socket, without the library's own client."""
 
 import socket
 import uuid

@@ -1,4 +1,4 @@
-"""A place where issuers' certificates are."""
+"""A server of issuers' certificates."""
 
 from collections.abc import Iterator
 

@@ -18,15 +18,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcp_fsm.errors import ConfigError
-from agentcp_fsm.sign_in import (
-    AuthClient,
-    Credentials,
-    FailureKind,
-    ServerProofPolicy,
-    SignInError,
-    Timeouts,
-)
+from agentcp_fsm.errors import ConfigError, FailureKind, SignInError
+from agentcp_fsm.sign_in import AuthClient, Credentials, ServerProofPolicy, Timeouts
 from agentcp_fsm.sign_in.http import MAX_ANSWER, Call
 from agentcp_fsm.sign_in.trust import issuers
 from agentcp_fsm.sign_in.trust.chain import MAX_FETCHES, MAX_KNOWN, MAX_SENT, ChainVerifier

@@ -1,4 +1,4 @@
-"""The client against real servers: what it sends, what it accepts, and every way a server can fail it."""
+"""The client against real servers: what it sends, what it accepts, and every way in which a server can fail."""
 
 import logging
 import re
@@ -21,19 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import agentcp_fsm
-from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.errors import ConfigError, FailureKind, SignInError
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.session import Session
-from agentcp_fsm.sign_in import (
-    Abandonment,
-    AuthClient,
-    Credentials,
-    FailureKind,
-    ServerProofPolicy,
-    SignInError,
-    Timeouts,
-    Transport,
-)
+from agentcp_fsm.sign_in import Abandonment, AuthClient, Credentials, ServerProofPolicy, Timeouts, Transport
 from agentcp_fsm.sign_in.http import KEEP_ALIVE
 from tests.sign_in.certificates import Identity, make_identity
 from tests.sign_in.servers import (
@@ -376,10 +367,10 @@ class TestTime:
             with AuthClient(url, timeouts=Timeouts(connect=0.2, read=10, total=30)) as client:
                 assert failure_of(lambda: client.sign_in(CREDENTIALS)).kind is FailureKind.TIMEOUT
 
-    @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 3601, True, "3", None])
+    @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 1e10, True, "3", None])
     @pytest.mark.parametrize("name", ["connect", "read", "total"])
     def test_a_timeout_that_cannot_work(self, name: str, value: Any) -> None:
-        with pytest.raises(ConfigError, match=f"the timeout {name} is {value!r}"):
+        with pytest.raises(ConfigError, match=f"the timeout {name}={value!r}: give a finite number of seconds"):
             Timeouts(**{name: value})
 
 

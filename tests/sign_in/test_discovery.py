@@ -13,22 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.errors import ConfigError, DiscoveryError, DiscoveryStep, FailureKind, SignInError
 from agentcp_fsm.server import ConfigShape, ServerThread, SignInFault
 from agentcp_fsm.sign_in import (
     Abandonment,
     AccessPointClient,
     AccessPointConfig,
     Credentials,
-    DiscoveryError,
-    DiscoveryStep,
-    FailureKind,
-    SignInError,
     Timeouts,
     access_point_url,
 )
 from agentcp_fsm.sign_in.answers import Fields
-from agentcp_fsm.sign_in.discovery import _is_here
+from agentcp_fsm.sign_in.discovery import is_here
 from tests.sign_in.certificates import make_identity
 from tests.sign_in.servers import Request, Server, SignInService, as_json
 
@@ -36,12 +32,6 @@ ALICE = "alice.agentid.pub"
 _IDENTITY = make_identity(ALICE)
 CREDENTIALS = Credentials.from_pem(ALICE, _IDENTITY.key_pem, _IDENTITY.certificate_pem)
 API = "/api/accesspoint"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[ServerThread]:
-    with ServerThread() as server:
-        yield server
 
 
 @pytest.fixture
@@ -407,4 +397,4 @@ def test_no_secret_is_told(server: ServerThread, caplog: pytest.LogCaptureFixtur
     ],
 )
 def test_this_machine_is_known_however_it_is_written(host: str, here: bool) -> None:
-    assert _is_here(f"https://{host}:8443/api") is here
+    assert is_here(f"https://{host}:8443/api") is here

@@ -6,15 +6,13 @@ from typing import Any
 
 import pytest
 
-from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.errors import ConfigError, FailureKind, SignInError
 from agentcp_fsm.server import ConfigShape, ServerThread
 from agentcp_fsm.sign_in import (
     AccessPointClient,
     AuthClient,
     Credentials,
-    FailureKind,
     ServerProofPolicy,
-    SignInError,
     access_point_url,
 )
 from agentcp_fsm.sign_in.client import secure_url

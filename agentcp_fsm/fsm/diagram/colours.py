@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from agentcp_fsm.fsm.chart import Role
 from agentcp_fsm.fsm.diagram.formats import Theme
-from agentcp_fsm.fsm.engine import Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState, Row
+from agentcp_fsm.fsm.diagram.document import row_data
+from agentcp_fsm.fsm.diagram.table import cell
 from agentcp_fsm.fsm.diagram.views import check_states
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Row
 
 WORDS = frozenset({"meaning", "owns", "role", "reason"})
 """What of a state or a row is only told, not done."""
@@ -150,10 +152,10 @@ class Difference:
     def rows(self) -> list[RowChange]:
         """The changes of cells, those that are the same in several states together; by trigger, removed ones first."""
         together: dict[object, list[CellChange]] = {}
-        for cell in self.cells:
-            places = (cell.old_position, cell.new_position) if cell.moved else None
-            key = (cell.trigger, cell.kind, places, _alike(cell.old), _alike(cell.new))
-            together.setdefault(key, []).append(cell)
+        for change in self.cells:
+            places = (change.old_position, change.new_position) if change.moved else None
+            key = (change.trigger, change.kind, places, _alike(change.old), _alike(change.new))
+            together.setdefault(key, []).append(change)
         order = {trigger: index for index, trigger in enumerate(dict.fromkeys(self.new.triggers + self.old.triggers))}
         kinds = [Kind.REMOVED, Kind.CHANGED, Kind.ADDED]
         changes = [RowChange(tuple(cell.state for cell in cells), cells[0]) for cells in together.values()]
@@ -183,25 +185,6 @@ def difference(old: Chart, new: Chart) -> Difference:
         ),
         tuple(_text_changes(old.guards or {}, new.guards or {})),
         tuple(_text_changes(old.actions or {}, new.actions or {})),
-    )
-
-
-def cell(chart: Chart, state: str, trigger: str) -> tuple[Row, ...]:
-    """The rows of one (state, trigger) pair as if written for it alone: one source, and no ``"="``."""
-    return tuple(
-        Row(
-            row.trigger,
-            state,
-            row.dest and str(state if row.dest == SAME else row.dest),
-            prepare=row.prepare,
-            conditions=row.conditions,
-            unless=row.unless,
-            before=row.before,
-            after=row.after,
-            reason=row.reason,
-            ignored=row.ignored,
-        )
-        for row in chart.cell(state, trigger)
     )
 
 
@@ -281,9 +264,7 @@ def _parts(old: Row | ChartState, new: Row | ChartState) -> dict[str, Change]:
 
 def _alike(row: Row | None) -> object:
     """What a row says, whatever state it is of."""
-    if row is None:
-        return None
-    return dest_of(row), row.prepare, row.conditions, row.unless, row.before, row.after, row.reason, row.ignored
+    return row and replace(row, source=(), dest=dest_of(row))
 
 
 def _change(old: str, new: str) -> Change | None:
@@ -314,16 +295,9 @@ def as_data(found: Difference) -> dict[str, Any]:
         "rows": [
             {
                 "kind": change.cell.kind,
-                "trigger": change.cell.trigger,
                 "states": list(change.states),
+                **{name: part for name, part in row_data(change.row).items() if name != "source"},
                 "dest": dest_of(change.row),
-                "prepare": list(change.row.prepare),
-                "conditions": list(change.row.conditions),
-                "unless": list(change.row.unless),
-                "before": list(change.row.before),
-                "after": list(change.row.after),
-                "reason": change.row.reason,
-                "ignored": change.row.ignored,
                 "moved": change.cell.moved,
                 "parts": _parts_as_data(change.cell.parts),
             }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 
+from agentcp_fsm.fsm.chart import Row
 from agentcp_fsm.fsm.diagram.colours import PAPERS
 from agentcp_fsm.fsm.diagram.diff import SIGNS, CellChange, Difference, Kind, StateChange
 from agentcp_fsm.fsm.diagram.diff_text import part_names
@@ -16,7 +17,6 @@ from agentcp_fsm.fsm.diagram.mermaid import label_text
 from agentcp_fsm.fsm.diagram.names import xml_text
 from agentcp_fsm.fsm.diagram.svg import FONTS
 from agentcp_fsm.fsm.diagram.views import steps
-from agentcp_fsm.fsm.engine import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from agentcp_fsm.fsm.chart import SAME, Row
 from agentcp_fsm.fsm.diagram.diff import (
     SIGNS,
     CellChange,
@@ -15,7 +16,6 @@ from agentcp_fsm.fsm.diagram.diff import (
     TextChange,
     dest_of,
 )
-from agentcp_fsm.fsm.engine import SAME, Row
 
 Line = tuple[Kind | None, str]
 """A line, and the kind of change that it tells of."""

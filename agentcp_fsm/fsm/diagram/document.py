@@ -7,7 +7,7 @@ from json import dumps
 from typing import Any
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import Chart, ChartState, Role, Row
+from agentcp_fsm.fsm.chart import Chart, ChartState, Role, Row
 
 FORMAT = "agentcp-fsm chart"
 VERSION = 1
@@ -38,24 +38,21 @@ def document(chart: Chart) -> dict[str, Any]:
             }
             for state in chart.states
         ],
-        "rows": [
-            {
-                "trigger": row.trigger,
-                "source": [str(name) for name in chart.sources(row)],
-                "dest": row.dest and str(row.dest),
-                "prepare": list(row.prepare),
-                "conditions": list(row.conditions),
-                "unless": list(row.unless),
-                "before": list(row.before),
-                "after": list(row.after),
-                "reason": row.reason,
-                "ignored": row.ignored,
-            }
-            for row in chart.rows
-        ],
+        "rows": [row_data(row) | {"source": [str(name) for name in chart.sources(row)]} for row in chart.rows],
         "guards": None if chart.guards is None else dict(chart.guards),
         "actions": None if chart.actions is None else dict(chart.actions),
     }
+
+
+def row_data(row: Row) -> dict[str, Any]:
+    """What a row says, as lists, strings and booleans by the names of its parts; ``Row(**row_data(row))`` equals it."""
+    return {name: _plain(part) for name, part in row.parts().items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [str(name) for name in value]
+    return str(value) if isinstance(value, str) else value
 
 
 def json(chart: Chart) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import pairwise
 
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import COLOURS, PAPERS, PLAIN
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
 from agentcp_fsm.fsm.diagram.picture import Box, Fork, Picture, picture
 from agentcp_fsm.fsm.diagram.views import Scope, Step
-from agentcp_fsm.fsm.engine import Chart
-from agentcp_fsm.support.printable import printable
+from agentcp_fsm.fsm.printable import printable
 
 FONT = "Roboto"
 SPINE_WEIGHT = 20

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentcp_fsm.errors import ChartError, DiagramFileError
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.formats import FORMATS, Format, Theme
-from agentcp_fsm.fsm.engine import Chart
 
 BEGIN = "<!-- diagram:begin -->"
 END = "<!-- diagram:end -->"
@@ -25,6 +25,8 @@ class DiagramFile:
     format: Format
     view: str | None = None
     theme: Theme | None = None
+    imported_from: str | None = None
+    """Where the chart is imported from, ``module:name``."""
 
     def write(self, chart: Chart) -> None:
         """Write the present diagram; of a Markdown page with the two lines, only what is between them.
@@ -55,7 +57,7 @@ class DiagramFile:
     def fresh(self, chart: Chart) -> bytes:
         """What the file should hold."""
         page = self._page()
-        content = self.format.export(chart, self.view, self.theme)
+        content = self.format.export(chart, self.view, self.theme, self.imported_from)
         if page is None:
             return content
         before, after = page

@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from agentcp_fsm.errors import RendererError
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.dot import dot
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
-from agentcp_fsm.fsm.engine import Chart
 
 _DRAW = """\
 import sys

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from agentcp_fsm.fsm.chart import Chart, Role
 from agentcp_fsm.fsm.diagram.colours import COLOURS
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW
 from agentcp_fsm.fsm.diagram.picture import MOST_LINES, Box, Fork, Picture, picture
 from agentcp_fsm.fsm.diagram.views import Scope
-from agentcp_fsm.fsm.engine import Chart, Role
 
 
 def mermaid(chart: Chart, view: str = OVERVIEW) -> str:

@@ -10,24 +10,22 @@ import base64
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from html import escape, unescape
 from importlib.resources import files
 from string import Template
 
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import COLOURS, Colours
 from agentcp_fsm.fsm.diagram.document import document
 from agentcp_fsm.fsm.diagram.dot import edge_id
 from agentcp_fsm.fsm.diagram.views import steps
-from agentcp_fsm.fsm.engine import Chart
-from agentcp_fsm.lifecycle.chart import CHART
 
 ASSETS = files("agentcp_fsm.fsm.diagram") / "assets"
 VIEWS = ("overview", "full")
 """Of the picture, the first to be shown first."""
-OURS = "agentcp_fsm.lifecycle.chart:CHART"
 UNKNOWN = "the_module_of:CHART"
+"""Where the chart is imported from, for the reader to fill in."""
 SCRIPTS = (
     "interpreter.js",
     "snippet.js",
@@ -41,25 +39,25 @@ SCRIPTS = (
 """Each uses what those before it define."""
 
 
-def page(chart: Chart, imported_from: str | None = None) -> str:
+def page(chart: Chart, imported_from: str = UNKNOWN) -> str:
     """The page of a chart, as HTML.
 
-    `imported_from` is where the tests that the page writes find the chart, ``module:name``; by default any module that
-    is loaded and has it.  Raises RendererError without the extra ``diagram``.
+    The page writes tests, which import the chart from `imported_from`, ``module:name``.  Raises RendererError without
+    the extra ``diagram``.
     """
     from agentcp_fsm.fsm.diagram.svg import svg
 
     return page_with(chart, {view: svg(chart, view) for view in VIEWS}, imported_from)
 
 
-def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str | None = None) -> str:
+def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str = UNKNOWN) -> str:
     """The page of a chart with these pictures, SVG by the name of the view; `page` makes them itself.
 
     They tell what is a state and what an arrow as `agentcp_fsm.fsm.diagram.svg` does.
     """
     drawings = {view: _inline(picture) for view, picture in pictures.items()}
     content = document(chart) | {
-        "imported_from": imported_from or _place(chart),
+        "imported_from": imported_from,
         "views": list(drawings),
         "arrows": {edge_id(*step): step for step in steps(chart)},
     }
@@ -76,19 +74,6 @@ def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str | No
         chart=_json(content),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
-
-
-def _place(chart: Chart) -> str:
-    """A module and the name that it has for the chart; something for the reader to fill in if none has."""
-    if chart is CHART:
-        return OURS
-    places = [
-        f"{module_name}:{name}"
-        for module_name, module in list(sys.modules.items())
-        for name, value in list(getattr(module, "__dict__", {}).items())
-        if value is chart and module_name != "__main__"
-    ]
-    return min(places, key=lambda place: (len(place), place), default=UNKNOWN)
 
 
 def _asset(name: str) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState
 from agentcp_fsm.fsm.diagram.views import Scope, Step, View, happy_path, row_steps, view_of
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState
 
 LINE_LENGTH = 24
 """Characters in a line of a label of the overview; Mermaid breaks much longer ones by itself, less well."""

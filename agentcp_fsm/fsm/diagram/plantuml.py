@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from agentcp_fsm.fsm.chart import Chart, Row
 from agentcp_fsm.fsm.diagram.colours import COLOURS, PAPERS
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
 from agentcp_fsm.fsm.diagram.names import identifiers
 from agentcp_fsm.fsm.diagram.views import Scope, View, check_states, row_steps, view_of
-from agentcp_fsm.fsm.engine import Chart, Row
 
 
 def plantuml(chart: Chart, view: str = OVERVIEW) -> str:

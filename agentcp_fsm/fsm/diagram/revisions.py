@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.document import chart_of
-from agentcp_fsm.fsm.engine import Chart
 
 SNAPSHOT = Path(__file__).with_name("snapshot.py")
 TIMEOUT = 120.0

@@ -17,9 +17,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
 
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.names import identifiers, xml_text
 from agentcp_fsm.fsm.diagram.views import check_states
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Row
 
 SCXML_NAMESPACE = "http://www.w3.org/2005/07/scxml"
 CHART_NAMESPACE = "urn:agentcp-fsm:chart:1"
@@ -102,7 +102,7 @@ class _Document:
                 self._transition(node, name, event, row)
 
     def _transition(self, node: ET.Element, name: str, event: str, row: Row) -> None:
-        dest = name if row.dest == SAME else row.dest and str(row.dest)
+        dest = row.leads_to(name)
         guards = [f"{self.variables[guard]} === true" for guard in row.conditions]
         guards += [f"{self.variables[guard]} === false" for guard in row.unless]
         transition = _element(

@@ -1,7 +1,8 @@
 """A program of its own: prints the chart of a folder of files, of whatever age, as a document.
 
-``python -P snapshot.py FOLDER MODULE:CHART [--inside]``.  It imports nothing of this package, for the folder may hold
-another version of it.  ``--inside`` refuses a module that lies elsewhere.  What is wrong is one line on standard error.
+``python -P snapshot.py FOLDER MODULE:CHART [--inside]``.  It imports nothing of this package, because the folder may
+hold another version of it: hence `document` is written here a second time.  ``--inside`` refuses a module that lies
+elsewhere.  An error is one line on standard error.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 
 def document(chart: Any) -> dict[str, Any]:
-    """As `agentcp_fsm.fsm.diagram.document.document`; what an old chart does not know of is empty."""
+    """As `agentcp_fsm.fsm.diagram.document.document`, from a chart of any age: what it lacks is empty."""
 
     def texts(names: Any) -> list[str]:
         return [str(name) for name in names]

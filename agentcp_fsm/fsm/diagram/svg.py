@@ -16,13 +16,13 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import COLOURS, PAPERS, PLAIN, Colours, Paper
 from agentcp_fsm.fsm.diagram.dot import dot, edge_id, state_id
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
 from agentcp_fsm.fsm.diagram.graphviz import draw
 from agentcp_fsm.fsm.diagram.views import steps
-from agentcp_fsm.fsm.engine import Chart
-from agentcp_fsm.support.printable import printable
+from agentcp_fsm.fsm.printable import printable
 
 PIXELS = 4 / 3
 """In a point."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import SAME, Chart, Role, Row
+from agentcp_fsm.fsm.chart import SAME, Chart, Role, Row
 
 VIEWS = "overview, full, state:NAME or path:FROM..TO"
 """How a view is written."""
@@ -93,7 +93,7 @@ def row_steps(chart: Chart, row: Row) -> Iterator[Step]:
     """The steps that one row leads through."""
     if row.dest is not None:
         for source in chart.sources(row):
-            yield str(source), str(source if row.dest == SAME else row.dest)
+            yield str(source), str(row.leads_to(source))
 
 
 def happy_path(chart: Chart) -> tuple[str, ...]:

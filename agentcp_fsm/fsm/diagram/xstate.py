@@ -15,10 +15,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.names import identifiers
 from agentcp_fsm.fsm.diagram.scxml import ordered_actions
 from agentcp_fsm.fsm.diagram.views import check_states
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Row
 
 
 def xstate(chart: Chart) -> str:
@@ -76,7 +76,7 @@ class _Machine:
         return transitions
 
     def _transition(self, name: str, row: Row, prepared: tuple[str, ...]) -> dict[str, Any]:
-        dest = name if row.dest == SAME else row.dest and str(row.dest)
+        dest = row.leads_to(name)
         ordered = [("prepare", prepared), *ordered_actions(self.states, name, dest, row)]
         actions = [action for _, part in ordered for action in part]
         guard: object = None

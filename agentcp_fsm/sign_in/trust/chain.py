@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.asymmetric import dsa, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
-from agentcp_fsm.errors import ConfigError
-from agentcp_fsm.sign_in.failures import FailureKind, SignInError, quoted, unproven
+from agentcp_fsm.errors import ConfigError, FailureKind, ServerProofError, SignInError
 from agentcp_fsm.sign_in.http import Call, abandoned, failure
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
+from agentcp_fsm.support.quoting import quoted
 
 MAX_SENT = 8
 """How many certificates a server may send; more than any chain needs."""
@@ -104,7 +104,7 @@ class ChainVerifier:
         Raises `SignInError`: UNPROVEN_SERVER, or NETWORK, TIMEOUT or ABANDONED when an issuer could not be fetched.
         """
         if len(sent) > MAX_SENT:
-            raise unproven(f"it sends {len(sent)} certificates, more than {MAX_SENT}")
+            raise ServerProofError(f"it sends {len(sent)} certificates, more than {MAX_SENT}")
         try:
             for each in sent:
                 _check_key(each)
@@ -112,7 +112,7 @@ class ChainVerifier:
         except TimeoutError as error:
             raise failure("the server's proof", call, error) from error
         except _UNUSABLE as error:  # certificates are read as far as they are looked at
-            raise unproven(f"a certificate of its chain cannot be read ({_reason(error)})") from error
+            raise ServerProofError(f"a certificate of its chain cannot be read ({_reason(error)})") from error
 
     def _verify(self, sent: Sequence[x509.Certificate], signatures: _Signatures) -> None:
         now = datetime.now(UTC)
@@ -168,12 +168,12 @@ class ChainVerifier:
         for certificate in self._ends(server, others, signatures):
             urls = _issuer_urls(certificate)
             if not urls and failure is None:
-                failure = unproven(_end_of_chain(certificate))
+                failure = ServerProofError(_end_of_chain(certificate))
             for url in urls:
                 if url in asked:
                     continue
                 if len(asked) >= MAX_FETCHES:
-                    raise unproven(f"{MAX_FETCHES} issuers were asked, and none led to a trusted root")
+                    raise ServerProofError(f"{MAX_FETCHES} issuers were asked, and none led to a trusted root")
                 asked.add(url)
                 try:
                     fetched = self._fetcher.fetch(url, signatures.call)
@@ -186,10 +186,10 @@ class ChainVerifier:
                     _check_key(each)
                 if found := [each for each in fetched if each not in others and signatures.link(certificate, each)]:
                     return found
-                failure = unproven(
+                failure = ServerProofError(
                     f"what is at {quoted(url)} did not issue the certificate of {_text(certificate.subject)}"
                 )
-        raise failure or unproven(f"no trusted root vouches for its certificate ({why})")
+        raise failure or ServerProofError(f"no trusted root vouches for its certificate ({why})")
 
     def _ends(
         self, server: x509.Certificate, others: Sequence[x509.Certificate], signatures: _Signatures
@@ -222,7 +222,7 @@ class ChainVerifier:
                 pass
             else:
                 return
-        raise unproven(
+        raise ServerProofError(
             f"its certificate is that of {quoted(', '.join(names)) or 'nobody'}, not of {self._server_name} (if the"
             " server is right to call itself that, give it as server_name, --server-name)"
         )
@@ -286,7 +286,9 @@ class _Signatures:
         if pair not in self._links:
             self.keep_to_call()
             if len(self._links) >= MAX_SIGNATURES:
-                raise unproven(f"more than {MAX_SIGNATURES} signatures would tell where its certificates lead to")
+                raise ServerProofError(
+                    f"more than {MAX_SIGNATURES} signatures would tell where its certificates lead to"
+                )
             try:
                 certificate.verify_directly_issued_by(issuer)
             except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
@@ -316,11 +318,13 @@ def _check_key(certificate: x509.Certificate) -> None:
     except (ValueError, UnsupportedAlgorithm):
         return
     if isinstance(key, dsa.DSAPublicKey):
-        raise unproven(f"the key of {_text(certificate.subject)} is of DSA, which no certificate should use any more")
+        raise ServerProofError(
+            f"the key of {_text(certificate.subject)} is of DSA, which no certificate should use any more"
+        )
     if isinstance(key, rsa.RSAPublicKey) and (
         key.key_size > MAX_RSA_BITS or key.public_numbers().e >= MAX_RSA_EXPONENT
     ):
-        raise unproven(
+        raise ServerProofError(
             f"the RSA key of {_text(certificate.subject)} has {key.key_size} bits and an exponent of"
             f" {key.public_numbers().e.bit_length()}, when {MAX_RSA_BITS} and 32 are more than enough"
         )

@@ -18,8 +18,9 @@ import urllib3
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from agentcp_fsm.sign_in.failures import quoted, unproven
+from agentcp_fsm.errors import ServerProofError
 from agentcp_fsm.sign_in.http import FAILURES, MAX_ANSWER, Call, abandoned, failure, patient, present, read_body
+from agentcp_fsm.support.quoting import quoted
 
 FETCH_TIME = 5.0
 """Seconds that one fetch may take, if the sign-in has that much left."""
@@ -58,9 +59,9 @@ class IssuerFetcher:
             raise failure(f"the issuer of the server's certificate, {place}", call, error) from error
         if status != 200:
             # A redirect could lead anywhere; an authority's URL is fixed for years in what it signed.
-            raise unproven(f"its certificate's issuer is not at {place}, which answers HTTP status {status}")
+            raise ServerProofError(f"its certificate's issuer is not at {place}, which answers HTTP status {status}")
         if len(body) > MAX_ANSWER:
-            raise unproven(
+            raise ServerProofError(
                 f"what is at {place} is larger than {MAX_ANSWER} bytes, too large for an issuer's certificate"
             )
         try:
@@ -68,15 +69,17 @@ class IssuerFetcher:
                 return x509.load_pem_x509_certificates(body)[:MAX_CERTIFICATES]
             return [x509.load_der_x509_certificate(body)]
         except (ValueError, x509.InvalidVersion) as error:
-            raise unproven(f"what is at {place} is no issuer's certificate") from error
+            raise ServerProofError(f"what is at {place} is no issuer's certificate") from error
 
     def _get(self, url: str, call: Call) -> tuple[int, bytes]:
         try:
             parts = urllib3.util.parse_url(url)
         except urllib3.exceptions.LocationParseError as error:
-            raise unproven(f"its certificate's issuer is said to be at {quoted(url)}, which is no URL") from error
+            raise ServerProofError(
+                f"its certificate's issuer is said to be at {quoted(url)}, which is no URL"
+            ) from error
         if parts.scheme not in ("http", "https") or not parts.host or parts.auth:
-            raise unproven(
+            raise ServerProofError(
                 f"its certificate's issuer is said to be at {quoted(url) or 'nowhere'}: only http and https are asked"
             )
         host = parts.host.strip("[]")
@@ -112,7 +115,7 @@ class IssuerFetcher:
     def _allowed(self, host: str, addresses: Sequence[str], url: str) -> list[str]:
         allowed = [address for address in addresses if self.allow_insecure_private or is_public(address)]
         if not allowed:
-            raise unproven(
+            raise ServerProofError(
                 f"its certificate's issuer is said to be at {quoted(url)}, which is inside a private network"
                 f" ({host} is {addresses[0]}); only allow_insecure_private_issuers (--insecure-allow-private-issuers)"
                 " lets such addresses be asked"
@@ -174,7 +177,7 @@ def _look_up(host: str, port: int, call: Call) -> list[str]:
     with closing(ours), present(call):
         threading.Thread(target=look_up, name="agentcp-issuer-name", daemon=True).start()
         if call.abandonment is not None:
-            call.abandonment._watch(ours)
+            call.abandonment.watch(ours)
         ours.settimeout(call.patience(call.timeouts.read))
         ours.recv(1)
     if failures:

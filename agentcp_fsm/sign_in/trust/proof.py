@@ -17,8 +17,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from agentcp_fsm.errors import ConfigError
-from agentcp_fsm.sign_in.failures import unproven
+from agentcp_fsm.errors import ConfigError, ServerProofError
 from agentcp_fsm.sign_in.http import Call, Timeouts
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 
@@ -48,7 +47,7 @@ class ServerProof:
         if not certificate and not signature:
             return None
         if not (certificate and isinstance(certificate, str) and signature and isinstance(signature, str)):
-            raise unproven("it offers a certificate or a signature, but not both as text")
+            raise ServerProofError("it offers a certificate or a signature, but not both as text")
         return cls(certificate, signature)
 
 
@@ -74,14 +73,14 @@ def verify_server_proof(
         key = sent[0].public_key()
         signature = bytes.fromhex(proof.signature)
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise unproven("its certificate or signature cannot be read") from error
+        raise ServerProofError("its certificate or signature cannot be read") from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise unproven("its certificate's key is no elliptic-curve key")
+        raise ServerProofError("its certificate's key is no elliptic-curve key")
     try:
         key.verify(signature, (agent_id + request_id).lower().encode(), ec.ECDSA(SHA256()))
     except InvalidSignature:
-        raise unproven("its signature is not by the certificate's key over this request") from None
+        raise ServerProofError("its signature is not by the certificate's key over this request") from None
     if not sent[0].not_valid_before_utc <= datetime.now(UTC) <= sent[0].not_valid_after_utc:
-        raise unproven("its certificate has expired or is not valid yet; check this machine's clock")
+        raise ServerProofError("its certificate has expired or is not valid yet; check this machine's clock")
     if chain is not None:
         chain.verify(sent, call or Call.begin(Timeouts()))

@@ -1,4 +1,4 @@
-"""A walk through a chart by hand: events one by one, the guards answered by whoever walks, the actions only noted.
+"""A walk through a chart by hand: events one by one, the guards answered by the caller, the actions only noted.
 
     walk = Walk(CHART)
     assert walk.send("start") == ["begin_anew", "begin_sign_in"]
@@ -13,12 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from agentcp_fsm.errors import AgentCPError
-from agentcp_fsm.fsm.engine import Chart, Row
-
-
-class WalkError(AgentCPError, AssertionError):
-    """The chart asked a guard that the walk does not answer, or did not ask one that it does."""
+from agentcp_fsm.errors import WalkError
+from agentcp_fsm.fsm.chart import Chart, Row
 
 
 class Walk:

@@ -1,8 +1,8 @@
-"""Text that is safe to show, whoever wrote it."""
+"""Any text, made safe to show on a terminal and in a document."""
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that has no look, could steer a terminal, or no document may hold."""
+    """The text, with an escape for each character that is invisible, steers a terminal or fits in no document."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
         for character in text
