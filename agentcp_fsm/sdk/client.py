@@ -92,6 +92,8 @@ class HeartbeatClient:
         """Nothing was asked for, nothing was received."""
         self.is_running = False
         """Whether the agent is to be reachable: from `online` or `sign_in` to `offline`, or until it has given up."""
+        self._wanted = False
+        """The same, but that it may have given up."""
         self._running_since = 0.0
         """When it was last asked to be, on the clock of transitions."""
         self._rest_told = threading.Event()
@@ -168,7 +170,7 @@ class HeartbeatClient:
         health = self.connection.health()
         if health.reachable:
             return True
-        if health.state is State.OFFLINE and self.is_running:
+        if health.state is State.OFFLINE and self._wanted:
             self._rest_told.wait(HANDLER_PATIENCE)
             self.is_running = False
             logger.warning("%s has given up: %s; call online() to try again", self.agent_id, self._last_failure)
@@ -181,12 +183,12 @@ class HeartbeatClient:
         """Become reachable, and stay so until `offline`; returns at once, and does nothing if called already."""
         self._rest_told.clear()
         self._running_since = time.monotonic()
-        self.is_running = True
+        self._wanted = self.is_running = True
         self.connection.start()
 
     def offline(self) -> None:
         """Sign out and come to rest, within a bounded time; does nothing if called already."""
-        self.is_running = False
+        self._wanted = self.is_running = False
         if not self.connection.stop():
             logger.warning("%s is not at rest yet, but %s", self.agent_id, self.connection.state)
         self._deliveries.join(JOIN_TIMEOUT)
