@@ -116,8 +116,8 @@ def _modules() -> list[ModuleType]:
         if error.name == "agentcp":
             raise SDKError("the AgentCP SDK is not installed: install it with pip install agentcp") from error
         raise SDKError(
-            f"the AgentCP SDK cannot be imported, for it lacks {error.name} ({error}): install that, or agentcp 0.1.40"
-            " or later in the place of what is there"
+            f"the AgentCP SDK cannot be imported, for it lacks {error.name}: install what it needs, or another version"
+            " of it, such as agentcp==0.1.99"
         ) from error
     except Exception as error:
         raise SDKError(

@@ -32,7 +32,10 @@ out, sys.stdout = sys.stdout, sys.stderr  # the SDK prints
 def say(**what): print(json.dumps(what), file=out, flush=True)
 folder, agent_id, password, ca_file = sys.argv[1:]
 before = set(sys.modules)
-import agentcp.agentcp
+try:
+    import agentcp.agentcp
+except Exception:
+    pass  # install() will name the cause
 own = {name for name in sys.modules if name.startswith("agentcp.")}
 from agentcp_fsm import sdk
 from tests.sdk.conftest import FAST
