@@ -15,11 +15,11 @@ LEAST = {
 }
 """Seconds that are left for an answer, however small the factor: a busy machine gives it late."""
 LONGEST_BEAT = 30.0
-"""The longest heartbeat interval, which is not scaled, for some servers of the tests ask for quiet."""
+"""The longest heartbeat interval.  It is not scaled, because some servers of the tests ask for quiet."""
 
 
 def scaled(factor: float, **changes: Any) -> Config:
-    """The specification's timings, each multiplied by `factor`, but for `changes`, `LEAST` and `LONGEST_BEAT`."""
+    """The default timings, each multiplied by `factor`, except `changes`, `LEAST` and `LONGEST_BEAT`."""
     default = Config()
     times = {
         item.name: max(getattr(default, item.name) * factor, LEAST.get(item.name, 0.001))

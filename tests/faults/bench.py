@@ -5,28 +5,28 @@ A `Case` says in one entry what goes wrong and what must hold.  `run` carries it
 1. the reference server in a process of its own, an `Application` with one real connection in another;
 2. the connection comes online (unless the fault is to meet it before: ``online=False``);
 3. ``fault(bench)`` breaks something, waits until the connection has met it, and mends it;
-4. from then on the bench waits for a heartbeat that is answered, in ONLINE, and measures how long that takes, and
-   what was used and lost since the fault began;
-5. the connection is stopped, which must be prompt and leave nothing; the interpreter must exit well and in silence.
+4. from then on the bench waits for an answered heartbeat in ONLINE, and measures how long that takes and what was used
+   and lost since the fault began;
+5. the connection is stopped, which must be prompt and leave nothing; the interpreter must exit with status 0 and print
+   nothing.
 
 `Outcome.broken` lists everything that did not hold (`tests.faults.case`).  So a new fault is an entry in a list of
 cases:
 
     Case("the server restarts", fault=by_server("restart", until=lost(1)), within=0.5, sign_ins=1, losses=1)
 
-and, where no word of `agentcp_fsm.server`'s console makes it, a function that takes the `Bench`:
+or, if no command of `agentcp_fsm.server`'s console makes the fault, a function that takes the `Bench`:
 
     def descriptor_closed(bench: Bench) -> None:
         bench.agent.call(system_deeds.close_descriptor)
         bench.lose(1)
 
-What the application itself does wrong is a *deed*, a function that the child is told to call: of `tests.faults.deeds`,
-`system_deeds` or `crowd_deeds`.
-Where a case ends otherwise than in recovery, `ends` says so: STOPPED, the fault leaves the connection stopped; EXITED,
-it has the interpreter exit (`Bench.exits`).
+A *deed* is a fault made inside the application: a function of `tests.faults.deeds`, `system_deeds` or `crowd_deeds`
+that the child is told to call.  If a case does not end in recovery, `ends` says how: STOPPED, the fault leaves the
+connection stopped; EXITED, it makes the interpreter exit (`Bench.exits`).
 
-The lists of cases stand in `tests.faults.catalogue`; ``python -m tests.faults`` runs them and prints the table, and
-``pytest tests/faults`` checks them.  Processes, and how to call into them, are those of `tests.faults.process`.
+The cases are listed in `tests.faults.catalogue`.  ``python -m tests.faults`` runs them and prints the table;
+``pytest tests/faults`` checks them.  `tests.faults.process` has the processes, and says how to call into them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A case of the fault bench: what goes wrong, what must hold, what was measured, and what of it does not hold."""
+"""A case of the fault bench: the fault, what must hold, what was measured, and what did not hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an application does wrong, from inside its own process: in handlers, by stopping and by forking."""
+"""Mistakes of an application, made inside its own process: in handlers, by stopping and by forking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done to an application by its system, or to its descriptors, from inside its own process."""
+"""Faults of the system and of descriptors, made inside the application's own process."""
 
 from __future__ import annotations
 
