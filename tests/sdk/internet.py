@@ -100,6 +100,7 @@ class MessageServer:
     def __init__(self) -> None:
         self.messages: list[Any] = []
         self.url = ""
+        self._sockets: list[web.WebSocketResponse] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -115,6 +116,16 @@ class MessageServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+    def drop(self) -> None:
+        """Close every session cleanly, as a restart does."""
+
+        async def close() -> None:
+            for each in self._sockets:
+                await each.close()
+            self._sockets.clear()
+
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
 
     async def _start(self) -> None:
         application = web.Application()
@@ -141,6 +152,7 @@ class MessageServer:
             return web.Response(status=401)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
+        self._sockets.append(socket)
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 self.messages.append(json.loads(message.data))
