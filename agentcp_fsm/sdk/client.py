@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -17,13 +15,13 @@ from agentcp_fsm.connection import Connection
 from agentcp_fsm.connection.hub import JOIN_TIMEOUT
 from agentcp_fsm.connection.workers import HandlerQueue
 from agentcp_fsm.errors import AgentCPError
-from agentcp_fsm.lifecycle.chart import CONNECTING, SERVING, State
+from agentcp_fsm.lifecycle.chart import CONNECTING, State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.session import Invitation, Session
 from agentcp_fsm.sdk.messages import as_sdk
 from agentcp_fsm.sdk.services import publish, reconnect_message_clients
-from agentcp_fsm.sign_in import AuthClient, Credentials, Timeouts
+from agentcp_fsm.sign_in import Credentials
 from agentcp_fsm.support import forking
 
 if TYPE_CHECKING:
@@ -38,9 +36,6 @@ INVITATION_LIMIT = 64
 
 UNAUTHORIZED = "401"
 """What the SDK's `ErrorContext` hears, with the code 0, when the server forgot the session."""
-
-HANDLER_PATIENCE = 1.0
-"""Seconds that `HeartbeatClient.sign_in` waits at most for the word of why the connection gave up."""
 
 InviteListener = Callable[[Any], Any]
 
@@ -67,19 +62,8 @@ class HeartbeatClient:
     ) -> None:
         self.agent_id = agent_id
         self.server_url = server_url
-        config = config or Config()
         credentials = Credentials.load(aid_path, agent_id, seed_password)
-        self._client: AuthClient | None = None  # of its own only if needed: else HTTP connections are shared by agents
-        if options:
-            timeouts = Timeouts(config.connect_timeout, config.read_timeout, config.sign_in_timeout)
-            self._client = AuthClient(server_url, timeouts=timeouts, **options)
-        self.connection = Connection(
-            agent_id,
-            None if self._client else server_url,
-            credentials=credentials,
-            config=config,
-            client=self._client,
-        )
+        self.connection = Connection(agent_id, server_url, credentials=credentials, config=config, **options)
         self.connection.on_invite(self._invited)
         self.connection.on_transition(self._transitioned)
         self.auth_client = SessionToken(self)
@@ -90,19 +74,18 @@ class HeartbeatClient:
 
     def _clean_slate(self) -> None:
         """Nothing was asked for, nothing was received."""
-        self.is_running = False
-        """Whether the agent is to be reachable: from `online` or `sign_in` to `offline`, or until it has given up."""
         self._wanted = False
-        """The same, but that it may have given up."""
-        self._running_since = 0.0
-        """When it was last asked to be, on the clock of transitions."""
-        self._rest_told = threading.Event()
-        """Whether the transition to rest was told since it was last asked to be reachable."""
+        """Whether it was asked to be reachable, and not to leave since."""
         self._lock = threading.Lock()
         self._unheard: deque[Invitation] = deque()
         self._deliveries = HandlerQueue(INVITATION_LIMIT)
 
     # What the SDK's client has as attributes --------------------------------------------------------------------------
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the agent is to be reachable: from `online` or `sign_in` to `offline`, or until it has given up."""
+        return self._wanted and not self.connection.wait_for(State.OFFLINE, timeout=0)
 
     @property
     def heartbeat_interval(self) -> int:
@@ -137,17 +120,12 @@ class HeartbeatClient:
 
     @property
     def _session(self) -> Session | None:
-        return self.connection._lifecycle.session
+        return self.connection._attachment.driver.lifecycle.session
 
     @property
     def _local_address(self) -> tuple[str, int]:
-        driver = self.connection._present_driver()
-        opened = None if driver is None else driver._socket
-        if opened is not None:
-            with suppress(OSError):  # it was closed since
-                host, port = opened.getsockname()[:2]
-                return host, port
-        return "0.0.0.0", 0  # noqa: S104 - what the SDK says of no address; nothing is bound to it
+        address = self.connection._attachment.driver.local_address
+        return address or ("0.0.0.0", 0)  # noqa: S104 - what the SDK says of no address; nothing is bound to it
 
     # What the SDK calls -----------------------------------------------------------------------------------------------
 
@@ -161,19 +139,14 @@ class HeartbeatClient:
         False if it failed; the reason is logged, and the connection keeps trying, unless it has given up.
         """
         self.online()
-        patience = self.connection.config.attempt_bound
-        until = time.monotonic() + patience
-        # From the start on, OFFLINE means that somebody stopped it, or that it gave up: then there is nothing to await.
-        self.connection.wait_for(*(state for state in State if state is not State.OFFLINE), timeout=patience)
+        # OFFLINE means that it was stopped meanwhile, or gave up: then there is nothing to wait for.
         over = [state for state in State if state not in CONNECTING and state is not State.STOPPING]
-        self.connection.wait_for(*over, timeout=max(until - time.monotonic(), 0.0))
+        self.connection.wait_for(*over, timeout=self.connection.config.attempt_bound)
         health = self.connection.health()
         if health.reachable:
             return True
         if health.state is State.OFFLINE and self._wanted:
-            self._rest_told.wait(HANDLER_PATIENCE)
-            self.is_running = False
-            logger.warning("%s has given up: %s; call online() to try again", self.agent_id, self._last_failure)
+            logger.warning("%s %s; call online() to try again", self.agent_id, health.last_error)
         else:
             failure = health.reason if health.state is State.BACKOFF else self._last_failure
             logger.warning("%s is not online yet, but %s; the last failure: %s", self.agent_id, health.state, failure)
@@ -181,19 +154,15 @@ class HeartbeatClient:
 
     def online(self) -> None:
         """Become reachable, and stay so until `offline`; returns at once, and does nothing if called already."""
-        self._rest_told.clear()
-        self._running_since = time.monotonic()
-        self._wanted = self.is_running = True
+        self._wanted = True
         self.connection.start()
 
     def offline(self) -> None:
         """Sign out and come to rest, within a bounded time; does nothing if called already."""
-        self._wanted = self.is_running = False
+        self._wanted = False
         if not self.connection.stop():
             logger.warning("%s is not at rest yet, but %s", self.agent_id, self.connection.state)
         self._deliveries.join(JOIN_TIMEOUT)
-        if self._client is not None:
-            self._client.close()
 
     def sign_out(self) -> None:
         """Go offline, which signs out; does nothing after `offline`."""
@@ -231,22 +200,17 @@ class HeartbeatClient:
             self._unheard.append(invitation)
 
     def _transitioned(self, transition: ReportTransition) -> None:
-        text = transition.reason + (f" ({transition.detail})" if transition.detail else "")
-        lost = transition.source in SERVING and transition.dest not in (*SERVING, State.STOPPING)
         failed = transition.source in CONNECTING and transition.dest in (State.BACKOFF, State.STOPPING)
-        if lost or (failed and transition.trigger not in ("stop", "reconnect")):
-            self._last_failure = text
+        if transition.lost or (failed and transition.trigger not in ("stop", "reconnect")):
+            self._last_failure = transition.text
             if transition.trigger == "unauthorized":
-                publish(f"{UNAUTHORIZED}: {self.agent_id}: {text}", code=0)
+                publish(f"{UNAUTHORIZED}: {self.agent_id}: {transition.text}", code=0)
             else:
-                publish(f"{self.agent_id}: {text}")
+                publish(f"{self.agent_id}: {transition.text}")
         if transition.dest == State.ONLINE:
             self._last_failure = "none"
             if transition.source == State.RECONNECTING:
                 self._deliveries.submit(partial(reconnect_message_clients, self.agent_id, self._listener))
-        if transition.dest == State.OFFLINE and transition.at > self._running_since:
-            self.is_running = False
-            self._rest_told.set()
 
 
 class SessionToken:

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from agentcp_fsm.connection.handlers import Handler, Kind
 from agentcp_fsm.errors import AgentCPError, ConfigError, SDKError
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
@@ -26,13 +27,14 @@ logger = logging.getLogger("agentcp_fsm.sdk")
 MAIN = "agentcp.agentcp"
 """The SDK's module that makes heartbeat clients."""
 NAME = "HeartbeatClient"
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 TransitionHandler = Callable[[str, ReportTransition], Any]
 ErrorHandler = Callable[[str, str], Any]
 
 _originals: dict[ModuleType, Any] = {}
 """The SDK's own classes by module, while they are replaced."""
-_handlers: dict[str, dict[str, list[Callable[[Any], Any]]]] = {}
+_handlers: dict[str, dict[Kind, tuple[Handler, ...]]] = {}
 """By agent id: the handlers that the application added to the connection of its latest life."""
 
 
@@ -80,16 +82,15 @@ def install(
 
         def _keep_handlers(self) -> None:
             """Give this life the handlers that the application added in the last, and remember what it adds now."""
-            present = self.connection._handlers
-            ours = {kind: len(handlers) for kind, handlers in present.items()}
+            present = self.connection._attachment.handlers
+            self._ours: dict[Kind, int] = {kind: len(present.of(kind)) for kind in KINDS}
             for kind, handlers in _handlers.get(self.agent_id, {}).items():
-                present.setdefault(kind, []).extend(handlers)
-            self._ours = ours
+                for handler in handlers:
+                    present.add(kind, handler)
 
         def offline(self) -> None:
-            _handlers[self.agent_id] = {
-                kind: handlers[self._ours.get(kind, 0) :] for kind, handlers in self.connection._handlers.items()
-            }
+            present = self.connection._attachment.handlers
+            _handlers[self.agent_id] = {kind: present.of(kind)[self._ours[kind] :] for kind in KINDS}
             super().offline()
 
     for module in _modules():

@@ -33,7 +33,7 @@ HOSTS = ("acp3.", "ap.")
 
 @dataclass(frozen=True, slots=True)
 class AccessPointConfig:
-    """What an access point tells an agent."""
+    """The answer of an access point to an agent."""
 
     heartbeat_server: str
     """A checked URL, fit for `AuthClient`; the access point's own if its config names none (so the SDK for C++)."""
@@ -69,9 +69,9 @@ def access_point_url(agent_id: str, access_point: str | None = None) -> str:
 
 
 class AccessPointClient(AuthClient):
-    """Asks one access point, on behalf of whatever agent; the options are those of `AuthClient`.
+    """Asks one access point, on behalf of any agent; the options are those of `AuthClient`.
 
-    ``url`` is one that `access_point_url` returned.  ``server_name`` is the heartbeat server's, and of no use here.
+    ``url`` is one that `access_point_url` returned.  ``server_name`` names the heartbeat server and is ignored here.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class AccessPointClient(AuthClient):
                 step = DiscoveryStep.CONFIG_CONTENT
                 return self._checked(answer.mapping("config"))
             finally:
-                # For the sake of good order only: the token ends some day by itself.
+                # Only for good order: the token expires by itself some day.
                 with suppress(SignInError):
                     self._post("sign_out", _signed(agent_id, token), call)
         except SignInError as failure:
@@ -121,7 +121,7 @@ class AccessPointClient(AuthClient):
             raise config.invalid("heartbeat_server", f"of no use ({quoted(error.fault)})") from error
         if not is_host(urlsplit(heartbeat_server).hostname or ""):
             raise config.invalid("heartbeat_server", "no URL whose host can be")
-        # A stranger's word must not lead to what this machine serves to itself alone.
+        # A stranger must not direct the agent to a service that this machine keeps for itself.
         if is_here(heartbeat_server) and not is_here(self._server_url) and not self._allow_insecure_http:
             raise config.invalid("heartbeat_server", "a URL of this machine, which no other may name")
         return AccessPointConfig(heartbeat_server, _text_or_none(config, "message_server"))

@@ -1,10 +1,10 @@
-"""HTTP with every bound that a sign-in needs: time, size, trust, and a caller who may lose interest.
+"""HTTP with every bound that a sign-in needs: on time, size and trust, and for a caller that abandons the call.
 
 requests bounds the wait for each read, not the whole answer: a server that drips one byte a second holds a thread for
 hours.  So every connection made here reads through `_PatientReader`, which gives each read only what is left of the
-call's time.  Nor can a call of theirs be taken back.  So the sockets are opened here, and whoever abandons a call wakes
-the thread that waits on one, from its first packet on.  Redirects, cookies, netrc and content encodings belong to
-requests' sessions, so its adapters, the part below them that pools connections, are used directly.
+call's time.  requests cannot cancel a call either.  So the sockets are opened here, and abandoning a call wakes the
+thread that waits on its socket, from the first packet on.  Redirects, cookies, netrc and content encodings belong to
+requests' sessions; its adapters, the layer below that pools connections, are used directly to avoid them.
 """
 
 import errno
@@ -269,7 +269,7 @@ def _open_connection(connection: Any) -> socket.socket:
             raise urllib3.exceptions.ConnectTimeoutError(connection, str(refusal)) from refusal
         raise urllib3.exceptions.NewConnectionError(connection, str(refusal)) from refusal
     finally:
-        del refusal  # whose traceback holds this frame, and the frame it
+        del refusal  # its traceback holds this frame, and the frame holds it
 
 
 def _connect(opened: socket.socket, address: Any, seconds: float, call: Call) -> None:
@@ -291,7 +291,7 @@ def _connect(opened: socket.socket, address: Any, seconds: float, call: Call) ->
 
 @functools.cache
 def patient(connection: type[Any]) -> type[Any]:
-    """Return the class of connection, for whatever scheme or proxy, with patient answers."""
+    """Return the class of connection, for any scheme or proxy, with patient answers."""
     if connection.response_class is _PatientResponse:
         return connection
     changes: dict[str, Any] = {"response_class": _PatientResponse}
@@ -308,10 +308,10 @@ class _PatientAdapter(HTTPAdapter):
 
 
 def read_body(response: urllib3.BaseHTTPResponse) -> bytes:
-    """Read a body up to one byte more than `MAX_ANSWER`; that of an error may break off, for its status says enough."""
+    """Read a body up to one byte more than `MAX_ANSWER`; an error's body may break off, as its status says enough."""
     body = b""
     try:
-        # urllib3 tells that an answer broke off only when asked for what comes after it.
+        # urllib3 reports that an answer broke off only when it is asked for what comes after.
         while left := MAX_ANSWER + 1 - len(body):
             part = response.read(left, decode_content=False)
             if not part:
@@ -336,7 +336,7 @@ def failure(url: str, call: Call, error: Exception) -> SignInError:
                 f"{url}: the TLS certificate cannot be trusted ({cause.verify_message}): check the server's URL and"
                 " this machine's clock; for a private certificate authority give its file as verify (--ca-file)",
             )
-    # Not urllib3's TimeoutError, for its NewConnectionError, a refused connection, is one.
+    # Not urllib3's TimeoutError, because its NewConnectionError, a refused connection, is one.
     if any(
         isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.ReadTimeoutError) for cause in behind
     ):

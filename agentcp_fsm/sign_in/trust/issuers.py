@@ -1,7 +1,8 @@
 """Issuer certificates, fetched from where a certificate says they are (AIA, CA Issuers: RFC 5280, 4.2.2.1).
 
-Whoever answers a sign-in chooses these URLs, so a fetch must be harmless wherever it leads: http(s) only, no redirect,
-no proxy, no cookie, no address inside the caller's own network; few bytes, little time, within the sign-in's bounds.
+The server that answers a sign-in chooses these URLs, so a fetch must be harmless wherever it leads: http(s) only, no
+redirect, no proxy, no cookie, no address inside the caller's own network; few bytes, little time, within the bounds of
+the sign-in.
 """
 
 import socket
