@@ -33,6 +33,7 @@ from urllib3.util import wait_for_write
 
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.config import check_seconds
+from agentcp_fsm.sign_in.budget import Budget, BudgetedFile, ExcessiveAnswerError
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
 
@@ -204,16 +205,18 @@ def present(call: Call) -> Iterator[None]:
 class _PatientReader(io.RawIOBase):
     """Reads a connection, giving each read no more time than its call has left."""
 
-    def __init__(self, raw: io.RawIOBase, connection: socket.socket, call: Call) -> None:
+    def __init__(self, raw: io.RawIOBase, connection: socket.socket, call: Call, budget: Budget) -> None:
         super().__init__()
         self._raw = raw
         self._connection = connection
         self._call = call
+        self._budget = budget
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        self._budget.spend_read()
         self._connection.settimeout(self._call.patience(self._call.timeouts.read))
         with forking.waiting():
             return self._raw.readinto(buffer)
@@ -224,14 +227,24 @@ class _PatientReader(io.RawIOBase):
 
 
 class _PatientResponse(HTTPResponse):
-    """An answer that is read, from its first header on, under the running thread's call."""
+    """An answer that is read, from its first byte on, under the running thread's call and within a budget of its own."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         call = _present_call.get()
         if call.abandonment is not None:
             call.abandonment.watch(sock)  # first: it may fail for want of descriptors, and nothing may be open then
         super().__init__(sock, *arguments, **options)
-        self.fp = io.BufferedReader(_PatientReader(self.fp.detach(), sock, call))
+        budget = Budget()
+        self._file = self.fp = BudgetedFile(_PatientReader(self.fp.detach(), sock, call, budget), budget)
+
+    def begin(self) -> None:
+        """Read the head, of which only what is used is kept."""
+        with self._file.head() as used:
+            super().begin()
+        for name, value in used:
+            self.headers[name] = value
+        if self.chunked:  # which prevails, says HTTP; urllib3 would log each answer that has both
+            del self.headers["Content-Length"]
 
 
 def _open_connection(connection: Any) -> socket.socket:
@@ -301,6 +314,12 @@ def patient(connection: type[Any]) -> type[Any]:
 
 
 class _PatientAdapter(HTTPAdapter):
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        """Return what is used of an answer; requests itself would parse its cookies and guess its encoding."""
+        response = requests.Response()
+        response.raw, response.status_code, response.headers = resp, resp.status, resp.headers
+        return response
+
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*arguments, **options)
         pool.ConnectionCls = patient(pool.ConnectionCls)
@@ -335,6 +354,12 @@ def failure(url: str, call: Call, error: Exception) -> SignInError:
                 FailureKind.UNPROVEN_SERVER,
                 f"{url}: the TLS certificate cannot be trusted ({cause.verify_message}): check the server's URL and"
                 " this machine's clock; for a private certificate authority give its file as verify (--ca-file)",
+            )
+        if isinstance(cause, ExcessiveAnswerError):
+            return SignInError(
+                FailureKind.TOO_LARGE,
+                f"{url}: the answer is larger than any of a sign-in server ({cause})",
+                remedy="check the server's URL, and whether something on the way answers in its place",
             )
     # Not urllib3's TimeoutError, for its NewConnectionError, a refused connection, is one.
     if any(
