@@ -68,7 +68,7 @@ class BudgetedFile(io.BufferedReader):
 
     @contextmanager
     def head(self) -> Iterator[list[tuple[str, str]]]:
-        """Lines that are read meanwhile are those of a head; yields where the used headers' names and values will be."""
+        """Lines that are read meanwhile are those of a head; yields a list, for the used headers' names and values."""
         self._next_is_header = False
         yield self._used
         self._next_is_header = None

@@ -227,7 +227,7 @@ class _PatientReader(io.RawIOBase):
 
 
 class _PatientResponse(HTTPResponse):
-    """An answer that is read, from its first byte on, under the running thread's call and within a budget of its own."""
+    """An answer that is read, from its first byte on, under the running thread's call and a budget of its own."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         call = _present_call.get()
