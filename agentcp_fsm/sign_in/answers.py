@@ -16,6 +16,7 @@ from typing import Any, Self
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.http import MAX_ANSWER, Answer
+from agentcp_fsm.sign_in.nonce import fault_of_nonce
 from agentcp_fsm.support.quoting import quoted
 
 MAX_RETRY_AFTER = 86_400.0
@@ -95,6 +96,13 @@ class Fields:
         if not isinstance(content, dict):
             raise self.invalid(name, "no JSON object")
         return type(self)(self.url, content)
+
+    def nonce(self) -> str:
+        """Return what step 2 of the sign-in signs, if a key may sign it."""
+        nonce = self.text("nonce")
+        if fault := fault_of_nonce(nonce):
+            raise self.invalid("nonce", fault)
+        return nonce
 
     def session(self) -> Session:
         """Return the session that step 2 of the sign-in yields."""

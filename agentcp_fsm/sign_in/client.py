@@ -134,7 +134,7 @@ class AuthClient:
         agent_id, request_id = credentials.agent_id, uuid.uuid4().hex
         request = {"agent_id": agent_id, "request_id": request_id}
         challenge = Fields.of(self._post("sign_in", request, call))
-        nonce = challenge.text("nonce")
+        nonce = challenge.nonce()
         self._check_server(challenge, agent_id, request_id, call)
         if call.abandoned:
             raise abandoned(challenge.url)
