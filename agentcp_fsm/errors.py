@@ -72,7 +72,7 @@ class FailureKind(StrEnum):
     HTTP_STATUS = "http_status"
     """A status other than 200 that is no rejection and no redirect."""
     REDIRECTED = "redirected"
-    """A status 3xx: credentials are not carried to wherever an answer points."""
+    """A status 3xx: credentials are not carried to where an answer points."""
     REJECTED = "rejected"
     """The server refuses the call: status 400, 401, 403 or 404, or an error in an answer of status 200."""
     TOO_LARGE = "too_large"

@@ -9,7 +9,6 @@ import logging
 import os
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.session import Invitation
-from agentcp_fsm.sign_in import AuthClient, Credentials, Timeouts
+from agentcp_fsm.sign_in import AuthClient, Credentials
 from agentcp_fsm.support import forking
 
 if TYPE_CHECKING:
@@ -92,19 +91,8 @@ class HeartbeatClient:
     ) -> None:
         self.agent_id = agent_id
         self.server_url = server_url
-        config = config or Config()
         credentials = Credentials.load(aid_path, agent_id, seed_password)
-        self._client: AuthClient | None = None  # of its own only if needed: else HTTP connections are shared by agents
-        if options:
-            timeouts = Timeouts(config.connect_timeout, config.read_timeout, config.sign_in_timeout)
-            self._client = AuthClient(server_url, timeouts=timeouts, **options)
-        self.connection = Connection(
-            agent_id,
-            None if self._client else server_url,
-            credentials=credentials,
-            config=config,
-            client=self._client,
-        )
+        self.connection = Connection(agent_id, server_url, credentials=credentials, config=config, **options)
         self.connection.on_invite(self._invited)
         self.connection.on_transition(self._transitioned)
         self._last_failure = "none"
@@ -136,12 +124,9 @@ class HeartbeatClient:
         False if it does not by then; the reason is logged, and the connection keeps trying.
         """
         self.online()
-        patience = self.connection.config.attempt_bound
-        until = time.monotonic() + patience
-        # From the start on, OFFLINE means that somebody stopped it: then there is nothing to wait for.
-        self.connection.wait_for(*(state for state in State if state is not State.OFFLINE), timeout=patience)
+        # OFFLINE means that it was stopped meanwhile, or gave up: then there is nothing to wait for.
         self.connection.wait_for(
-            State.ONLINE, State.DEGRADED, State.OFFLINE, timeout=max(until - time.monotonic(), 0.0)
+            State.ONLINE, State.DEGRADED, State.OFFLINE, timeout=self.connection.config.attempt_bound
         )
         health = self.connection.health()
         if not health.reachable:
@@ -165,8 +150,6 @@ class HeartbeatClient:
         if not self.connection.stop():
             logger.warning("%s is not at rest yet, but %s", self.agent_id, self.connection.state)
         self._deliveries.join(JOIN_TIMEOUT)
-        if self._client is not None:
-            self._client.close()
 
     def sign_out(self) -> None:
         """Go offline, which signs out; does nothing after `offline`."""
@@ -203,7 +186,7 @@ class HeartbeatClient:
 
     def _transitioned(self, transition: ReportTransition) -> None:
         if transition.dest == State.BACKOFF:
-            self._last_failure = f"{transition.reason} ({transition.detail})"
+            self._last_failure = transition.text
         elif transition.dest == State.ONLINE:
             self._last_failure = "none"
 

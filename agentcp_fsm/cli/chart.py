@@ -15,11 +15,11 @@ from agentcp_fsm.fsm.diagram.document import row_data
 from agentcp_fsm.lifecycle.chart import CHART
 
 COLUMNS = ("trigger", "source", "dest", "conditions", "unless", "before", "after", "ignored", "reason")
-"""What programs see of a row, in this order."""
+"""The parts of a row in JSON and in a pipe, in this order."""
 
 
 def show_chart(states: Sequence[str], triggers: Sequence[str], with_ignored: bool, json_lines: bool) -> None:
-    """Print the rows that hold in one of `states` and are of one of `triggers`; all, where there is none."""
+    """Print the rows of the given states and triggers; an empty sequence means all."""
     wanted_states = _named("state", states, CHART.state_names)
     wanted_triggers = _named("trigger", triggers, CHART.triggers)
     output = Output(json_lines)
@@ -43,8 +43,8 @@ def show_chart(states: Sequence[str], triggers: Sequence[str], with_ignored: boo
             style="dim" if row.ignored else "",
         )
         trigger = row.trigger
-        told = row_data(row) | {"source": sources}
-        rows.append({name: told[name] for name in COLUMNS})
+        data = row_data(row) | {"source": sources}
+        rows.append({name: data[name] for name in COLUMNS})
     output.table("row", table, rows)
 
 

@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 def log_what_is_not_shown() -> None:
     """Keep from the log what `run_connection` shows anyway: transitions, invitations and errors."""
-    logging.getLogger("agentcp_fsm.connection.faces").setLevel(logging.CRITICAL)
+    logging.getLogger("agentcp_fsm.connection.attachment").setLevel(logging.CRITICAL)
 
 
 def run_connection(connection: Connection, json_lines: bool) -> int:
@@ -37,7 +37,10 @@ def run_connection(connection: Connection, json_lines: bool) -> int:
     @connection.on_transition
     def show(transition: ReportTransition) -> None:
         nonlocal shown_error
-        detail = "" if shown_error.endswith(transition.detail) else transition.detail  # an error is told before it
+        detail = transition.detail
+        if shown_error and detail:  # an error comes before its transition
+            cause, _, rest = detail.partition("; next try")
+            detail = rest and f"next try{rest}" if shown_error.endswith(cause) else detail
         shown_error = ""
         output.say(
             "transition",

@@ -21,9 +21,9 @@ STALE = 1
 
 
 def load_chart(target: str) -> Chart:
-    """The chart that ``module:name`` means; modules of the present folder count.
+    """The chart that ``module:name`` names; the module may be in the present folder.
 
-    Raises ChartError if it means none.
+    Raises ChartError if it names none.
     """
     module_name, _, name = target.partition(":")
     if not module_name or not name:
@@ -63,7 +63,7 @@ def show_diagram(
     view: str | None,
     theme: Theme | None,
 ) -> int:
-    """Write a diagram to a file or to standard output, or check files; the exit status."""
+    """Write a diagram to a file or to standard output, or check files; return the exit status."""
     if output is not None and check:
         raise ConfigError("--output and --check exclude each other: give one")
     wanted = None if format_name is None else format_named(format_name)
@@ -82,7 +82,7 @@ def show_diagram(
 
 
 def write_docs(folder: Path, check: bool, target: str) -> int:
-    """Write or check the diagrams that documents show; the exit status."""
+    """Write or check the diagrams of the documents; return the exit status."""
     chart = load_chart(target)
     files = list(docs.files(folder, target))
     if check:
@@ -107,7 +107,7 @@ def _check(files: Iterable[DiagramFile], chart: Chart, target: str, remedy: str 
 
 
 def _command(file: DiagramFile, target: str) -> str:
-    """What writes the file anew."""
+    """The command that writes the file anew."""
     words = ["agentcp-fsm diagram", "--format", file.format.name]
     words += [] if file.view is None else ["--view", shlex.quote(file.view)]
     words += [] if file.theme is None else ["--theme", file.theme]

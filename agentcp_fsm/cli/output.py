@@ -29,7 +29,7 @@ STATE_STYLES = {
 
 
 class Output:
-    """Where a command's words go; safe to use from several threads."""
+    """Writes what a command has to say; safe to use from several threads."""
 
     def __init__(self, json_lines: bool = False) -> None:
         self.json_lines = json_lines
@@ -37,7 +37,7 @@ class Output:
         self._lock = threading.Lock()
 
     def say(self, kind: str, text: str, **fields: Any) -> None:
-        """Tell one thing: `text`, in rich's markup, to people; `kind` and `fields` to programs."""
+        """Say one thing: `text`, in rich's markup, to people; `kind` and `fields` to programs."""
         with self._lock:
             if self.json_lines:
                 at = datetime.now().astimezone().isoformat(timespec="milliseconds")

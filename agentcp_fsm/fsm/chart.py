@@ -45,7 +45,7 @@ def _names(value: str | Iterable[str]) -> tuple[str, ...]:
 
 
 class Role(StrEnum):
-    """What a state is in the eyes of whoever waits for its owner; pictures colour states by it."""
+    """What a state means for anybody who waits for its owner.  Pictures colour states by role."""
 
     REST = "rest"
     WORKING = "working"
@@ -67,7 +67,7 @@ class ChartState:
     on_enter: tuple[str, ...] = ()
     on_exit: tuple[str, ...] = ()
     final: bool = False
-    """Whether the state is meant to have no exit."""
+    """Whether the state deliberately has no exit."""
     role: Role | None = None
 
 
@@ -75,14 +75,14 @@ class ChartState:
 class Row:
     """One row of a chart: on `trigger` in `source`, if the guards agree, go to `dest`.
 
-    Wherever several names may stand, one name alone may too.
+    Where several names are accepted, one name alone is accepted too.
     """
 
     trigger: str
     source: tuple[str, ...]
-    """The states the row holds in; ``"*"`` for every one."""
+    """The states in which the row holds; ``"*"`` means every state."""
     dest: str | None
-    """The state it leads to; ``"="`` leaves and enters the source again; None changes no state."""
+    """The state to which it leads.  ``"="`` leaves the source and enters it again; None changes no state."""
     prepare: tuple[str, ...]
     conditions: tuple[str, ...]
     unless: tuple[str, ...]
@@ -91,7 +91,7 @@ class Row:
     reason: str
     """Why the row exists, in one short sentence."""
     ignored: bool
-    """Whether the row says that the event is deliberately without effect (it may still be counted)."""
+    """Whether the event deliberately has no effect here (it may still be counted)."""
 
     def __init__(
         self,
@@ -148,8 +148,8 @@ class Row:
 class Chart:
     """The whole behaviour of something that has states, as data.
 
-    `guards` and `actions` are the chart's glossary: what each callback means, by name.  Where they are given, a row may
-    use no other name, and each name must be used.
+    `guards` and `actions` are the chart's glossary: the meaning of each callback, by name.  If they are given, a row
+    may use no other name, and each name must be used.
     """
 
     name: str
@@ -179,11 +179,11 @@ class Chart:
         return tuple(dict.fromkeys(row.trigger for row in self.rows))
 
     def sources(self, row: Row) -> tuple[str, ...]:
-        """The states that a row holds in, ``"*"`` spelled out."""
+        """The states in which a row holds, ``"*"`` spelled out."""
         return self.state_names if EVERY in row.source else row.source
 
     def cell(self, state: str, trigger: str) -> tuple[Row, ...]:
-        """The rows that decide one (state, trigger) pair, in the order they are tried."""
+        """The rows that decide one (state, trigger) pair, in the order in which they are tried."""
         return self._cells.get(state, {}).get(trigger, ())
 
     def check(self, model: type | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What a chart must be before it runs: free of contradictions, complete, and known to its model."""
+"""The check before a chart runs: it has no contradiction and no gap, and its model has every callback."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import linecache
 import re
 from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -41,7 +42,7 @@ def step(model, trigger, {arguments}):
     return cell(model, {arguments})
 """
 _NO_NAME = re.compile(r"\W|^(?=\d)", re.ASCII)
-"""What cannot stand in a name, or a digit that cannot begin one."""
+"""A character that no name may contain, or the place before a digit that would begin one."""
 
 
 class _Stepper:
@@ -55,15 +56,15 @@ class _Stepper:
                 return row_66
             …
 
-    That is what makes it pay: a loop over tables of callbacks takes 1.7 times as long for an event of a whole machine
-    (``tests/benchmarks``).  No text of the chart gets into the source, but for letters in names.
+    This is worth its code: a loop over tables of callbacks takes 1.7 times as long for an event of a whole machine
+    (``tests/benchmarks``).  Of the chart's text, only letters, digits and ``_`` get into the source, inside names.
     """
 
     def __init__(self, chart: Chart, model: type, arity: int | None) -> None:
         self._chart = chart
         self._model = model
         self._arguments = "*args" if arity is None else ", ".join(f"argument{number}" for number in range(arity))
-        self._globals: dict[str, Any] = {"unknown": self._unknown}
+        self._globals: dict[str, Any] = {"unknown": partial(_unknown, chart)}
         self._calls: dict[str, str] = {}
         self._states = {state.name: self._named(state.name, state.name) for state in chart.states}
         self._rows = {row: self._named(row, "row") for row in chart.rows}
@@ -90,12 +91,6 @@ class _Stepper:
         }
         step: Step = self._globals["step"]
         return step
-
-    def _unknown(self, state: str, trigger: str) -> ChartError:
-        name, triggers, states = self._chart.name, self._chart.triggers, self._chart.state_names
-        if trigger not in triggers:
-            return ChartError(f"{name}: unknown trigger {trigger!r}; the chart has {', '.join(triggers)}")
-        return ChartError(f"{name}: unknown state {state!r}; the chart has {', '.join(states)}")
 
     def _body(self, source: str, trigger: str) -> Iterator[str]:
         for row in self._chart.cell(source, trigger):
@@ -124,13 +119,13 @@ class _Stepper:
         return self._calls[name]
 
     def _named(self, value: object, label: str) -> str:
-        """A name for `value` in the source, like `label`, but unlike any other name or word of the language."""
+        """A name for `value` in the source: like `label`, but unlike any other name and any keyword."""
         name = f"{re.sub(_NO_NAME, '_', label)}_{len(self._globals)}"
         self._globals[name] = value
         return name
 
     def _state_callbacks(self, state: ChartState, kind: str) -> tuple[str, ...]:
-        """A state's callbacks; a method of the model named ``on_enter_<state>`` is one without being listed."""
+        """A state's callbacks.  A method of the model named ``on_enter_<state>`` is one even if it is not listed."""
         names: tuple[str, ...] = getattr(state, kind)
         implicit = f"{kind}_{state.name.name if isinstance(state.name, Enum) else state.name}"
         attribute = inspect.getattr_static(self._model, implicit, None)
@@ -139,13 +134,19 @@ class _Stepper:
         if isinstance(attribute, FunctionType | classmethod):
             return (*names, implicit)
 
-        def call_if_method(instance: Any, *args: Any) -> None:  # only the instance can tell what a descriptor yields
+        def call_if_method(instance: Any, *args: Any) -> None:  # only the instance knows what a descriptor yields
             if inspect.ismethod(value := getattr(instance, implicit)):
                 value(*args)
 
         called = f"{implicit} if it is a method"
         self._calls[called] = f"{self._named(call_if_method, implicit)}(model, {self._arguments})"
         return (*names, called)
+
+
+def _unknown(chart: Chart, state: str, trigger: str) -> ChartError:
+    if trigger not in chart.triggers:
+        return ChartError(f"{chart.name}: unknown trigger {trigger!r}; the chart has {', '.join(chart.triggers)}")
+    return ChartError(f"{chart.name}: unknown state {state!r}; the chart has {', '.join(chart.state_names)}")
 
 
 def callback(model: type, name: str) -> Callable[..., Any]:

@@ -5,7 +5,7 @@
     walk.send("socket_failed", socket_in_hand=True, attempts_exhausted=False)
     assert walk.state == "BACKOFF"
 
-The chart is compiled and run as it is; only its model is made up.  The page of ``agentcp-fsm diagram --format html``
+The chart is compiled and run as it is; only its model is invented.  The page of ``agentcp-fsm diagram --format html``
 writes such tests.
 """
 
@@ -18,7 +18,7 @@ from agentcp_fsm.fsm.chart import Chart, Row
 
 
 class Walk:
-    """A chart on its way.  Raises ChartError where `Chart.compile` does."""
+    """A chart that runs step by step.  Raises ChartError where `Chart.compile` does."""
 
     def __init__(self, chart: Chart) -> None:
         guards = {name for row in chart.rows for name in row.conditions + row.unless}
@@ -32,21 +32,21 @@ class Walk:
         self._answers: dict[str, bool | list[bool]] = {}
         self._asked: set[str] = set()
         self.actions: list[str] = []
-        """What the last event did, in order."""
+        """The actions of the last event, in order."""
         self.row: Row | None = None
         """The row that the last event took; None before the first."""
 
     @property
     def state(self) -> str:
-        """Where the walk is."""
+        """The present state."""
         return str(self._model.state)
 
     def send(self, trigger: str, /, **answers: bool | Sequence[bool]) -> list[str]:
         """Send one event and return its actions, in order.
 
-        `answers` holds what each guard answers that is asked, by name; where callbacks of ``prepare`` change the answer
-        on the way, a list with one for each time it is asked.  Raises WalkError unless exactly these are asked, and
-        ChartError for a trigger that the chart does not have.
+        `answers` holds the answer of each guard that is asked, by name.  If callbacks of ``prepare`` change an answer
+        on the way, it is a list with one answer for each time the guard is asked.  Raises WalkError unless exactly
+        these guards are asked, and ChartError for a trigger that the chart does not have.
         """
         self._trigger, self._asked, self.actions = trigger, set(), []
         self._answers = {name: answer if isinstance(answer, bool) else list(answer) for name, answer in answers.items()}

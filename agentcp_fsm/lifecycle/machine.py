@@ -118,6 +118,7 @@ class Lifecycle:
     __slots__ = (
         "_effects",
         "_invitations",
+        "_lost",
         "answered_at",
         "attempt",
         "attempts",
@@ -179,6 +180,8 @@ class Lifecycle:
         """When what the state waits for is overdue."""
         self._invitations: dict[Invitation, None] | None = None
         self._effects: list[Effect] = []
+        self._lost = False
+        """Whether the row that is being taken has lost the connection."""
 
     # What surrounds the machine calls ---------------------------------------------------------------------------------
 
@@ -204,11 +207,21 @@ class Lifecycle:
         source = self.state
         row = self.step(event.trigger, event, now)
         if row.dest is not None:
-            transition = ReportTransition(source, self.state, event.trigger, row.reason, event.reason, now)
+            transition = ReportTransition(
+                source, self.state, event.trigger, row.reason, self._detail(event, now), now, self._lost
+            )
             effects.append(transition)
-            if "note_loss" in row.before:
+            if self._lost:
                 self.statistics.last_loss = transition
+                self._lost = False
         return effects
+
+    def _detail(self, event: Event, now: float) -> str:
+        """What went wrong, and of a wait when the next try is."""
+        if self.state is not State.BACKOFF:
+            return event.reason
+        next_try = f"next try in {self.timeout_at - now:.1f} s"
+        return f"{event.reason}; {next_try}" if event.reason else next_try
 
     def snapshot(self) -> Snapshot:
         """The machine's whole state as a value that can be kept, compared and hashed."""
@@ -263,6 +276,9 @@ class Lifecycle:
 
     def receive_failures_exhausted(self, event: Event, now: float) -> bool:
         return self.receive_failures + 1 >= self.config.receive_failure_limit
+
+    def sign_out_failed(self, event: SignedOut, now: float) -> bool:
+        return bool(event.reason)
 
     def attempts_exhausted(self, event: Event, now: float) -> bool:
         limit = self.config.sign_in_attempt_limit
@@ -453,6 +469,7 @@ class Lifecycle:
 
     def note_loss(self, event: Event, now: float) -> None:
         self.statistics.losses += 1
+        self._lost = True
 
     def count_ignored(self, event: Event, now: float) -> None:
         self.statistics.ignored += 1

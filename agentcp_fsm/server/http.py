@@ -1,19 +1,20 @@
 """The server's HTTP side: the calls of a heartbeat server and of an access point, and what its faults do to them.
 
-aiohttp's low-level server is all that six calls need.  What is not HTTP is counted here, as every other bad input.
+aiohttp's low-level server is all that six calls need.  Input that is no HTTP is counted, like all other bad input.
 """
 
 import asyncio
 import json
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from agentcp_fsm.server.faults import ConfigShape, Faults, SignInFault
+from agentcp_fsm.server.http_faults import answer_as_faulty, error_answer, strike
 from agentcp_fsm.server.identity import Unproven, check_agent
 from agentcp_fsm.server.registry import Agents, Nonces
 from agentcp_fsm.server.sockets import Address, Listener
@@ -30,10 +31,6 @@ READ_TIMEOUT = 10.0
 """Seconds that a client may take to send its request's body."""
 KEEP_ALIVE = 75.0
 """Seconds that an idle connection is kept."""
-HUGE = 100 * 1024**2
-"""Bytes of padding in a huge answer."""
-CHUNK = 64 * 1024
-"""Bytes of padding written at a time."""
 GRACE = 1.0
 """Seconds that the calls of dropped connections get to end."""
 
@@ -80,7 +77,7 @@ class HTTPService:
     ) -> None:
         self._agents = agents
         self._visitors = visitors
-        """Who is signed in at the access point."""
+        """The agents that are signed in at the access point."""
         self._nonces = nonces
         self._counters = counters
         self._credentials = credentials
@@ -176,7 +173,7 @@ class HTTPService:
         self._counters.calls += 1
         faults, fault = self._faults, self._fault_of(request)
         logger.debug("%s %r from %s, fault: %s", request.method, request.path, request.remote, fault)
-        struck = await _strike(fault, faults, request)
+        struck = await strike(fault, faults, request)
         if struck is not None:
             return struck
         try:
@@ -187,8 +184,8 @@ class HTTPService:
             else:
                 self._counters.refused += 1
             logger.debug("%r refused: %s", request.path, refusal)
-            return _error(refusal.status, str(refusal))
-        return await _send(answer, fault, faults, request)
+            return error_answer(refusal.status, str(refusal))
+        return await answer_as_faulty(answer, fault, faults, request)
 
     def _fault_of(self, request: web.BaseRequest) -> SignInFault:
         return {
@@ -322,7 +319,7 @@ class _Protocol(web.RequestHandler):
             return super().handle_error(request, status, exc, message)
         self._count_malformed()
         logger.debug("no HTTP: %s", message)
-        response = _error(status, "this is no HTTP request")
+        response = error_answer(status, "this is no HTTP request")
         response.force_close()
         return response
 
@@ -336,75 +333,6 @@ def _reached_at(request: web.BaseRequest) -> tuple[str, int]:
     assert request.transport is not None  # when a client leaves, its call is cancelled
     host, port = request.transport.get_extra_info("sockname")[:2]
     return host, port
-
-
-async def _strike(fault: SignInFault, faults: Faults, request: web.BaseRequest) -> web.StreamResponse | None:
-    """Do what `fault` does in the place of the call; None: the call goes on."""
-    match fault:
-        case SignInFault.DOWN:
-            raise ConnectionResetError("a fault")
-        case SignInFault.HANG:
-            await _hang()
-        case SignInFault.HANG_AFTER_HEADERS:
-            await web.StreamResponse(headers={"Content-Type": "application/json"}).prepare(request)
-            await _hang()
-        case SignInFault.STATUS:
-            return _error(faults.status, "a fault", {"Retry-After": faults.retry_after} if faults.retry_after else None)
-        case SignInFault.REDIRECT:
-            return web.Response(status=302, headers={"Location": "/elsewhere" + request.path})
-        case SignInFault.NOT_JSON:
-            return web.Response(
-                text="<!DOCTYPE html><title>Welcome</title><h1>It works!</h1>", content_type="text/html"
-            )
-    return None
-
-
-async def _hang() -> None:
-    """Wait until the client or the server gives up, which cancels the call."""
-    await asyncio.get_running_loop().create_future()
-
-
-async def _send(answer: JSONObject, fault: SignInFault, faults: Faults, request: web.BaseRequest) -> web.StreamResponse:
-    """Answer, as `fault` has it."""
-    is_challenge = "nonce" in answer
-    if fault is SignInFault.MISSING_FIELD and not (faults.field == "signature" and is_challenge):
-        answer.pop(faults.field, None)
-    if fault is SignInFault.PORT_OUT_OF_RANGE and not is_challenge:
-        answer["port"] = faults.port
-    text = json.dumps(answer)
-    match fault:
-        case SignInFault.SLOW:
-            return await _drip(text.encode(), faults.slow_seconds, request)
-        case SignInFault.HUGE:
-            return await _inflate(text, request)
-        case SignInFault.TRUNCATED:
-            text = text[: len(text) // 2]
-    return web.Response(text=text, content_type="application/json")
-
-
-async def _drip(body: bytes, seconds: float, request: web.BaseRequest) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body))})
-    await response.prepare(request)
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    for written in range(len(body)):
-        await response.write(body[written : written + 1])
-        await asyncio.sleep(begun + seconds * (written + 1) / len(body) - loop.time())
-    return response
-
-
-async def _inflate(text: str, request: web.BaseRequest) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    await response.prepare(request)
-    await response.write(text.removesuffix("}").encode() + b', "padding": "')
-    for _ in range(HUGE // CHUNK):
-        await response.write(b"x" * CHUNK)
-    await response.write(b'"}')
-    return response
-
-
-def _error(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.json_response({"error": {"code": status, "message": text}}, status=status, headers=headers)
 
 
 async def _read(request: web.BaseRequest) -> JSONObject:

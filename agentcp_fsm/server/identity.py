@@ -20,7 +20,7 @@ class Unproven(Exception):  # noqa: N818 - it is no error of the server's but an
 def check_agent(agent_id: str, nonce: str, public_key: str, certificate: str, signature: str) -> None:
     """Raise `Unproven` unless the certificate names the agent and its key, and that key signed the nonce.
 
-    `public_key` and `certificate` are PEM, `signature` is hex.  Who issued the certificate is not asked: this server
+    `public_key` and `certificate` are PEM, `signature` is hex.  The certificate's issuer does not matter: this server
     has no register of agents.
     """
     try:

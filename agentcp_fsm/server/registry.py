@@ -1,4 +1,4 @@
-"""Who is signed in and who is about to be: the server's memory, all of it bounded."""
+"""The server's memory of agents that are signed in or signing in, all of it bounded."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -156,7 +156,7 @@ class Agents:
 
 
 class Nonces:
-    """Nonces that were issued: each is good once, for one sign-in, for a while."""
+    """Nonces that were issued: each is good once, for one sign-in, for a limited time."""
 
     def __init__(self, limit: int, lifetime: float, clock: Callable[[], float]) -> None:
         self._limit = limit

@@ -39,7 +39,7 @@ class HeartbeatServer:
     Like every object of asyncio it belongs to the loop that started it; `ServerThread` is its face for other threads.
     It may be started again after it stopped, and is found at the same ports then.  Times are seconds.
 
-    Whoever holds a certificate that names an agent may sign in as that agent, whoever issued the certificate: it is a
+    The holder of any certificate that names an agent may sign in as that agent, no matter who issued it: this is a
     server for tests, demos and one's own machine.
     """
 
@@ -157,7 +157,7 @@ class HeartbeatServer:
 
     async def stop(self) -> None:
         """Close everything and forget all sessions, within a second or two; may be repeated.  Counts remain."""
-        await self._http.close()  # first, for a call under way asks for the UDP port
+        await self._http.close()  # first, because a call under way asks for the UDP port
         self._heartbeats.close()
         for endpoint in (self._endpoint, *self._old_endpoints):
             if endpoint is not None:
@@ -215,8 +215,8 @@ class HeartbeatServer:
     def move(self, udp_port: int = 0, old_port: OldPort = OldPort.DEAD) -> tuple[str, int]:
         """Take heartbeats on another UDP port from now on (0: chosen by the system) and return their new address.
 
-        Who signs in from now on is sent there; sessions stay valid.  Raises `ConfigError` for a port that cannot be and
-        `ServerError` for one that cannot be had, or unless started; then nothing is changed.
+        Agents that sign in from now on are sent there; sessions stay valid.  Raises `ConfigError` for an impossible
+        port and `ServerError` for one that cannot be had, or unless started; then nothing is changed.
         """
         _check_port("udp_port", udp_port)
         left = self._started()

@@ -83,7 +83,7 @@ class Fields:
         return value
 
     def items(self, name: str) -> list[Any]:
-        """Return a list, of whatever the server put into it."""
+        """Return a list, whose items are unchecked."""
         value = self._value(name)
         if not isinstance(value, list):
             raise self.invalid(name, "no list")

@@ -18,7 +18,8 @@ from agentcp_fsm.errors import ConfigError, ServerProofError, URLError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.answers import Fields, check_status
 from agentcp_fsm.sign_in.credentials import Credentials
-from agentcp_fsm.sign_in.http import Answer, Call, Timeouts, Transport, abandoned, is_loopback
+from agentcp_fsm.sign_in.failures import abandoned
+from agentcp_fsm.sign_in.http import Answer, Call, Timeouts, Transport, is_loopback
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from agentcp_fsm.sign_in.trust.proof import ServerProof, ServerProofPolicy, verify_server_proof
@@ -34,7 +35,7 @@ except PackageNotFoundError:  # run from its sources
 
 
 class ClientOptions(TypedDict, total=False):
-    """The options of `AuthClient` that say whom to trust, for whoever passes them on to one."""
+    """The options of `AuthClient` that say whom to trust, for callers that pass them on."""
 
     verify: bool | str | os.PathLike[str]
     allow_insecure_http: bool
@@ -53,13 +54,13 @@ class AuthClient:
     - ``timeouts``: the bounds of each call.
     - ``verify``: how the server's TLS certificate is checked: True, against the usual certificate authorities, or the
       path of a file (PEM) or folder of others.  It cannot be turned off.
-    - ``allow_insecure_http``: let everybody on the way read the session's token; without it plain http goes to
-      loopback only.
+    - ``allow_insecure_http``: allow plain http, which lets everybody on the way read the session's token; otherwise
+      plain http goes to loopback only.
     - ``trust_roots``: certificates that must vouch for a server's proof of itself; None asks for no root.
     - ``server_proof``: whether a server must offer a proof; None: it must if there are trust roots.
     - ``server_name``: the host name or IP address that a root must vouch for; None: that of the server's URL.
-    - ``allow_insecure_any_server_name``: let whoever has any certificate of a trusted root, be it an agent, pose as the
-      server.
+    - ``allow_insecure_any_server_name``: let the holder of any certificate of a trusted root, even an agent, pose as
+      the server.
     - ``allow_insecure_private_issuers``: let a proof's certificates have this machine ask addresses inside its own
       network for their issuers.
     - ``transport``: the connections to use, which stay the caller's to close.
@@ -115,7 +116,7 @@ class AuthClient:
         """Sign in, in two steps; blocks for at most the total timeout.
 
         Abandoned before step 2 is sent, it raises kind ABANDONED.  After that the server may have made a session, so
-        the call sees its answer through and returns it, for the caller to sign out.
+        the call waits for the answer and returns the session, which the caller must sign out.
 
         Raises `SignInError`.
         """

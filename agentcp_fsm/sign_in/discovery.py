@@ -16,7 +16,8 @@ from agentcp_fsm.errors import ConfigError, DiscoveryError, DiscoveryStep, Failu
 from agentcp_fsm.sign_in.answers import Fields, is_host
 from agentcp_fsm.sign_in.client import AuthClient, checked_url
 from agentcp_fsm.sign_in.credentials import Credentials
-from agentcp_fsm.sign_in.http import Call, Timeouts, Transport, causes, is_loopback
+from agentcp_fsm.sign_in.failures import causes
+from agentcp_fsm.sign_in.http import Call, Timeouts, Transport, is_loopback
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.quoting import quoted
 
@@ -31,7 +32,7 @@ API = "/api/accesspoint"
 
 @dataclass(frozen=True, slots=True)
 class AccessPointConfig:
-    """What an access point tells an agent."""
+    """The answer of an access point to an agent."""
 
     heartbeat_server: str
     """A checked URL, fit for `AuthClient`."""
@@ -65,9 +66,9 @@ def access_point_url(agent_id: str, access_point: str | None = None) -> str:
 
 
 class AccessPointClient(AuthClient):
-    """Asks one access point, on behalf of whatever agent; the options are those of `AuthClient`.
+    """Asks one access point, on behalf of any agent; the options are those of `AuthClient`.
 
-    ``url`` is one that `access_point_url` returned.  ``server_name`` is the heartbeat server's, and of no use here.
+    ``url`` is one that `access_point_url` returned.  ``server_name`` names the heartbeat server and is ignored here.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class AccessPointClient(AuthClient):
                 step = DiscoveryStep.CONFIG_CONTENT
                 return self._checked(answer.mapping("config"))
             finally:
-                # For the sake of good order only: the token ends some day by itself.
+                # Only for good order: the token expires by itself some day.
                 with suppress(SignInError):
                     self._post("sign_out", _signed(agent_id, token), call)
         except SignInError as failure:
@@ -114,7 +115,7 @@ class AccessPointClient(AuthClient):
             raise config.invalid("heartbeat_server", f"of no use ({quoted(error.fault)})") from error
         if not is_host(urlsplit(heartbeat_server).hostname or ""):
             raise config.invalid("heartbeat_server", "no URL whose host can be")
-        # A stranger's word must not lead to what this machine serves to itself alone.
+        # A stranger must not direct the agent to a service that this machine keeps for itself.
         if is_here(heartbeat_server) and not is_here(self._server_url) and not self._allow_insecure_http:
             raise config.invalid("heartbeat_server", "a URL of this machine, which no other may name")
         message_server = config.content.get("message_server")

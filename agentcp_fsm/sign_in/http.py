@@ -1,10 +1,10 @@
-"""HTTP with every bound that a sign-in needs: time, size, trust, and a caller who may lose interest.
+"""HTTP with every bound that a sign-in needs: on time, size and trust, and for a caller that abandons the call.
 
 requests bounds the wait for each read, not the whole answer: a server that drips one byte a second holds a thread for
 hours.  So every connection made here reads through `_PatientReader`, which gives each read only what is left of the
-call's time.  Nor can a call of theirs be taken back.  So the sockets are opened here, and whoever abandons a call wakes
-the thread that waits on one, from its first packet on.  Redirects, cookies, netrc and content encodings belong to
-requests' sessions, so its adapters, the part below them that pools connections, are used directly.
+call's time.  requests cannot cancel a call either.  So the sockets are opened here, and abandoning a call wakes the
+thread that waits on its socket, from the first packet on.  Redirects, cookies, netrc and content encodings belong to
+requests' sessions; its adapters, the layer below that pools connections, are used directly to avoid them.
 """
 
 import errno
@@ -12,7 +12,6 @@ import functools
 import io
 import os
 import socket
-import ssl
 import sys
 import time
 from collections import deque
@@ -31,9 +30,9 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.util import wait_for_write
 
-from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.config import check_seconds
-from agentcp_fsm.sign_in.budget import Budget, BudgetedFile, ExcessiveAnswerError
+from agentcp_fsm.sign_in.budget import Budget, BudgetedFile
+from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
 
@@ -45,9 +44,6 @@ shorter than it takes, by default, to notice that the network is another (three 
 would cost a whole read timeout."""
 LONGEST_WAIT = 1e6
 """Seconds.  The system's calls count milliseconds in 31 bits, so a socket waits no longer (11 days) for one thing."""
-
-FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-"""What requests and urllib3 raise when an exchange fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +177,6 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-def abandoned(url: str) -> SignInError:
-    """Return the failure of a call that nobody waits for any more."""
-    return SignInError(FailureKind.ABANDONED, f"the call of {url} was abandoned")
-
-
 _present_call: ContextVar[Call] = ContextVar("_present_call")
 """The call of the running thread: urllib3 makes the reader, and passes nothing of ours on to it."""
 
@@ -282,7 +273,7 @@ def _open_connection(connection: Any) -> socket.socket:
             raise urllib3.exceptions.ConnectTimeoutError(connection, str(refusal)) from refusal
         raise urllib3.exceptions.NewConnectionError(connection, str(refusal)) from refusal
     finally:
-        del refusal  # whose traceback holds this frame, and the frame it
+        del refusal  # its traceback holds this frame, and the frame holds it
 
 
 def _connect(opened: socket.socket, address: Any, seconds: float, call: Call) -> None:
@@ -304,7 +295,7 @@ def _connect(opened: socket.socket, address: Any, seconds: float, call: Call) ->
 
 @functools.cache
 def patient(connection: type[Any]) -> type[Any]:
-    """Return the class of connection, for whatever scheme or proxy, with patient answers."""
+    """Return the class of connection, for any scheme or proxy, with patient answers."""
     if connection.response_class is _PatientResponse:
         return connection
     changes: dict[str, Any] = {"response_class": _PatientResponse}
@@ -327,10 +318,10 @@ class _PatientAdapter(HTTPAdapter):
 
 
 def read_body(response: urllib3.BaseHTTPResponse) -> bytes:
-    """Read a body up to one byte more than `MAX_ANSWER`; that of an error may break off, for its status says enough."""
+    """Read a body up to one byte more than `MAX_ANSWER`; an error's body may break off, as its status says enough."""
     body = b""
     try:
-        # urllib3 tells that an answer broke off only when asked for what comes after it.
+        # urllib3 reports that an answer broke off only when it is asked for what comes after.
         while left := MAX_ANSWER + 1 - len(body):
             part = response.read(left, decode_content=False)
             if not part:
@@ -341,79 +332,3 @@ def read_body(response: urllib3.BaseHTTPResponse) -> bytes:
             raise
         return b""  # the status is failure enough to report
     return body
-
-
-def failure(url: str, call: Call, error: Exception) -> SignInError:
-    """Say what one of `FAILURES` means, and what a person can do about it."""
-    if call.abandoned:
-        return abandoned(url)
-    behind = tuple(causes(error))
-    for cause in behind:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return SignInError(
-                FailureKind.UNPROVEN_SERVER,
-                f"{url}: the TLS certificate cannot be trusted ({cause.verify_message}): check the server's URL and"
-                " this machine's clock; for a private certificate authority give its file as verify (--ca-file)",
-            )
-        if isinstance(cause, ExcessiveAnswerError):
-            return SignInError(
-                FailureKind.TOO_LARGE,
-                f"{url}: the answer is larger than any of a sign-in server ({cause})",
-                remedy="check the server's URL, and whether something on the way answers in its place",
-            )
-    # Not urllib3's TimeoutError, for its NewConnectionError, a refused connection, is one.
-    if any(
-        isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.ReadTimeoutError) for cause in behind
-    ):
-        limits = call.timeouts
-        return SignInError(
-            FailureKind.TIMEOUT,
-            f"{url}: no complete answer in time (connecting may take {limits.connect:g} s, each read {limits.read:g} s,"
-            f" all of it {limits.total:g} s)",
-            remedy="check the network, and whether the server is overloaded",
-        )
-    for cause in behind:
-        if isinstance(cause, ssl.SSLError):
-            return SignInError(
-                FailureKind.NETWORK,
-                f"{url}: {tls_fault(cause)}",
-                remedy="check the server's URL and port, and whether something on the way takes its place",
-            )
-    root = next((cause for cause in reversed(behind) if isinstance(cause, OSError) and cause.strerror), behind[-1])
-    reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
-    return SignInError(
-        FailureKind.NETWORK, f"{url}: {reason or type(root).__name__}", remedy="check the network and the server's URL"
-    )
-
-
-_TLS_FAULTS = {
-    "WRONG_VERSION_NUMBER": "what answers speaks no TLS",
-    "HTTP_REQUEST": "what answers speaks no TLS",
-    "UNSUPPORTED_PROTOCOL": "the server speaks no version of TLS that is still safe",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "the server speaks no version of TLS that is still safe",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refuses the TLS handshake",
-    "TLSV1_UNRECOGNIZED_NAME": "the server does not know its own name, as the URL has it",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a TLS certificate of the client, which nobody has here",
-}
-"""By OpenSSL's reason."""
-
-
-def tls_fault(error: ssl.SSLError) -> str:
-    """Say in words what went wrong with TLS, with OpenSSL's as the detail."""
-    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return "the connection was closed in the midst of TLS"
-    reason = error.reason or ""
-    detail = f" (OpenSSL: {reason.replace('_', ' ').lower()})" if reason else ""
-    return f"{_TLS_FAULTS.get(reason, 'TLS failed')}{detail}"
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield ``error`` and what lies behind it, outermost first: urllib3 and requests wrap in more ways than one."""
-    seen: list[BaseException] = []
-    found: list[object] = [error]
-    while found:
-        cause = found.pop(0)
-        if isinstance(cause, BaseException) and cause not in seen:
-            seen.append(cause)
-            yield cause
-            found += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]

@@ -11,7 +11,7 @@ import re
 MAX_NONCE = 512
 """Characters.  A nonce that cannot be guessed takes 22."""
 
-_NONCE = re.compile(r"[!-~]{1,%d}" % MAX_NONCE)
+_NONCE = re.compile(rf"[!-~]{{1,{MAX_NONCE}}}")
 """Printable ASCII.  The space is left out, as in it are the texts that TLS 1.3 and SSH sign."""
 _REQUEST_ID = r"(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 _PROOF = re.compile(rf".*\.[^.]+{_REQUEST_ID}", re.IGNORECASE | re.DOTALL)

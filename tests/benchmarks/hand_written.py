@@ -411,18 +411,15 @@ class HandWritten:
                 event, now, "The wait is over.", "The wait is over; the first session is still to be obtained."
             )
         elif state is STOPPING:
-            self._end_stopping(
-                event,
-                now,
-                "There is nothing to sign out, or it has had its time; the application wants to be reachable again.",
-                "There is nothing to sign out, or it has had its time.",
-            )
+            rest = "The sign-out has had its time." if self.session is not None else "There is nothing to sign out."
+            self._end_stopping(event, now, "The stop is over; the application wants to be reachable again.", rest)
         else:
             self.statistics.ignored += 1
 
     def _signed_out(self, event: Any, now: float) -> None:
         if self.state is STOPPING and event.attempt == self.attempt and self.session is not None:
-            self._end_stopping(event, now, "Signed out; the application wants to be reachable again.", "Signed out.")
+            rest = "The sign-out failed; the connection is at rest all the same." if event.reason else "Signed out."
+            self._end_stopping(event, now, "The sign-out is over; the application wants to be reachable again.", rest)
         else:
             self.statistics.stale += 1
 
@@ -475,8 +472,12 @@ class HandWritten:
 
     # What several events share ----------------------------------------------------------------------------------------
 
-    def _change(self, event: Event, now: float, dest: State, reason: str) -> ReportTransition:
-        transition = ReportTransition(self.state, dest, event.trigger, reason, event.reason, now)
+    def _change(self, event: Event, now: float, dest: State, reason: str, lost: bool = False) -> ReportTransition:
+        detail = event.reason
+        if dest is BACKOFF:
+            next_try = f"next try in {self.timeout_at - now:.1f} s"
+            detail = f"{detail}; {next_try}" if detail else next_try
+        transition = ReportTransition(self.state, dest, event.trigger, reason, detail, now, lost)
         self.state = dest
         self._effects.append(transition)
         return transition
@@ -549,14 +550,14 @@ class HandWritten:
         self.session = None
         self.statistics.losses += 1
         self.timeout_at = until
-        self.statistics.last_loss = self._change(event, now, BACKOFF, reason)
+        self.statistics.last_loss = self._change(event, now, BACKOFF, reason, lost=True)
 
     def _lose_and_reconnect(self, event: Event, now: float, reason: str) -> None:
         self._drop_attempt()
         self.session = None
         self.statistics.losses += 1
         self._begin_sign_in(now)
-        self.statistics.last_loss = self._change(event, now, RECONNECTING, reason)
+        self.statistics.last_loss = self._change(event, now, RECONNECTING, reason, lost=True)
 
     def _send_heartbeat(self, now: float) -> None:
         assert self.session is not None

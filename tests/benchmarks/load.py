@@ -33,6 +33,7 @@ from rich.table import Table
 from agentcp_fsm import Config, Connection, Session, State
 from agentcp_fsm.connection import hub
 from agentcp_fsm.connection.driver import Driver
+from agentcp_fsm.connection.lease import Lease
 from agentcp_fsm.wire import codec_named
 from tests.waiting import until
 
@@ -98,7 +99,7 @@ def measure_connections(session: list[Any], connections: int, beat: float, secon
         until(lambda: "agentcp-http" not in {each.name for each in threading.enumerate()}, PATIENCE, "the pool is busy")
 
     def total(name: str) -> int:
-        return sum(getattr(each._lifecycle.statistics, name) for each in started)
+        return sum(getattr(each._attachment.driver.lifecycle.statistics, name) for each in started)
 
     try:
         start(FIRST)
@@ -129,9 +130,9 @@ def lateness_of_heartbeats() -> Iterator[list[float]]:
     lateness: list[float] = []
     wake = Driver.wake
 
-    def timed(self: Driver) -> float:
+    def timed(self: Driver, lease: Lease) -> float:
         due, sequence = self.lifecycle.beat_due, self.lifecycle.sequence
-        deadline = wake(self)
+        deadline = wake(self, lease)
         if self.lifecycle.sequence != sequence:
             lateness.append(time.monotonic() - due)
         return deadline
@@ -212,8 +213,9 @@ def server_with_session(beat: float) -> Iterator[list[Any]]:
     """The reference server in a process of its own, and the session that it gave an agent."""
     from agentcp_fsm.sign_in import Abandonment, AuthClient, Credentials
     from agentcp_fsm.sign_in.identities import make_identity
+    from tests.server_process import SERVE
 
-    command = [sys.executable, "-m", "agentcp_fsm.server", "--next-beat", str(beat)]
+    command = [sys.executable, "-m", "agentcp_fsm", *SERVE, "--next-beat", str(beat)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     watchdog = threading.Timer(PATIENCE, process.kill)  # for the one wait that has no bound of its own
     watchdog.start()

@@ -1,6 +1,7 @@
 """``agentcp-fsm serve``, ``connect`` and ``identity`` together, each in a process of its own."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,7 +72,7 @@ def test_a_failure_that_needs_a_person_is_shown_once(server: Server, identity: I
     with connecting(server, identity, *options) as connect:
         assert "HTTP status 403" in connect.line_with("error")
         rejected = connect.line_with("SIGNING_IN → BACKOFF")
-        assert rejected.endswith("retrying soon cannot mend that.")
+        assert re.search(r"retrying soon cannot mend that\. \(next try in \d+\.\d s\)$", rejected)
         status, output, errors = connect.end(signal.SIGINT)
     assert status == 0
     assert output.count("HTTP status 403") == 1

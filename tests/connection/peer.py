@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from agentcp_fsm import Invitation, Session
+from agentcp_fsm import Config, Connection, Invitation, Session
 from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.wire import HeartbeatRequest, HeartbeatResponse, InviteRequest, InviteResponse, codec_named
 from tests.timings import scaled
@@ -129,6 +129,11 @@ class Peer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def connect(peer: Peer, agent_id: str = "alice.agentid.pub", config: Config = FAST) -> Connection:
+    """A connection to the peer, not started."""
+    return Connection(agent_id, authenticator=peer, config=config)
 
 
 def _held() -> set[tuple[str, object]]:

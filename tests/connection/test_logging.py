@@ -12,8 +12,7 @@ from agentcp_fsm import Invitation, State
 from agentcp_fsm.connection import hub
 from agentcp_fsm.connection.workers import HandlerQueue, WorkerPool
 from agentcp_fsm.support.log import logger_of
-from tests.connection.peer import INVITATION, Peer, nothing_left
-from tests.connection.test_connection import connect
+from tests.connection.peer import INVITATION, Peer, connect, nothing_left
 from tests.waiting import online, until
 
 
@@ -80,9 +79,9 @@ def test_a_loop_that_was_left_is_entered_again(caplog: pytest.LogCaptureFixture)
 
     with Peer() as peer, connect(peer) as connection, caplog.at_level(logging.CRITICAL):
         online(connection)
-        driver = connection._driver
-        assert driver is not None
-        driver.hub.post(leave)
+        lease = connection._attachment.lease
+        assert lease is not None
+        lease.hub.post(leave)
         seen = peer.heartbeats
         peer.wait(lambda: peer.heartbeats > seen + 3)
 

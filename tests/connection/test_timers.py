@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentcp_fsm.connection.hub import Timers, new_event_loop
+from agentcp_fsm.connection.hub import new_event_loop
+from agentcp_fsm.connection.timers import Timers
 
 milliseconds = st.integers(0, 20)
 

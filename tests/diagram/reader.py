@@ -16,7 +16,7 @@ NARROW = {"width": 360, "height": 740}
 
 
 class Reader:
-    """Someone with a browser, the network unplugged; the page may neither complain nor ask for anything."""
+    """A person with a browser and no network.  The page may neither complain nor request anything."""
 
     def __init__(self, context: BrowserContext, file: Path) -> None:
         self.context = context

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,8 @@ from agentcp_fsm.fsm.diagram.xstate import xstate
 from agentcp_fsm.lifecycle.chart import BACKOFF, CHART, DEGRADED, ONLINE, STOPPING
 from agentcp_fsm.testing import strategies
 from tests.diagram.strategies import charts
+
+SVG = "{http://www.w3.org/2000/svg}text"
 
 
 @st.composite
@@ -67,7 +70,7 @@ pairs = st.one_of(
 
 
 def applied(old: tuple[Row, ...], changes: list[CellChange]) -> tuple[Row, ...]:
-    """The rows of a cell after the changes that are told of it."""
+    """The rows of a cell after its reported changes."""
     told = {change.old_position for change in changes}
     kept = iter([row for position, row in enumerate(old) if position not in told])
     placed = {change.new_position: change.new for change in changes if change.new_position is not None}
@@ -80,7 +83,7 @@ def applied(old: tuple[Row, ...], changes: list[CellChange]) -> tuple[Row, ...]:
 
 @given(pairs)
 def test_the_changes_of_a_cell_make_the_new_one_of_the_old(pair: tuple[Chart, Chart]) -> None:
-    """Nothing is left out, and nothing is told of what did not change."""
+    """No change is left out, and nothing unchanged is reported."""
     old, new = pair
     found = difference(old, new)
     for state in {*old.state_names, *new.state_names}:
@@ -239,7 +242,7 @@ def test_a_state_that_is_new_is_told_with_all_its_rows() -> None:
 
 
 def test_what_holds_in_several_states_is_told_so_that_it_holds_in_each() -> None:
-    """A row that led back to each of two states used to be told as if it led to the first of them."""
+    """A row that led back to each of two states used to be shown as if it led to the first of them."""
     states = tuple(map(ChartState, "ABC"))
     old = Chart("two", "A", states, (Row("go", ("A", "B"), SAME), Row("go", "C", "A")))
     new = Chart("two", "A", states, (Row("go", ("A", "B"), "C"), Row("go", "C", "A")))
@@ -267,6 +270,39 @@ def test_it_is_data_for_programs(pair: tuple[Chart, Chart]) -> None:
     assert [told["name"] for told in data["states"]] == [change.name for change in found.states]
 
 
+def test_each_kind_of_change_has_its_look_in_the_picture() -> None:
+    states = (ChartState("A"), ChartState("B"))
+    old = Chart("two", "A", states, (Row("go", "A", "B", after="hum"), Row("back", "B", "A"), Row("jump", "A", "B")))
+    new = Chart(
+        "two", "A", (*states, ChartState("C")), (Row("go", "A", "B"), Row("back", "B", "A"), Row("go", "C", "C"))
+    )
+    found = difference(old, new)
+    root = ElementTree.fromstring(diff_picture.svg(found))
+    groups = {
+        (group.get("class"), group.get("data-edges") or group.get("data-state")): [
+            text.text for text in group.iter(SVG)
+        ]
+        for group in root
+        if group.get("data-edges") or group.get("data-state")
+    }
+    assert groups == {
+        ("edge changed", "edge-A-B"): ["~ go: after"],
+        ("edge removed", "edge-A-B"): ["- jump"],
+        ("edge", "edge-B-A"): [],
+        ("edge added", "edge-C-C"): ["+ go"],
+        ("node plain", "A"): ["A"],
+        ("node plain", "B"): ["B"],
+        ("node added", "C"): ["+ C"],
+    }
+    ids = [element.get("id") for element in root.iter() if element.get("id")]
+    assert len(ids) == len(set(ids))
+    lines = diff_picture.mermaid(found).splitlines()
+    links = [line for line in lines if re.search(r"-->|==>|-\.->", line)]
+    assert [line.split("|")[1] for line in links] == ['"#126; go#58; after"', '"- jump"', '"#43; go"']
+    styles = [line.split()[1] for line in lines if "linkStyle" in line]
+    assert styles == ["2", "1", "0"]  # added, removed, changed
+
+
 @given(pairs)
 def test_markdown_and_pictures_can_be_made_of_any_difference(pair: tuple[Chart, Chart]) -> None:
     """What they say is looked at by people; that no name breaks out of them is seen here."""
@@ -280,4 +316,4 @@ def test_markdown_and_pictures_can_be_made_of_any_difference(pair: tuple[Chart, 
         assert not re.search(r"[<>\"]", re.sub(r'"[^"]*"|-->|==>|-\.->', "", line)), line
     graph = diff_picture.dot(found)
     names = {*found.old.state_names, *found.new.state_names}
-    assert len(re.findall(r"^  state\d+ \[", graph, re.MULTILINE)) == len(names)
+    assert len(re.findall(r'^  "state-[\w.]*" \[id=', graph, re.MULTILINE)) == len(names)

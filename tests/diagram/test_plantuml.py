@@ -30,7 +30,7 @@ def read_back(text: str) -> str:
 
 
 def understood(texts: list[str], folder: Path) -> list[ET.Element]:
-    """What PlantUML takes the diagrams for, which it can tell as SCXML; all in one process."""
+    """How PlantUML reads the diagrams, which it can export as SCXML; all in one process."""
     (folder / "charts.puml").write_text("\n".join(texts), encoding="utf-8")
     command = [needs_program("plantuml", "plantuml"), "-tscxml", "-charset", "UTF-8", "charts.puml"]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)

@@ -45,7 +45,7 @@ class Printed(io.TextIOBase):
 
 
 class Told(dict[str, bool]):
-    """What the guards say, told to the interpreter's data model as it changes."""
+    """The guards' answers, passed to the interpreter's data model as they change."""
 
     def __init__(self, model: object, variables: dict[str, str]) -> None:
         self.model, self.variables = model, variables

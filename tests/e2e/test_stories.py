@@ -82,10 +82,8 @@ def test_offline_and_online_a_hundred_times_leave_nothing(server: ServerProcess,
 @pytest.mark.parametrize("damage", ["closed", "replaced"])
 def test_a_broken_socket(server: ServerProcess, connection: Connection, damage: str) -> None:
     online(connection)
-    driver = connection._driver
-    assert driver is not None
-    assert driver._socket is not None
-    number = driver._socket.fileno()
+    number = connection.fileno()
+    assert number is not None
     os.close(number)
     if damage == "replaced":
         file = os.open(os.devnull, os.O_RDWR)

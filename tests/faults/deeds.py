@@ -114,14 +114,12 @@ def _in_a_thread(application: Application) -> float:
 
 def _in_a_handler(application: Application) -> float:
     """Which is called when the connection reports an error."""
-    connection = application.connection
-    driver = connection._driver
-    connection.on_error(lambda reason: application.kept.setdefault("stopped", application.stop()))
-    report = partial(connection.failed, "a test wants a handler to be called")
-    if driver is None:
-        report()
+    attachment = application.connection._attachment
+    application.connection.on_error(lambda reason: application.kept.setdefault("stopped", application.stop()))
+    if (lease := attachment.lease) is None:
+        attachment.handlers.call("error", "a test calls a handler", asyncio.new_event_loop())
     else:
-        driver.hub.post(report)
+        lease.hub.post(partial(attachment.failed, "a test calls a handler"))
     return stopped_by_itself(application)
 
 
@@ -140,12 +138,12 @@ def _in_a_signal_handler(application: Application) -> float:
 
 def _in_the_loop(application: Application) -> float:
     """Which cannot wait for itself: stop says so, and it stops all the same."""
-    driver = application.connection._driver
+    lease = application.connection._attachment.lease
     began = time.monotonic()
-    if driver is None:
+    if lease is None:
         return application.stop()
-    driver.hub.post(lambda: application.kept.update(waited=application.connection.stop()))
-    until(lambda: application.connection._driver is None, PATIENCE)
+    lease.hub.post(lambda: application.kept.update(waited=application.connection.stop()))
+    until(lambda: lease.is_over, PATIENCE)
     assert application.kept.pop("waited") is False
     return time.monotonic() - began
 
@@ -279,7 +277,7 @@ def seconds_to_return(application: Application) -> float:
 
 def forget_what_was_told(application: Application) -> None:
     """The bench's own notes, which grow, are no leak of the library's."""
-    for notes in (application.transitions, application.errors, application.invitations, application.connection.life):
+    for notes in (application.transitions, application.errors, application.invitations, application.record.life):
         notes.clear()
 
 

@@ -62,7 +62,7 @@ class Plan:
 
 
 def model_of(plan: Plan, fire: Callable[[Any, str, Any], object], names: list[str], start: str) -> Any:
-    """An instance of a new class whose callbacks follow the plan; `log` tells what was called, in which state."""
+    """An instance of a new class whose callbacks follow the plan; `log` holds the calls, each with its state."""
 
     class Model:
         state = start

@@ -178,11 +178,35 @@ def test_start_begins_a_sign_in_then_a_socket_then_heartbeats() -> None:
 def test_a_transition_is_reported_with_its_reasons() -> None:
     life = Life().signing_in()
     reports = [effect for effect in life.tell(SignInFailed(1, "HTTP 500"), 1.0) if isinstance(effect, ReportTransition)]
-    assert reports == [
-        ReportTransition(
-            "SIGNING_IN", "BACKOFF", "sign_in_failed", "The sign-in failed; it is tried again.", "HTTP 500", 1.0
-        )
-    ]
+    reason, detail = "The sign-in failed; it is tried again.", f"HTTP 500; next try in {life.deadline - 1.0:.1f} s"
+    assert reports == [ReportTransition("SIGNING_IN", "BACKOFF", "sign_in_failed", reason, detail, 1.0)]
+    assert reports[0].text == f"{reason} ({detail})"
+
+
+def test_a_wait_says_when_the_next_try_is() -> None:
+    life = Life(unauthorized_spread=0.0).online()
+    told = [effect for effect in life.tell(Unauthorized(1), 2.0) if isinstance(effect, ReportTransition)]
+    assert [(report.dest, report.detail) for report in told] == [("BACKOFF", "next try in 3.0 s")]
+    assert life.deadline == 5.0
+
+
+@pytest.mark.parametrize("failure", ["", "HTTP status 500"])
+def test_a_sign_out_that_failed_is_not_reported_as_one_that_succeeded(failure: str) -> None:
+    life = Life().online()
+    life.tell(Stop(), 6.0)
+    told = [effect for effect in life.tell(SignedOut(1, failure), 6.5) if isinstance(effect, ReportTransition)]
+    reason = "The sign-out failed; the connection is at rest all the same." if failure else "Signed out."
+    assert [(report.dest, report.reason, report.detail) for report in told] == [("OFFLINE", reason, failure)]
+
+
+def test_a_stop_without_an_answer_says_whether_there_was_something_to_sign_out() -> None:
+    """It said that there was nothing to sign out, or that it had had its time."""
+    reasons = []
+    for life in (Life().online(), Life().signing_in()):
+        life.tell(Stop(), 6.0)
+        told = life.tell(DeadlinePassed(), life.deadline)
+        reasons += [effect.reason for effect in told if isinstance(effect, ReportTransition)]
+    assert reasons == ["The sign-out has had its time.", "There is nothing to sign out."]
 
 
 def test_what_stays_in_its_state_is_not_reported() -> None:
@@ -496,6 +520,7 @@ def test_4_the_reason_is_kept_and_reported() -> None:
     told = [effect for effect in life.tell(SocketFailed(1, "unplugged"), 9.0) if isinstance(effect, ReportTransition)]
     assert [(report.reason, report.detail) for report in told] == [("The socket is lost.", "unplugged")]
     assert life.machine.statistics.last_loss == told[0]
+    assert told[0].lost
 
 
 def test_5_a_new_session_is_used_after_the_loss() -> None:

@@ -104,7 +104,7 @@ def test_equal_snapshots_behave_equally(
 
 
 def test_a_snapshot_is_the_whole_state() -> None:
-    unstored = {"config", "random", "statistics", "_effects", "_invitations"}
+    unstored = {"config", "random", "statistics", "_effects", "_invitations", "_lost"}
     assert set(Snapshot._fields) == set(Lifecycle.__slots__) - unstored | {"known_invitations"}
 
 

@@ -373,7 +373,7 @@ def test_no_secret_is_logged_or_shown(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     assert client.sign_in()
-    session = client.connection._lifecycle.session
+    session = client.connection._attachment.driver.lifecycle.session
     assert session is not None
     client.get_online_status([ALICE])
     client.offline()

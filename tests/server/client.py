@@ -33,6 +33,10 @@ def public_pem(identity: Identity) -> str:
     return identity.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
+A_HEARTBEAT = bytes.fromhex("00010201006411616c6963652e6167656e7469642e707562000462d53c8abac0")
+"""Of a session that no server of these tests has."""
+
+
 class Client:
     """One agent; a context manager, which closes its sockets."""
 

@@ -15,8 +15,8 @@ from agentcp_fsm.sign_in.http import Call
 from agentcp_fsm.sign_in.trust import issuers
 from agentcp_fsm.support.abandonment import Abandonment
 from tests.sign_in.certificates import make_identity
+from tests.sign_in.chains import CREDENTIALS, ROOT, verifier
 from tests.sign_in.servers import BOUND
-from tests.sign_in.test_chain import CREDENTIALS, ROOT, verifier
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("no_proxy_in_the_environment")

@@ -22,8 +22,8 @@ from agentcp_fsm.sign_in.trust import chain
 from agentcp_fsm.sign_in.trust.chain import MAX_SENT
 from agentcp_fsm.support.abandonment import Abandonment
 from tests.sign_in.certificates import places, usage
+from tests.sign_in.chains import CREDENTIALS, ROOT, call, verifier
 from tests.sign_in.servers import Issuers, Request, Server, as_json, raw
-from tests.sign_in.test_chain import CREDENTIALS, ROOT, call, verifier
 
 pytestmark = pytest.mark.usefixtures("no_proxy_in_the_environment")
 

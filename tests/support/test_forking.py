@@ -46,7 +46,7 @@ def in_a_thread(work: Callable[[], object]) -> Iterator[None]:
         thread.join()
 
 
-@pytest.mark.parametrize("place", ["root", "agentcp_fsm", "agentcp_fsm.connection.faces", "another.library"])
+@pytest.mark.parametrize("place", ["root", "agentcp_fsm", "agentcp_fsm.connection.attachment", "another.library"])
 def test_a_child_forked_while_a_line_is_written_hangs_in_its_own_first(tmp_path: Path, place: str) -> None:
     """It did: the stream's lock was held for ever."""
     logger = logging.getLogger(None if place == "root" else place)

@@ -1,8 +1,8 @@
-"""What differs between two charts, for whoever reviews the change.
+"""The difference between two charts, for the review of a change.
 
-Charts are compared by what they do, (state, trigger) cell by cell: rows that were only written in another way (one row
-for two states, ``"="`` or the state's own name) do not differ, and a row tried earlier than before does.  Words
-(reasons, meanings, glossaries) are compared too, and told from behaviour.
+Charts are compared by their behaviour, one (state, trigger) cell at a time.  Rows that are only written in another way
+(one row for two states, ``"="`` or the state's own name) do not differ; a row that is tried earlier than before does.
+Words (reasons, meanings, glossaries) are compared too, and are kept apart from behaviour.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from agentcp_fsm.fsm.diagram.table import cell
 from agentcp_fsm.fsm.diagram.views import check_states
 
 WORDS = frozenset({"meaning", "owns", "role", "reason"})
-"""What of a state or a row is only told, not done."""
+"""The parts of a state or a row that change no behaviour."""
 
 
 class Kind(StrEnum):
-    """What became of something."""
+    """The kind of a change."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -31,15 +31,15 @@ class Kind(StrEnum):
 
 
 SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
-"""So that no kind is told by its colour alone."""
+"""A sign for each kind, because colour alone is not enough."""
 
 Change = tuple[Any, Any]
-"""(what it was, what it is)."""
+"""(the old value, the new value)."""
 
 
 @dataclass(frozen=True, slots=True)
 class CellChange:
-    """What became of one row in one of its states."""
+    """The change of one row in one of its states."""
 
     state: str
     trigger: str
@@ -55,12 +55,12 @@ class CellChange:
 
     @property
     def kind(self) -> Kind:
-        """What became of the row."""
+        """The kind of change."""
         return _kind(self.old, self.new)
 
     @property
     def parts(self) -> dict[str, Change]:
-        """What changed in a row that both charts have, by the names of its parts."""
+        """The changed parts of a row that both charts have, by name."""
         if self.old is None or self.new is None:
             return {}
         parts = _parts(self.old, self.new)
@@ -69,7 +69,7 @@ class CellChange:
 
 @dataclass(frozen=True, slots=True)
 class RowChange:
-    """What became of one row, in all states in which the same became of it."""
+    """The change of one row, in all states in which it changed alike."""
 
     states: tuple[str, ...]
     cell: CellChange
@@ -85,7 +85,7 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """What became of a state."""
+    """The change of a state."""
 
     old: ChartState | None
     new: ChartState | None
@@ -99,18 +99,18 @@ class StateChange:
 
     @property
     def kind(self) -> Kind:
-        """What became of it."""
+        """The kind of change."""
         return _kind(self.old, self.new)
 
     @property
     def parts(self) -> dict[str, Change]:
-        """What changed in a state that both charts have, by the names of its parts."""
+        """The changed parts of a state that both charts have, by name."""
         return {} if self.old is None or self.new is None else _parts(self.old, self.new)
 
 
 @dataclass(frozen=True, slots=True)
 class TextChange:
-    """What became of a name's meaning in a glossary."""
+    """The change of a name's meaning in a glossary."""
 
     name: str
     old: str | None
@@ -118,7 +118,7 @@ class TextChange:
 
     @property
     def kind(self) -> Kind:
-        """What became of it."""
+        """The kind of change."""
         return _kind(self.old, self.new)
 
 
@@ -150,7 +150,7 @@ class Difference:
         )
 
     def rows(self) -> list[RowChange]:
-        """The changes of cells, those that are the same in several states together; by trigger, removed ones first."""
+        """The changes of cells, equal ones of several states together; ordered by trigger, removed ones first."""
         together: dict[object, list[CellChange]] = {}
         for change in self.cells:
             places = (change.old_position, change.new_position) if change.moved else None
@@ -163,7 +163,7 @@ class Difference:
 
 
 def difference(old: Chart, new: Chart) -> Difference:
-    """What differs between two charts; raises ChartError if one of them names a state that it does not have."""
+    """Compare two charts; raises ChartError if one of them names a state that it does not have."""
     for chart in (old, new):
         check_states(chart)
     old_states = {str(state.name): state for state in old.states}
@@ -189,7 +189,7 @@ def difference(old: Chart, new: Chart) -> Difference:
 
 
 def dest_of(row: Row) -> str | None:
-    """Where a row of one state leads, told so that it holds in others: ``"="`` if it leads back."""
+    """Where a row of one state leads, in a form that holds in other states too: ``"="`` if it leads back."""
     return SAME if row.dest == row.source[0] else row.dest
 
 
@@ -263,7 +263,7 @@ def _parts(old: Row | ChartState, new: Row | ChartState) -> dict[str, Change]:
 
 
 def _alike(row: Row | None) -> object:
-    """What a row says, whatever state it is of."""
+    """The row without its state, so that equal changes of several states compare equal."""
     return row and replace(row, source=(), dest=dest_of(row))
 
 
@@ -280,10 +280,10 @@ def _text_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[Te
 def as_data(found: Difference) -> dict[str, Any]:
     """The difference as dictionaries, lists and strings, for other programs.
 
-    ``{"behaviour", "name", "initial", "states": [{"kind", "name", "parts"}], "rows": [{"kind", "trigger", "states",
-    "dest", "conditions", "unless", "reason", "ignored", "moved", "parts"}], "guards": [{"kind", "name", "old", "new"}],
-    "actions"}``.  A ``parts`` holds ``{part: {"old", "new"}}``; of a removed row its last words are told, of others the
-    present ones.
+    ``{"behaviour", "name", "initial", "states": [{"kind", "name", "parts"}], "rows": [{"kind", "states", "trigger",
+    "dest", "prepare", "conditions", "unless", "before", "after", "reason", "ignored", "moved", "parts"}], "guards":
+    [{"kind", "name", "old", "new"}], "actions"}``.  ``parts`` holds ``{part: {"old", "new"}}``.  A removed row is shown
+    as it last was, any other as it is.
     """
     return {
         "behaviour": found.behaviour,

@@ -1,4 +1,4 @@
-"""A chart as plain data, fit for JSON, and back again: to be kept in a file, compared, given to other programs."""
+"""A chart as plain data, ready for JSON, and back again: for files, comparisons and other programs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def document(chart: Chart) -> dict[str, Any]:
 
 
 def row_data(row: Row) -> dict[str, Any]:
-    """What a row says, as lists, strings and booleans by the names of its parts; ``Row(**row_data(row))`` equals it."""
+    """A row as lists, strings and booleans, by the names of its parts; ``Row(**row_data(row))`` equals the row."""
     return {name: _plain(part) for name, part in row.parts().items()}
 
 
@@ -56,12 +56,12 @@ def _plain(value: object) -> object:
 
 
 def json(chart: Chart) -> str:
-    """The same as JSON."""
+    """The chart's document as JSON."""
     return dumps(document(chart), indent=2, ensure_ascii=False) + "\n"
 
 
 def chart_of(content: Mapping[str, Any]) -> Chart:
-    """The chart that a document tells of; raises ChartError for what is no document of this version."""
+    """Make a chart of its document; raises ChartError for anything but a document of this version."""
     if not isinstance(content, Mapping) or (content.get("format"), content.get("version")) != (FORMAT, VERSION):
         raise ChartError(f"no {FORMAT!r} of version {VERSION}: make one with agentcp-fsm diagram --format json")
     try:

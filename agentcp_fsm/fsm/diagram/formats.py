@@ -13,7 +13,7 @@ OVERVIEW = "overview"
 
 
 class Theme(StrEnum):
-    """What page a picture is for; AUTO follows the reader's own choice, where the format can."""
+    """The page for which a picture is made; AUTO follows the reader's own choice, if the format can."""
 
     LIGHT = "light"
     DARK = "dark"
@@ -36,7 +36,7 @@ class Format:
     binary: bool = False
     has_views: bool = False
     themes: tuple[Theme, ...] = ()
-    """Those it can be made for, the default first; none if there is nothing to choose."""
+    """The themes it has, the default first; none if there is nothing to choose."""
 
     imports: bool = False
     """Whether its files say where the chart is imported from."""
@@ -96,7 +96,7 @@ DIFF_FORMATS = {
     "dot": (".dot", ".gv"),
     "mermaid": (".mmd", ".mermaid"),
 }
-"""Those in which the difference of two charts can be shown, and how files of each end."""
+"""The formats of a difference of two charts, and the suffixes of their files."""
 
 
 def check_theme(theme: Theme, format_name: str, themes: tuple[Theme, ...]) -> None:
@@ -107,7 +107,7 @@ def check_theme(theme: Theme, format_name: str, themes: tuple[Theme, ...]) -> No
 
 
 def format_named(name: str) -> Format:
-    """The format of this name; raises ChartError, naming those that exist, for any other."""
+    """The format of this name; raises ChartError, which lists the formats, for any other."""
     try:
         return FORMATS[name]
     except KeyError:

@@ -1,4 +1,4 @@
-"""The chart as a reviewer reads it, in Markdown as GitHub shows it: who leads to whom, when, and why."""
+"""The chart for a reviewer, in Markdown as GitHub shows it: which state leads to which, when, and why."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _SPECIAL = re.compile(
 def markdown(chart: Chart) -> str:
     """The chart as tables: its states, from which to which it leads, each state's rows in order, and the glossaries.
 
-    Every change of state is told with its trigger, its guards and its reason.  Rows that stay in their state,
-    and events that are ignored, stand with the state.
+    Every change of state stands there with its trigger, its guards and its reason.  Rows that stay in their state and
+    events that are ignored are listed with the state.
 
     Raises ChartError if a row names a state that the chart does not have.
     """
@@ -56,7 +56,7 @@ def rows_of(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[s
 
 
 def _entities(line: str) -> str:
-    """What HTML or GitHub would take for its own, and what no page can show, as entities."""
+    """The line with entities for what means something to HTML or GitHub, and U+FFFD for what no page can show."""
     return "".join(
         f"&#{ord(character)};" if character in "&<>@\"'" else character if character.isprintable() else "\ufffd"
         for character in line
@@ -113,7 +113,7 @@ def _matrix(chart: Chart, rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _steps(chart: Chart, rows: Sequence[Row]) -> Iterator[list[str]]:
-    """From, to, and what leads there: trigger, guards and reason of every row."""
+    """From, to, and the rows that lead there: trigger, guards and reason of each."""
     for source in map(str, chart.state_names):
         shown = _state(source)
         for dest in map(str, chart.state_names):

@@ -1,6 +1,6 @@
 """The interactive page: the picture, what each state, event and row means, and a walk through the machine.
 
-One file that needs no network and asks for nothing: the browser is told so (``Content-Security-Policy``).  The page
+The page is one file that needs no network and loads nothing; its ``Content-Security-Policy`` forbids more.  The page
 holds the chart as `agentcp_fsm.fsm.diagram.document` exports it and interprets its rows; it knows no rule of its own.
 """
 
@@ -23,7 +23,7 @@ from agentcp_fsm.fsm.diagram.views import steps
 
 ASSETS = files("agentcp_fsm.fsm.diagram") / "assets"
 VIEWS = ("overview", "full")
-"""Of the picture, the first to be shown first."""
+"""The views of the picture; the first is shown first."""
 UNKNOWN = "the_module_of:CHART"
 """Where the chart is imported from, for the reader to fill in."""
 SCRIPTS = (
@@ -36,7 +36,7 @@ SCRIPTS = (
     "searching.js",
     "page.js",
 )
-"""Each uses what those before it define."""
+"""In this order: each uses names that earlier ones define."""
 
 
 def page(chart: Chart, imported_from: str = UNKNOWN) -> str:
@@ -53,7 +53,7 @@ def page(chart: Chart, imported_from: str = UNKNOWN) -> str:
 def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str = UNKNOWN) -> str:
     """The page of a chart with these pictures, SVG by the name of the view; `page` makes them itself.
 
-    They tell what is a state and what an arrow as `agentcp_fsm.fsm.diagram.svg` does.
+    The pictures mark their states and arrows as `agentcp_fsm.fsm.diagram.svg` does.
     """
     drawings = {view: _inline(picture) for view, picture in pictures.items()}
     content = document(chart) | {
@@ -81,7 +81,7 @@ def _asset(name: str) -> str:
 
 
 def _inline(picture: str) -> str:
-    """An SVG file as a part of a page, whose own choice of light or dark it follows."""
+    """An SVG file as a part of a page; it follows the page's choice of light or dark."""
     picture = picture[picture.index("<svg") :]
     return picture.replace("@media (prefers-color-scheme: dark)", ":root[data-theme=dark]")
 
@@ -104,7 +104,7 @@ def _json(content: object) -> str:
 
 
 def _policy(scripts: Iterable[str], styles: Iterable[str]) -> str:
-    """Nothing but these very scripts and styles."""
+    """The policy that allows exactly these scripts and styles."""
 
     def hashes(texts: Iterable[str]) -> str:
         digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)

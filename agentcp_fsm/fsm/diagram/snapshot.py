@@ -63,12 +63,12 @@ def document(chart: Any) -> dict[str, Any]:
 def main(folder: str, name: str, *options: str) -> None:
     """Print the chart."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the modules print is no part of the answer
+    os.dup2(2, 1)  # the modules may print: that is no part of the answer
     sys.path[:0] = [str(Path(folder, "src")), folder]
     module_name, _, attribute = name.partition(":")
     try:
         module = import_module(module_name)
-    except Exception as error:  # noqa: BLE001 - whatever the files do when imported
+    except Exception as error:  # noqa: BLE001 - an import may do anything
         sys.exit(f"{module_name} cannot be imported: {type(error).__name__}: {error}")
     file = getattr(module, "__file__", None)
     if "--inside" in options and (file is None or not Path(file).resolve().is_relative_to(Path(folder).resolve())):

@@ -1,10 +1,10 @@
 """Whether a trusted root vouches for a server's certificate, and whether that certificate is the server's.
 
 Paths are built and judged by cryptography's verifier: signatures, dates, CA flags, path lengths, name constraints and
-critical extensions, up to a root that is judged likewise.  What is left to do here is what it does not do:
+critical extensions, up to a root that is judged likewise.  This module adds what the verifier does not do:
 
 - find issuers that the server did not send along (`agentcp_fsm.sign_in.trust.issuers`);
-- ask of a key's usage, which the verifier leaves to whoever configures it;
+- check a key's usage, which the verifier leaves to its caller;
 - fall back on the common name, which the verifier does not know: the SDK's own authority is asked for certificates that
   have no other name.
 """
@@ -22,7 +22,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store
 
 from agentcp_fsm.errors import ConfigError, FailureKind, ServerProofError, SignInError
-from agentcp_fsm.sign_in.http import Call, abandoned, failure
+from agentcp_fsm.sign_in.failures import abandoned, failure
+from agentcp_fsm.sign_in.http import Call
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
 from agentcp_fsm.support.log import logger_of
@@ -34,7 +35,7 @@ logger = logger_of(__name__)
 MAX_SENT = 8
 """How many certificates a server may send; more than any chain needs."""
 MAX_FETCHES = 4
-"""How many issuers are asked for one proof, whatever comes of it."""
+"""How many issuers are asked for one proof, with or without success."""
 MAX_KNOWN = 16
 """How many issuers are remembered."""
 MAX_SIGNATURES = 128
@@ -94,7 +95,7 @@ class ChainVerifier:
         self._known: tuple[x509.Certificate, ...] = ()
 
     def verify(self, sent: Sequence[x509.Certificate], call: Call) -> None:
-        """Verify the first certificate, with whatever followed it; asks for missing issuers within the call's bounds.
+        """Verify the first certificate with the help of the others; fetches missing issuers within the call's bounds.
 
         Raises `SignInError`: UNPROVEN_SERVER, or NETWORK, TIMEOUT or ABANDONED when an issuer could not be fetched.
         """
@@ -274,7 +275,7 @@ def _issuer_urls(certificate: x509.Certificate) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Signatures:
-    """Who signed what among the certificates of one proof, asked within the bounds of its call."""
+    """Answers which certificate of one proof signed which other, within the bounds of the call."""
 
     call: Call
     _links: dict[tuple[x509.Certificate, x509.Certificate], bool] = field(default_factory=dict)
@@ -291,7 +292,7 @@ class _Signatures:
             self.keep_to_call()
             if len(self._links) >= MAX_SIGNATURES:
                 raise ServerProofError(
-                    f"more than {MAX_SIGNATURES} signatures would tell where its certificates lead to"
+                    f"more than {MAX_SIGNATURES} signatures would be needed to follow its certificates"
                 )
             try:
                 certificate.verify_directly_issued_by(issuer)

@@ -1,7 +1,8 @@
 """Issuer certificates, fetched from where a certificate says they are (AIA, CA Issuers: RFC 5280, 4.2.2.1).
 
-Whoever answers a sign-in chooses these URLs, so a fetch must be harmless wherever it leads: http(s) only, no redirect,
-no proxy, no cookie, no address inside the caller's own network; few bytes, little time, within the sign-in's bounds.
+The server that answers a sign-in chooses these URLs, so a fetch must be harmless wherever it leads: http(s) only, no
+redirect, no proxy, no cookie, no address inside the caller's own network; few bytes, little time, within the bounds of
+the sign-in.
 """
 
 import socket
@@ -19,7 +20,8 @@ from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from agentcp_fsm.errors import ServerProofError
-from agentcp_fsm.sign_in.http import FAILURES, MAX_ANSWER, Call, abandoned, failure, patient, present, read_body
+from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
+from agentcp_fsm.sign_in.http import MAX_ANSWER, Call, patient, present, read_body
 from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
 from agentcp_fsm.support.quoting import quoted
 

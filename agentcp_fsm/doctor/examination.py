@@ -1,7 +1,7 @@
 """Examines, step by step, what an agent needs to be reachable, and says what to do about each failure.
 
-The steps are those of a connection's beginning, taken once and apart: a table says which steps each one needs, so that
-a step whose ground is missing is not tried, and says so.
+The steps are those of a connection's beginning, each taken once and separately.  A table says which steps each one
+needs.  A step whose needs are not met is skipped, and its finding says so.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 
-from agentcp_fsm.errors import AgentCPError, SignInError, WireError
+from agentcp_fsm.doctor.clock import WatchedTransport, check_clock
+from agentcp_fsm.doctor.finding import Failed, Finding, NotTried, Outcome, look_up, milliseconds, words
+from agentcp_fsm.doctor.heartbeat import check_heartbeat
+from agentcp_fsm.errors import AgentCPError, SignInError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in import (
     AccessPointClient,
@@ -32,50 +32,19 @@ from agentcp_fsm.sign_in import (
     Credentials,
     ServerProof,
     Timeouts,
-    Transport,
     access_point_url,
 )
-from agentcp_fsm.sign_in.answers import Fields, http_date
+from agentcp_fsm.sign_in.answers import Fields
 from agentcp_fsm.sign_in.credentials import CredentialFiles, is_encrypted, load_key
-from agentcp_fsm.sign_in.http import LONGEST_WAIT, Answer, Call, is_loopback, tls_fault
+from agentcp_fsm.sign_in.failures import tls_fault
+from agentcp_fsm.sign_in.http import LONGEST_WAIT, is_loopback
 from agentcp_fsm.support.names import folded
-from agentcp_fsm.wire import MAX_DATAGRAM, UNAUTHORIZED, codec_named
+from agentcp_fsm.wire import codec_named
 
-HEARTBEATS = 3
-"""How many heartbeats are sent until one is answered (lifecycle, rule 2)."""
-HEARTBEAT_TIMEOUT = 1.0
-"""Seconds that each is given."""
-CLOCK_TOLERANCE = 30.0
-"""Seconds that the clocks may differ: certificates are made to be valid minutes before they are needed."""
 SERVER_RENEWAL = timedelta(days=7)
 """How long before its end a server's certificate is worth a warning."""
 AGENT_RENEWAL = 0.1
 """The part of its whole time that an agent's certificate has left when the SDK has it renewed."""
-
-
-class Outcome(StrEnum):
-    """How a step went."""
-
-    OK = "ok"
-    WARNING = "warning"
-    """It went well, but something should be mended."""
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    """It was not tried, because an earlier one failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a step found."""
-
-    step: str
-    outcome: Outcome
-    says: str
-    """For people; of a failure it may hold the remedy, too."""
-    remedy: str = ""
-    """What to do about it; empty if there is nothing to do, or if `says` tells."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """The same for programs: text, numbers (durations in seconds), booleans and lists of them."""
 
 
 FindServer = Callable[[Credentials | None], str]
@@ -92,47 +61,11 @@ def server_named_by(agent_id: str, access_point: str | None, options: ClientOpti
 
     def find(credentials: Credentials | None) -> str:
         if credentials is None:
-            raise _NotTried("the access point, which is asked for it, asks for the agent's certificate")
+            raise NotTried("the access point, which is asked for it, asks for the agent's certificate")
         with AccessPointClient(access_point_url(agent_id, access_point), **options) as client:
             return client.config(credentials).heartbeat_server
 
     return find
-
-
-class _NotTried(Exception):  # noqa: N818 - no error: how a step says that its ground is missing
-    pass
-
-
-class _Failed(Exception):  # noqa: N818 - no error of the program's: what a step found
-    def __init__(self, says: str, remedy: str, **facts: Any) -> None:
-        super().__init__(says)
-        self.remedy = remedy
-        self.facts = facts
-
-
-@dataclass(frozen=True, slots=True)
-class _Exchange:
-    """One HTTP request and its answer, by this machine's clock (seconds since 1970)."""
-
-    answer: Answer
-    sent_at: float
-    answered_at: float
-
-
-class _WatchedTransport(Transport):
-    """Keeps the answers, of which a client tells only what they mean."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.exchanges: list[_Exchange] = []
-
-    def post(
-        self, url: str, content: Mapping[str, object], headers: Mapping[str, str], call: Call, verify: bool | str
-    ) -> Answer:
-        sent_at = time.time()
-        answer = super().post(url, content, headers, call, verify)
-        self.exchanges.append(_Exchange(answer, sent_at, time.time()))
-        return answer
 
 
 class Examination:
@@ -162,7 +95,7 @@ class Examination:
         self._codec = codec_named(codec)
         self._timeouts = timeouts or Timeouts()
         self._options: ClientOptions = options or {}
-        self._transport = _WatchedTransport()
+        self._transport = WatchedTransport()
         self._files: CredentialFiles | None = None
         self._credentials: Credentials | None = None
         self._client: AuthClient | None = None
@@ -191,9 +124,9 @@ class Examination:
     def _take(self, name: str, step: Callable[[Examination], Finding]) -> Finding:
         try:
             return step(self)
-        except _NotTried as reason:
+        except NotTried as reason:
             return Finding(name, Outcome.SKIPPED, f"not tried, because {reason}")
-        except _Failed as failure:
+        except Failed as failure:
             return Finding(name, Outcome.FAILED, str(failure), failure.remedy, failure.facts)
         except AgentCPError as error:
             return Finding(name, Outcome.FAILED, str(error))
@@ -273,9 +206,9 @@ class Examination:
         else:
             return Finding("name", Outcome.OK, f"{host} is an address", facts={"addresses": [host]})
         started = time.monotonic()
-        addresses = _look_up(host, port, socket.SOCK_STREAM)
+        addresses = look_up(host, port, socket.SOCK_STREAM)
         took = time.monotonic() - started
-        says = f"{host} is {', '.join(addresses)} (found in {_milliseconds(took)})"
+        says = f"{host} is {', '.join(addresses)} (found in {milliseconds(took)})"
         return Finding("name", Outcome.OK, says, facts={"addresses": addresses, "seconds": took})
 
     def _check_connection(self) -> Finding:
@@ -285,7 +218,7 @@ class Examination:
         with self._connect() as connection:
             took = time.monotonic() - started
             address = str(connection.getpeername()[0])
-        says = f"to {address} port {self._address[1]} in {_milliseconds(took)}"
+        says = f"to {address} port {self._address[1]} in {milliseconds(took)}"
         return Finding("connection", Outcome.OK, says, facts={"address": address, "seconds": took})
 
     def _connect(self) -> socket.socket:
@@ -293,8 +226,8 @@ class Examination:
         try:
             return socket.create_connection((host, port), min(self._timeouts.connect, LONGEST_WAIT))
         except OSError as error:
-            raise _Failed(
-                f"no connection to {host} port {port}: {_words(error)}",
+            raise Failed(
+                f"no connection to {host} port {port}: {words(error)}",
                 "check that the server runs, its URL's port, and firewalls on the way",
             ) from error
 
@@ -316,10 +249,10 @@ class Examination:
                 version, certificate = tls.version(), tls.getpeercert()
         except ssl.SSLCertVerificationError as error:
             remedy = _TLS_REMEDIES.get(error.verify_code, _OTHER_TLS_REMEDY)
-            raise _Failed(f"the server's certificate cannot be trusted: {error.verify_message}", remedy) from error
+            raise Failed(f"the server's certificate cannot be trusted: {error.verify_message}", remedy) from error
         except OSError as error:
-            why = tls_fault(error) if isinstance(error, ssl.SSLError) else _words(error)
-            raise _Failed(
+            why = tls_fault(error) if isinstance(error, ssl.SSLError) else words(error)
+            raise Failed(
                 f"no TLS with {host} port {port}: {why}",
                 "check that this port speaks TLS: for plain http, the URL begins with http",
             ) from error
@@ -353,66 +286,11 @@ class Examination:
             "proof_has_root": proof is not None and self._options.get("trust_roots") is not None,
             "heartbeats_to": f"{session.host}:{session.port}",
         }
-        return Finding("sign-in", Outcome.OK, f"in {_milliseconds(took)}; {proven}", facts=facts)
+        return Finding("sign-in", Outcome.OK, f"in {milliseconds(took)}; {proven}", facts=facts)
 
     def _check_heartbeat(self) -> Finding:
-        session = self._session
-        assert session is not None
-        to = f"{session.host} port {session.port} (UDP)"
-        encode = self._codec.heartbeat_encoder(self._agent_id, session.cookie)
-        address = _look_up(session.host, session.port, socket.SOCK_DGRAM)[0]
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        failure = "no answer"
-        with closing(socket.socket(family, socket.SOCK_DGRAM)) as opened:
-            sent_at: dict[int, float] = {}
-            for sequence in range(1, HEARTBEATS + 1):
-                sent_at[sequence] = time.monotonic()
-                try:
-                    opened.connect((address, session.port))
-                    opened.send(encode(sequence))
-                    answer = self._receive(opened, sent_at[sequence] + HEARTBEAT_TIMEOUT)
-                except OSError as error:
-                    failure = _words(error)
-                    continue
-                if answer is None:
-                    continue
-                number, next_beat = answer
-                # Whether a server repeats the number is not known; without it, the latest heartbeat is taken for it.
-                answered = number if number in sent_at else sequence
-                return self._answered(to, time.monotonic() - sent_at[answered], answered, next_beat)
-        raise _Failed(
-            f"{HEARTBEATS} heartbeats to {to} came to nothing: {failure}",
-            "let UDP out to there and its answers in: look at this machine's firewall, then at the network's",
-        )
-
-    def _receive(self, opened: socket.socket, until: float) -> tuple[int, int] | None:
-        """Return the sequence number and NextBeat of a heartbeat's answer; None if none comes in time."""
-        while (left := until - time.monotonic()) > 0:
-            opened.settimeout(left)
-            try:
-                answer = self._codec.decode_heartbeat_response(opened.recv(MAX_DATAGRAM + 1))
-            except TimeoutError:
-                break
-            except WireError:
-                continue
-            if answer is not None:
-                return answer
-        return None
-
-    def _answered(self, to: str, took: float, answered: int, next_beat: int) -> Finding:
-        facts = {"round_trip": took, "lost": answered - 1}
-        if next_beat == UNAUTHORIZED:
-            raise _Failed(
-                f"{to} answers 401: it does not know the session that was just made",
-                "tell the server's operator: its sign-in and its heartbeat service do not agree",
-                **facts,
-            )
-        facts["next_beat"] = next_beat / 1000
-        says = f"{to} answers in {_milliseconds(took)}; the next one is due in {next_beat / 1000:g} s"
-        if answered > 1:
-            says = f"{answered - 1} of {answered} unanswered; {says}"
-            return Finding("heartbeat", Outcome.WARNING, says, "the network loses datagrams: try again later", facts)
-        return Finding("heartbeat", Outcome.OK, says, facts=facts)
+        assert self._session is not None
+        return check_heartbeat(self._agent_id, self._session, self._codec)
 
     def _check_sign_out(self) -> Finding:
         assert self._client is not None
@@ -422,25 +300,7 @@ class Examination:
         return Finding("sign-out", Outcome.OK, "the session is ended")
 
     def _check_clock(self) -> Finding:
-        dated = [
-            (each, date)
-            for each in self._transport.exchanges
-            if (date := http_date(each.answer.headers.get("Date", ""))) is not None
-        ]
-        if not dated:
-            raise _NotTried("no answer of the server tells its time")
-        exchange, date = min(dated, key=lambda pair: pair[0].answered_at - pair[0].sent_at)
-        # A Date is cut to whole seconds, and was written at some moment between sending and answer.
-        offset = (exchange.sent_at + exchange.answered_at) / 2 - (date.timestamp() + 0.5)
-        margin = 0.5 + (exchange.answered_at - exchange.sent_at) / 2
-        facts = {"offset": offset, "margin": margin}
-        if abs(offset) <= margin:
-            return Finding("clock", Outcome.OK, f"agrees with the server's, to {margin:.1f} s", facts=facts)
-        says = f"{abs(offset):.1f} s {'ahead of' if offset > 0 else 'behind'} the server's, give or take {margin:.1f} s"
-        if abs(offset) - margin > CLOCK_TOLERANCE:
-            remedy = "set this machine's clock (timedatectl set-ntp true); certificates are judged by it"
-            return Finding("clock", Outcome.WARNING, says, remedy, facts)
-        return Finding("clock", Outcome.OK, says, facts=facts)
+        return check_clock(self._transport.exchanges)
 
 
 _STEPS: tuple[tuple[str, tuple[str, ...], Callable[[Examination], Finding]], ...] = (
@@ -471,22 +331,3 @@ _TLS_REMEDIES = {
 }
 """By OpenSSL's verify code."""
 _OTHER_TLS_REMEDY = "if it is of a private certificate authority, give that one's file (--ca-file, verify=…)"
-
-
-def _look_up(host: str, port: int, kind: socket.SocketKind) -> list[str]:
-    try:
-        return list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=kind)))
-    except (OSError, UnicodeError) as error:
-        reason = _words(error) if isinstance(error, OSError) else "it is no host's name"
-        raise _Failed(
-            f"{host} cannot be resolved: {reason}",
-            "check the name, and this machine's name servers (resolvectl status, /etc/resolv.conf)",
-        ) from error
-
-
-def _words(error: OSError) -> str:
-    return "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"
