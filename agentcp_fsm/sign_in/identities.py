@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from agentcp_fsm.errors import CredentialsError
-from agentcp_fsm.sign_in.credentials import CredentialFiles, Credentials
+from agentcp_fsm.sign_in.credentials import IDENTITIES, CredentialFiles, Credentials
 
 VALIDITY = timedelta(days=365)
 
@@ -26,10 +26,11 @@ MAX_NAME = 64
 
 
 def make_identity(directory: str | os.PathLike[str], agent_id: str, password: str | None = None) -> Credentials:
-    """Make a key (P-384) and a certificate for `agent_id` below the SDK's data folder `directory`, and load them.
+    """Make a key (P-384) and a certificate for `agent_id` in the SDK's folder of identities `directory`, and load them.
 
     The files are those of the protocol's "Credentials on disk".  They and the folders that are made for them are their
-    owner's only; the key is encrypted if there is a password, without which the SDK loads no key.
+    owner's only.  The key is encrypted with `password` as it is, and not without one; the SDK loads a key that is
+    encrypted with the `seed_hash` of its seed password.
 
     Raises CredentialsError, and leaves nothing behind, for an agent id or a password that cannot be used, if there are
     files already, or if none can be written.
@@ -57,6 +58,20 @@ def make_identity(directory: str | os.PathLike[str], agent_id: str, password: st
             raise CredentialsError(f"{error.filename} exists: remove it first, or choose another folder") from None
         raise CredentialsError(f"{error.filename or files.key} cannot be written: {error.strerror}") from error
     return Credentials.from_pem(agent_id, key_pem, certificate_pem, password)
+
+
+def identities_folder(data: str | os.PathLike[str]) -> Path:
+    """Return the folder in which the SDK, given its data folder `data`, keeps identities.
+
+    What already ends as that folder does is taken for it, or for the way to it.
+    """
+    folder = Path(data)
+    known = next((length for length in range(len(IDENTITIES), 0, -1) if _ends(folder, IDENTITIES[:length])), 0)
+    return folder.joinpath(*IDENTITIES[known:])
+
+
+def _ends(folder: Path, parts: tuple[str, ...]) -> bool:
+    return folder.absolute().parts[-len(parts) :] == parts
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey, password: str | None) -> bytes:
