@@ -106,7 +106,7 @@ class Face(ABC):
 
     @property
     def session(self) -> Session | None:
-        """The session in which heartbeats are sent, its secrets included: the cookie and the token.  None without one."""
+        """The session in which heartbeats are sent, with its secrets, cookie and token; None without one."""
         self._lease()
         return self._attachment.driver.lifecycle.session
 
