@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Self
 
 from cryptography import x509
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from agentcp_fsm.errors import ConfigError, ServerProofError
 from agentcp_fsm.sign_in.http import Call, Timeouts
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
+from agentcp_fsm.support import files
 
 
 class ServerProofPolicy(StrEnum):
@@ -54,7 +54,7 @@ class ServerProof:
 def load_trust_roots(path: str | os.PathLike[str]) -> tuple[x509.Certificate, ...]:
     """Read the certificates, PEM, of the roots to trust; raises `ConfigError` if the file holds none."""
     try:
-        return tuple(x509.load_pem_x509_certificates(Path(path).read_bytes()))
+        return tuple(x509.load_pem_x509_certificates(files.read_small(path)))
     except OSError as error:
         raise ConfigError(f"the trust roots {path} cannot be read ({error.strerror}): give a file in PEM") from error
     except (ValueError, x509.InvalidVersion) as error:
