@@ -22,7 +22,7 @@ from agentcp_fsm.cli.options import (
     read_password,
     with_agent_options,
 )
-from agentcp_fsm.errors import AgentCPError
+from agentcp_fsm.errors import AgentCPError, ConfigError
 from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme
 from agentcp_fsm.fsm.diagram.views import VIEWS
 from agentcp_fsm.wire import NextBeatEncoding
@@ -327,16 +327,25 @@ def new_identity(
     data: Data,
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
+    insecure_unencrypted: Annotated[
+        bool, typer.Option("--insecure-unencrypted", help="Do not encrypt the key; the SDK does not load it then.")
+    ] = False,
 ) -> None:
     """Make a key and a self-signed certificate as the SDK keeps them; only a local server believes them.
 
-    Nothing is overwritten.  Without a password the key is not encrypted, and the SDK does not load it.
+    They go where AgentCP(DATA) looks for them, DATA/agentcp/AIDs, and are encrypted as it does with its seed password,
+    which is empty unless a password is given.  Nothing is overwritten.
     """
-    from agentcp_fsm.sign_in.identities import make_identity
+    from agentcp_fsm.sign_in.credentials import seed_hash
+    from agentcp_fsm.sign_in.identities import identities_folder, make_identity
 
     _log(LogLevel.WARNING)
-    make_identity(data, agent_id, read_password(password_file, password_env))
-    typer.echo(f"made {data / agent_id / 'private' / 'certs'}")
+    password = read_password(password_file, password_env)
+    if insecure_unencrypted and password is not None:
+        raise ConfigError("--insecure-unencrypted and a password exclude each other: give one, or neither")
+    folder = identities_folder(data)
+    make_identity(folder, agent_id, None if insecure_unencrypted else seed_hash(password))
+    typer.echo(f"made {folder / agent_id / 'private' / 'certs'}")
 
 
 def _log(level: LogLevel) -> None:

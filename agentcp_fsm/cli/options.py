@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 AgentId = Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Data = Annotated[
-    Path, typer.Option("--data", envvar="AGENTCP_DATA", help="The folder that holds <agent id>/private/certs.")
+    Path,
+    typer.Option(
+        "--data",
+        envvar="AGENTCP_DATA",
+        help="The SDK's data folder, or any folder on the way down to the agent's .key and .crt.",
+    ),
 ]
 PasswordFile = Annotated[
-    Path | None, typer.Option(help="A file whose first line is the key's password; else it is asked for if needed.")
+    Path | None, typer.Option(help="A file whose first line is the seed password; else it is asked for if needed.")
 ]
-PasswordEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the key's password.")]
+PasswordEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the seed password.")]
 PIPE_PATIENCE = 60.0
 """Seconds that the writer of a password may take, if the file is a pipe: a person may have to unlock a store first."""
 

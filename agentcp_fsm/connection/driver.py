@@ -157,6 +157,11 @@ class Driver:
         """The socket's descriptor, if there is a socket."""
         return None if (opened := self._socket) is None else opened.fileno()
 
+    @property
+    def local_address(self) -> tuple[str, int] | None:
+        """Where heartbeats come from, IP address and port; None without a socket."""
+        return None if (opened := self._socket) is None else opened.local_address()
+
     # Events in, effects out -------------------------------------------------------------------------------------------
 
     def wake(self, lease: Lease) -> float:

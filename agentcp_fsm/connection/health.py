@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
-from agentcp_fsm.lifecycle.machine import Statistics
+from agentcp_fsm.lifecycle.statistics import Statistics
 
 if TYPE_CHECKING:
     from agentcp_fsm.connection.attachment import Attachment

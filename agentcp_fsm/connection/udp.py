@@ -48,6 +48,14 @@ class UdpSocket:
         """The descriptor; -1 once closed."""
         return self._socket.fileno()
 
+    def local_address(self) -> tuple[str, int] | None:
+        """The IP address and port that the socket sends from; None once closed."""
+        try:
+            host, port = self._socket.getsockname()[:2]
+        except OSError:
+            return None
+        return host, port
+
     def send(self, data: bytes) -> None:
         """Send a datagram; raises OSError."""
         self._socket.send(data, socket.MSG_DONTWAIT)  # a duplicate of the descriptor may have made the socket block

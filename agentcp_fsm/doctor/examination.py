@@ -35,7 +35,7 @@ from agentcp_fsm.sign_in import (
     access_point_url,
 )
 from agentcp_fsm.sign_in.answers import Fields
-from agentcp_fsm.sign_in.credentials import CredentialFiles, is_encrypted, load_key
+from agentcp_fsm.sign_in.credentials import CredentialFiles, is_encrypted, load_key, opens_unasked
 from agentcp_fsm.sign_in.http import LONGEST_WAIT, is_loopback, tls_fault
 from agentcp_fsm.wire import codec_named
 
@@ -143,10 +143,11 @@ class Examination:
         assert self._files is not None
         data = self._files.read()[0]
         encrypted = is_encrypted(data)
-        if encrypted and self._password is None and self._ask_password is not None:
+        if self._password is None and self._ask_password is not None and not opens_unasked(data):
             self._password = self._ask_password()
         curve = load_key(data, str(self._files.key), self._password).curve.name
-        kind = "opened with the password" if encrypted else "not encrypted"
+        opened = "opened with the password" if self._password else "opened with the SDK's empty seed password"
+        kind = opened if encrypted else "not encrypted"
         return Finding(
             "key", Outcome.OK, f"{_CURVES.get(curve, curve)}, {kind}", facts={"curve": curve, "encrypted": encrypted}
         )

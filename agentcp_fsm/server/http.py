@@ -1,6 +1,6 @@
 """The server's HTTP side: the calls of a heartbeat server and of an access point, and what its faults do to them.
 
-aiohttp's low-level server is all that six calls need.  Input that is no HTTP is counted, like all other bad input.
+aiohttp's low-level server is all that so few calls need.  Input that is no HTTP is counted, like all other bad input.
 """
 
 import asyncio
@@ -8,11 +8,13 @@ import json
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from agentcp_fsm.server.authority import Authority
 from agentcp_fsm.server.faults import ConfigShape, Faults, SignInFault
 from agentcp_fsm.server.http_faults import answer_as_faulty, error_answer, strike
 from agentcp_fsm.server.identity import Unproven, check_agent
@@ -36,6 +38,8 @@ GRACE = 1.0
 
 ACCESS_POINT = "/api/accesspoint"
 """The path of the access point's calls."""
+GUEST = f"{ACCESS_POINT}/sign_guest_cert"
+"""The one call that the SDK makes by GET, without a body."""
 PROOF = ("nonce", "public_key", "cert", "signature")
 """What step 2 of a sign-in brings along."""
 
@@ -96,7 +100,11 @@ class HTTPService:
             f"{ACCESS_POINT}/sign_in": self._sign_in,
             f"{ACCESS_POINT}/sign_out": self._sign_out,
             f"{ACCESS_POINT}/get_accesspoint_config": self._access_point_config,
+            f"{ACCESS_POINT}/sign_cert": self._certify,
+            f"{ACCESS_POINT}/resign_cert": self._certify,
+            GUEST: self._certify,
         }
+        self._authority = Authority(nonces)
 
     @property
     def address(self) -> Address:
@@ -199,6 +207,8 @@ class HTTPService:
         call = self._calls.get(request.path)
         if call is None:
             raise Malformed(f"there is nothing here; there are {', '.join(self._calls)}", 404)
+        if request.method == "GET" and request.path == GUEST:
+            return call({}, request)
         if request.method != "POST":
             raise Malformed("use POST", 405)
         return call(await _read(request), request)
@@ -280,6 +290,17 @@ class HTTPService:
             case ConfigShape.BROKEN:
                 return {"config": json.dumps(config)[:-1]}
         return {"config": config}
+
+    def _certify(self, body: JSONObject, request: web.BaseRequest) -> JSONObject:
+        if request.path == GUEST:
+            return dict(self._authority.sign_guest(request.host))
+        agent_id = _text(body, "id", MAX_AGENT_ID)
+        try:
+            if request.path.endswith("/resign_cert"):
+                return dict(self._authority.sign_again(agent_id, partial(_text, body), "nonce" in body))
+            return dict(self._authority.sign(agent_id, partial(_text, body)))
+        except Unproven as error:
+            raise Refused(403, str(error)) from error
 
 
 class _Protocol(web.RequestHandler):

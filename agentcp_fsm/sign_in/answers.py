@@ -154,11 +154,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def error_text(content: Mapping[str, Any]) -> str:
-    """Return the server's words in ``{"error": ...}``, a string or ``{code, message}``; empty if there are none."""
+    """Return the server's words in ``{"error": ...}``, a string or ``{code, message}``; else those in ``message``."""
     error = content.get("error")
     if isinstance(error, dict):
         error = ": ".join(str(error[part]) for part in ("code", "message") if isinstance(error.get(part), str | int))
-    return quoted(error) if isinstance(error, str) else ""
+    text = next((text for text in (error, content.get("message")) if isinstance(text, str) and text), "")
+    return quoted(text)
 
 
 def _refusal(answer: Answer) -> str:

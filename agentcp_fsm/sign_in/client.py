@@ -33,6 +33,10 @@ except PackageNotFoundError:  # run from its sources
     _VERSION = "0"
 
 
+MAX_LOGGED_URL = 200
+"""Characters of a stranger's URL that are logged."""
+
+
 class ClientOptions(TypedDict, total=False):
     """The options of `AuthClient` that say whom to trust, for callers that pass them on."""
 
@@ -134,6 +138,10 @@ class AuthClient:
         agent_id, request_id = credentials.agent_id, uuid.uuid4().hex
         request = {"agent_id": agent_id, "request_id": request_id}
         challenge = Fields.of(self._post("sign_in", request, call))
+        if _is_session(challenge):
+            if self._server_proof is ServerProofPolicy.REQUIRE:
+                raise self._unproven(challenge)
+            return challenge
         nonce = challenge.text("nonce")
         self._check_server(challenge, agent_id, request_id, call)
         if call.abandoned:
@@ -191,9 +199,37 @@ class AuthClient:
         if proof is not None:
             verify_server_proof(proof, agent_id, request_id, self._chain, call)
         elif self._server_proof is ServerProofPolicy.REQUIRE:
-            raise ServerProofError(
-                f"{challenge.url} offers no proof of itself, which server_proof (--require-server-proof) asks for"
-            )
+            raise self._unproven(challenge)
+
+    @staticmethod
+    def _unproven(challenge: Fields) -> ServerProofError:
+        return ServerProofError(
+            f"{challenge.url} offers no proof of itself, which server_proof (--require-server-proof) asks for"
+        )
+
+
+def _is_session(challenge: Fields) -> bool:
+    """Whether step 1 was answered as step 2 is, as some servers do for an agent that they know by other means."""
+    content = challenge.content
+    return not content.get("nonce") and not content.get("cert") and bool(content.get("signature"))
+
+
+def secure_url(url: str, allow_insecure_http: bool) -> str:
+    """Return a server's URL that another server named, with https for plain http, unless that is allowed or stays here.
+
+    The SDK for Node does so, as access points name servers by plain http that answer https.
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme.lower() != "http" or not separator or allow_insecure_http:
+        return url
+    try:
+        here = is_loopback(urlsplit(url).hostname)
+    except ValueError:
+        return url
+    if here:
+        return url
+    logger.warning("the heartbeat server %r was named by plain http: https is used instead", url[:MAX_LOGGED_URL])
+    return f"https://{rest}"
 
 
 def checked_url(url: str, allow_insecure_http: bool) -> str:

@@ -14,7 +14,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyErr
 
 from agentcp_fsm.errors import ConfigError, DiscoveryError, DiscoveryStep, FailureKind, SignInError, URLError
 from agentcp_fsm.sign_in.answers import Fields, is_host
-from agentcp_fsm.sign_in.client import AuthClient, checked_url
+from agentcp_fsm.sign_in.client import AuthClient, checked_url, secure_url
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.http import Call, Timeouts, Transport, causes, is_loopback
 from agentcp_fsm.support.abandonment import Abandonment
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 API = "/api/accesspoint"
 """The path of an access point's calls."""
+HOSTS = ("acp3.", "ap.")
+"""What an access point's host begins with: today's first, then that of older SDKs, and of the one for Flutter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class AccessPointConfig:
     """The answer of an access point to an agent."""
 
     heartbeat_server: str
-    """A checked URL, fit for `AuthClient`."""
+    """A checked URL, fit for `AuthClient`; the access point's own if its config names none (so the SDK for C++)."""
     message_server: str | None
     """As it came, if it is text: nothing here uses it."""
 
@@ -42,8 +44,9 @@ class AccessPointConfig:
 def access_point_url(agent_id: str, access_point: str | None = None) -> str:
     """Return the URL of an access point's calls.
 
-    ``access_point`` is a name such as agentid.pub, or a URL, to which the usual path is added if it lacks it; without
-    it, the agent id's last two labels are the name.  Raises `ConfigError` for an agent id or a name that cannot be.
+    ``access_point`` is a name such as agentid.pub, a host such as ap.agentid.pub, or a URL; the usual path is added if
+    it lacks it.  Without one, the agent id's last two labels are the name.  Raises `ConfigError` for an agent id or a
+    name that cannot be.
     """
     if access_point is None:
         labels = agent_id.split(".")
@@ -61,7 +64,8 @@ def access_point_url(agent_id: str, access_point: str | None = None) -> str:
             f"{access_point!r} is no access point: give a name such as agentid.pub, or a URL such as"
             " https://acp3.agentid.pub"
         )
-    return f"https://acp3.{access_point}{API}"
+    is_host = access_point.startswith(HOSTS) and access_point.count(".") > 1
+    return f"https://{access_point if is_host else HOSTS[0] + access_point}{API}"
 
 
 class AccessPointClient(AuthClient):
@@ -108,8 +112,11 @@ class AccessPointClient(AuthClient):
 
     def _checked(self, config: Fields) -> AccessPointConfig:
         """Return what the config says; raises `SignInError`."""
+        if config.content.get("heartbeat_server") in (None, ""):
+            return AccessPointConfig(self._server_url, _text_or_none(config, "message_server"))
         try:
-            heartbeat_server = checked_url(config.text("heartbeat_server"), self._allow_insecure_http)
+            named = secure_url(config.text("heartbeat_server"), self._allow_insecure_http)
+            heartbeat_server = checked_url(named, self._allow_insecure_http)
         except URLError as error:
             raise config.invalid("heartbeat_server", f"of no use ({quoted(error.fault)})") from error
         if not is_host(urlsplit(heartbeat_server).hostname or ""):
@@ -117,8 +124,12 @@ class AccessPointClient(AuthClient):
         # A stranger must not direct the agent to a service that this machine keeps for itself.
         if is_here(heartbeat_server) and not is_here(self._server_url) and not self._allow_insecure_http:
             raise config.invalid("heartbeat_server", "a URL of this machine, which no other may name")
-        message_server = config.content.get("message_server")
-        return AccessPointConfig(heartbeat_server, message_server if isinstance(message_server, str) else None)
+        return AccessPointConfig(heartbeat_server, _text_or_none(config, "message_server"))
+
+
+def _text_or_none(config: Fields, name: str) -> str | None:
+    value = config.content.get(name)
+    return value if isinstance(value, str) else None
 
 
 def _signed(agent_id: str, token: str) -> dict[str, str]:

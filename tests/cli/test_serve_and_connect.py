@@ -152,7 +152,7 @@ def test_an_identity_is_made_once_and_readable_by_its_owner_only(tmp_path: Path)
     arguments = ("identity", "new", "bob.agentid.pub", "--data", tmp_path)
     made = run(*arguments)
     assert made.returncode == 0
-    folder = tmp_path / "bob.agentid.pub" / "private" / "certs"
+    folder = tmp_path / "agentcp" / "AIDs" / "bob.agentid.pub" / "private" / "certs"
     assert str(folder) in made.stdout
     key = folder / "bob.agentid.pub.key"
     assert key.stat().st_mode & 0o777 == 0o600

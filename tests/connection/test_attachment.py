@@ -7,6 +7,7 @@ Driver, machine and socket are the real ones.
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from random import Random
 from time import monotonic
 from typing import Any
@@ -22,9 +23,11 @@ from agentcp_fsm.connection.driver import Driver
 from agentcp_fsm.connection.handlers import Handlers
 from agentcp_fsm.connection.hub import Hub
 from agentcp_fsm.connection.timers import Timed
+from agentcp_fsm.fsm.diagram.files import DiagramFile, format_of
 from agentcp_fsm.wire import codec_named
 from tests.connection.peer import RefusedError
 
+PICTURE = Path(__file__).parents[2] / "docs/diagram/attachment.svg"
 DETACHED, ATTACHING, STARTING, ATTACHED, LEAVING = AttachmentState
 
 
@@ -301,16 +304,76 @@ def test_the_chart_is_complete() -> None:
 def test_a_hub_that_the_authenticator_refuses_is_released() -> None:
     hub = ScriptedHub()
 
-    def hold() -> Hub:
-        hub.hold()
-        return hub
-
     def refuse(hub: Hub) -> ScriptedSignIn:
         raise LookupError("no connections")
 
-    attachment = attachment_of(hold, ScriptedSignIn())
+    attachment = attachment_of(lambda: held(hub), ScriptedSignIn())
     attachment.driver = Driver("a.agentid.pub", Config(), Random(5), codec_named("agentcp"), refuse, attachment)
     with pytest.raises(LookupError):
         attachment.start()
     assert attachment.state is DETACHED
     assert hub.ended
+
+
+def held(hub: ScriptedHub) -> Hub:
+    """The hub, held once more."""
+    assert hub.hold()
+    return hub
+
+
+def leaving(hub: ScriptedHub) -> Attachment:
+    """An attachment to the hub whose sign-out has just been reported to the loop, which has not heard of it."""
+    attachment = attachment_of(lambda: held(hub), ScriptedSignIn())
+    attachment.start()
+    while attachment.driver.fileno() is None:
+        assert hub.turn()
+    assert attachment.lease is not None
+    attachment.post_stop(attachment.lease, lambda: None)
+    while not hub.pool.jobs:
+        assert hub.turn()
+    assert hub.turn()
+    assert attachment.state is LEAVING
+    assert len(hub.posted) == 1
+    return attachment
+
+
+def test_a_stop_that_a_start_follows_is_over_at_once_when_the_life_is_at_rest() -> None:
+    """It ends before the start on its way begins, and does not wait for the end of the next life."""
+    hub = ScriptedHub()
+    attachment = leaving(hub)
+    over: list[None] = []
+    assert attachment.lease is not None
+    attachment.post_stop(attachment.lease, lambda: over.append(None))
+    attachment.start()
+    hub.turn()  # signed out: OFFLINE, but the hub is kept for the start
+    assert (attachment.state, attachment.driver.lifecycle.state) == (STARTING, State.OFFLINE)
+    assert not over
+    hub.turn()
+    assert over == [None]
+    assert attachment.state is STARTING
+    hub.turn()
+    assert attachment.state is ATTACHED
+    attachment.driver.reset()
+
+
+def test_a_stop_of_an_earlier_stay_does_not_end_the_next() -> None:
+    """It may still run in the loop of the hub that was let go, in another thread."""
+    earlier, later = ScriptedHub(), ScriptedHub()
+    attachment = leaving(earlier)
+    attachment._hold_hub = lambda: held(later)
+    over: list[None] = []
+    assert attachment.lease is not None
+    attachment.post_stop(attachment.lease, lambda: over.append(None))
+    earlier.turn()
+    assert attachment.state is DETACHED
+    attachment.start()
+    later.turn()
+    earlier.turn()
+    assert over == [None]
+    assert attachment.state is ATTACHED
+    assert attachment.driver.lifecycle.state is State.SIGNING_IN
+    attachment.driver.reset()
+
+
+def test_the_documents_show_the_chart_as_it_is() -> None:
+    assert not DiagramFile(PICTURE, format_of(PICTURE)).is_stale(CHART), "docs/connection.md says how to draw it anew"

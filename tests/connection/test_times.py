@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentcp_fsm import Config, Connection, Credentials
@@ -32,6 +32,7 @@ def any_config(draw: st.DrawFn) -> Config:
 
 
 @given(config=any_config())
+@example(config=Config(sign_in_timeout=4000.0))  # no client took it, so that the start failed
 def test_any_configuration_makes_a_connection(config: Config) -> None:
     connection = Connection(AGENT, "https://heartbeat.example", credentials=CREDENTIALS, config=config)
     assert connection.config == config

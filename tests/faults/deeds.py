@@ -117,7 +117,8 @@ def _in_a_handler(application: Application) -> float:
     attachment = application.connection._attachment
     application.connection.on_error(lambda reason: application.kept.setdefault("stopped", application.stop()))
     if (lease := attachment.lease) is None:
-        attachment.handlers.call("error", "a test calls a handler", asyncio.new_event_loop())
+        with asyncio.Runner() as runner:
+            attachment.handlers.call("error", "a test calls a handler", runner.get_loop())
     else:
         lease.hub.post(partial(attachment.failed, "a test calls a handler"))
     return stopped_by_itself(application)

@@ -27,9 +27,9 @@ from agentcp_fsm import (
     Invitation,
     Session,
     State,
-    sdk,
 )
 from agentcp_fsm.sdk import HeartbeatClient
+from agentcp_fsm.sdk import client as client_module
 from agentcp_fsm.server import ServerThread, SignInFault
 from agentcp_fsm.support.abandonment import Abandonment
 from tests.connection.peer import Peer, nothing_left
@@ -132,7 +132,7 @@ def test_invitations_that_come_before_the_listener_are_delivered_in_order(
 def test_the_latest_invitations_are_kept_while_nobody_listens(
     server: ServerThread, client: HeartbeatClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sdk, "INVITATION_LIMIT", 2)
+    monkeypatch.setattr(client_module, "INVITATION_LIMIT", 2)
     transitions: queue.Queue[str] = queue.Queue()
     client.connection.on_transition(lambda transition: transitions.put(transition.dest))
     assert client.sign_in()
@@ -380,4 +380,3 @@ def test_no_secret_is_logged_or_shown(
     for secret in (PASSWORD, str(session.cookie), session.token):
         assert secret not in caplog.text
         assert secret not in [str(value) for value in vars(client).values()]
-    assert not hasattr(client, "sign_cookie")

@@ -95,7 +95,7 @@ def test_with_our_client_in_its_place(
     with SDKProgram(AGENT, *arguments, **internet.environment) as agent:
         for life, shape in enumerate([ConfigShape.OBJECT, ConfigShape.TEXT]):
             server.set_faults(config=shape)
-            assert agent.ask("online") == {"online": True, "client": "agentcp_fsm.sdk"}
+            assert agent.ask("online") == {"online": True, "client": "agentcp_fsm.sdk.client"}
             assert server.statistics().access_point_sign_ins == life + 1
             assert server.statistics().configs == life + 1
             assert agent.ask("status")["status"] == [
