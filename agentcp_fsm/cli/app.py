@@ -301,6 +301,10 @@ def serve(
     next_beat: Annotated[
         float, typer.Option(callback=_within(0.001, 3600), help="Seconds between heartbeats, 0.001 to 3600.")
     ] = 5.0,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="A name by which agents reach it, if not its address or localhost (repeatable)."),
+    ] = None,
     encoding: Annotated[NextBeatEncoding, typer.Option(help="How NextBeat is written.")] = NextBeatEncoding.U64,
     until_input_ends: Annotated[
         bool, typer.Option("--until-input-ends", help="End with standard input, as on a terminal.")
@@ -318,7 +322,9 @@ def serve(
     from agentcp_fsm.wire import AgentCPCodec
 
     _log(log_level)
-    server = HeartbeatServer(host, http_port, udp_port, next_beat=next_beat, codec=AgentCPCodec(encoding))
+    server = HeartbeatServer(
+        host, http_port, udp_port, next_beat=next_beat, names=name or (), codec=AgentCPCodec(encoding)
+    )
     raise typer.Exit(run_server(server, until_input_ends, json))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+from contextlib import suppress
 
 from rich.text import Text
 
@@ -18,7 +20,8 @@ def run_server(server: HeartbeatServer, until_input_ends: bool, json_lines: bool
     The end of standard input ends the server on a terminal (Ctrl-D) or if it is asked to, otherwise only the commands.
     """
     output = Output(json_lines)
-    asyncio.run(_serve(server, output, keep_running=not (until_input_ends or os.isatty(0))))
+    with suppress(asyncio.CancelledError):  # a signal came before the console was there
+        asyncio.run(_serve(server, output, keep_running=not (until_input_ends or os.isatty(0))))
     output.say("leaving", "closed")
     return 0
 
@@ -32,6 +35,10 @@ async def _serve(server: HeartbeatServer, output: Output, *, keep_running: bool)
             shown = Text("\n").join(plain(line) for line in (lines if len(lines) == 1 else ["", *lines]))
             output.say("answer", shown, answer=result)
 
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with server:
         host, port = server.udp_address
         output.say(
