@@ -62,9 +62,7 @@ class VirtualAgent:
     What it keeps: `transitions`, `errors`, `sign_ins` and `datagrams` with their times, and the seconds in each state.
     """
 
-    def __init__(
-        self, agent_id: str, machine: Lifecycle | Watched, network: Network, server: VirtualServer
-    ) -> None:
+    def __init__(self, agent_id: str, machine: Lifecycle | Watched, network: Network, server: VirtualServer) -> None:
         self.agent_id = agent_id
         self.machine = machine.machine if isinstance(machine, Watched) else machine
         self.network = network

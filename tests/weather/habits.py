@@ -57,7 +57,9 @@ def measure_flap(size: Size) -> Measured:
     rate, agents = hours(size, flaps=True)
     at, text = first_error(agents)
     said = f"an error after {at:.0f} s" if at < math.inf else "no error"
-    return Measured(figures={"sign-ins an hour": rate, "error after": at}, text=f"{rate:.0f} an hour, {said}", note=text)
+    return Measured(
+        figures={"sign-ins an hour": rate, "error after": at}, text=f"{rate:.0f} an hour, {said}", note=text
+    )
 
 
 def measure_silence_from_the_first(size: Size) -> Measured:
@@ -147,8 +149,8 @@ ROWS = (
         target="online within 60 s, ≤ 5 sign-ins",
         measure=measure_round_trip,
         reached=lambda figures: figures["online after"] <= 60 and figures["sign-ins in the hour"] <= 5,
-        meaning="Every packet takes 2 s each way, those of the sign-in too: its connection takes 4 s to be made, and each "
-        "of its questions 4 s to be answered. The sign-ins are those of the whole first hour.",
+        meaning="Every packet takes 2 s each way, those of the sign-in too: its connection takes 4 s to be made, and "
+        "each of its questions 4 s to be answered. The sign-ins are those of the whole first hour.",
     ),
     Row(
         name="flap",

@@ -74,7 +74,7 @@ ROWS = (
         target="0 losses a day; at most 5 % more datagrams arrive, both ways, than without loss",
         measure=lambda size: measure_loss(0.1, size),
         reached=lambda figures: figures["losses a day"] == 0 and figures["arrived, both ways, more"] <= EXTRA,
-        meaning="As above. The note counts datagrams in five ways: only one that arrives costs the other side anything.",
+        meaning="As above. Datagrams are counted in five ways; only one that arrives costs the other side anything.",
     ),
     Row(
         name="loss 30",

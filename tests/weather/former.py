@@ -1,0 +1,32 @@
+"""What the former law came to, which no machine of this package obeys any longer: constants, once measured.
+
+The former law repeated an unanswered heartbeat after a whole interval, gave a lost session up at once, started backoff
+afresh with each ONLINE, and let NextBeat rise to 300 s.
+"""
+
+REPORTED: dict[str, str] = {
+    "loss 5": "95 losses a day",
+    "loss 10": "331 losses a day, 14 sign-ins an hour",
+    "loss 30": "reachable 73.9 %, 105 sign-ins an hour",
+    "loss 50": "reachable 5.7 %",
+    "outage 8": "3.8 / 5.5 s",
+    "outage 60": "13 / 32 s",
+    "outage 300": "13 / 32 s",
+    "outage 3600": "13 / 32 s",
+    "forgotten 60": "13 / 32 s",
+    "forgotten 300": "13 / 32 s",
+    "forgotten 3600": "13 / 32 s",
+    "round trip": "never online, 119 sign-ins an hour",
+    "flap": "567 sign-ins an hour",
+    "copies": "473 sign-ins an hour each, no error",
+    "deaf": "150 an hour",
+    "invitations": "connection lost",
+    "silence": "90 s",
+}
+"""By another simulator, when the new law was asked for; its *reachable* may be the share of ONLINE alone."""
+
+FORMER: dict[str, str] = {}
+"""By the rows of this package, at full size."""
+
+FORMER_REAL: dict[str, str] = {}
+"""By the same on real sockets."""
