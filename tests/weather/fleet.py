@@ -91,7 +91,7 @@ def measure_fleet(size: Size, outage: Outage) -> Measured:
     }  # fmt: skip
     return Measured(
         figures=figures,
-        text=f"{figures['after']:.1f} × even; {most} datagrams in a second, then {later:.2f} an interval",
+        text=f"{max(after, during) / even:.1f} × even; {most} datagrams in a second, then {later:.2f} an interval",
         note=f"all back after {back:.1f} s; at most {after} sign-ins in a second after the return, {during} before it; "
         f"an even spread over {INTERVAL + config.unauthorized_spread:g} s is {even:.0f}; "
         f"{figures['sign-ins each']:.1f} sign-ins an agent",
