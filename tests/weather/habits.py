@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from statistics import mean
 
 from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.testing.agents import VirtualAgent
 from agentcp_fsm.testing.network import Outage
 from tests.weather.row import Measured, Row, Size
-from tests.weather.scene import HOUR, Scene, alone, weather
+from tests.weather.scene import HOUR, JITTER, Scene, alone, weather
 
 ROUND_TRIP = 4.0
 TOGETHER = 120.0
@@ -32,6 +33,28 @@ def measure_round_trip(size: Size) -> Measured:
     return Measured(
         figures=figures,
         text=f"{came}, {figures['sign-ins']:.0f} sign-ins; {figures['sign-ins in the hour']:.0f} in the first hour",
+    )
+
+
+def measure_way(delay: float, jitter: float, size: Size) -> Measured:
+    """Hours on a way that became long while the connection stood."""
+    datagrams, losses, online = [], [], []
+    for seed in range(size.seeds):
+        scene, agent = alone(seed)
+        scene.settle()
+        scene.network.weather = weather(delay=delay, jitter=jitter)
+        scene.clock.run_for(60.0)  # the first round trips are longer than any known
+        begun, before, lost = scene.clock.now, len(agent.datagrams), agent.losses
+        was_online = agent.seconds_in("ONLINE")
+        scene.clock.run_for(HOUR)
+        datagrams.append((len(agent.datagrams) - before) * 5.0 / HOUR)
+        losses.append(agent.losses - lost)
+        online.append(100 * (agent.seconds_in("ONLINE") - was_online) / (scene.clock.now - begun))
+    figures = {"datagrams": mean(datagrams), "losses": sum(losses), "ONLINE": mean(online)}
+    return Measured(
+        figures=figures,
+        text=f"{figures['losses']} losses, {figures['datagrams']:.2f} heartbeats an interval",
+        note=f"ONLINE {figures['ONLINE']:.1f} % of the time",
     )
 
 
@@ -151,6 +174,21 @@ ROWS = (
         reached=lambda figures: figures["online after"] <= 60 and figures["sign-ins in the hour"] <= 5,
         meaning="Every packet takes 2 s each way, those of the sign-in too: its connection takes 4 s to be made, and "
         "each of its questions 4 s to be answered. The sign-ins are those of the whole first hour.",
+    ),
+    *(
+        Row(
+            name=name,
+            weather=text,
+            target="0 losses, ≤ 1.05 heartbeats an interval",
+            measure=partial(measure_way, delay, jitter),
+            reached=lambda figures: figures["losses"] == 0 and figures["datagrams"] <= 1.05,
+            meaning="The way is that long from a moment on while the connection stands; an hour, after a first minute "
+            "in which the longer time is learned. A heartbeat is not to be repeated before its answer can have come.",
+        )
+        for name, text, delay, jitter in (
+            ("way 1.5", "round trip of 1 to 2 s, at random", 0.5, 0.5),
+            ("way 4", "round trip that becomes 4 s", 2.0, JITTER),
+        )
     ),
     Row(
         name="flap",
