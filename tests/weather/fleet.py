@@ -30,30 +30,26 @@ def busiest(times: Iterable[float], window: float) -> int:
     return most
 
 
-def downtimes(agent: VirtualAgent, until: float) -> list[tuple[float, float]]:
-    """From each loss of the agent to its next ONLINE."""
-    found = []
-    lost_at: float | None = None
-    for step in agent.transitions:
-        if step.source in SERVING and step.dest not in SERVING:
-            lost_at = step.at
-        elif step.dest in SERVING and lost_at is not None:
-            found.append((lost_at, step.at))
-            lost_at = None
-    return found + ([(lost_at, until)] if lost_at is not None else [])
+def losses(agent: VirtualAgent) -> list[float]:
+    """When the agent lost a proven connection."""
+    return [step.at for step in agent.transitions if step.source in SERVING and step.dest not in SERVING]
 
 
-def pace_of_datagrams(agents: Sequence[VirtualAgent], until: float) -> tuple[int, float]:
-    """After a loss and before the next ONLINE: the most datagrams of an agent in any second of the first 15, and the
-    datagrams that an agent sends in an interval after those, on average."""
-    most, later, waited = 0, 0, 0.0
+def pace_of_datagrams(agents: Sequence[VirtualAgent], until: float) -> tuple[int, int, float]:
+    """While the server is gone: the most datagrams of an agent in any second of the first 15 after a loss, the most in
+    any interval after those, and how many an agent sends in an interval after those, on average."""
+    most_early = most_late = late = 0
+    waited = 0.0
     for agent in agents:
-        for lost_at, back_at in downtimes(agent, until):
-            sent = [at for at in agent.datagrams if lost_at <= at < back_at]
-            most = max(most, busiest((at for at in sent if at < lost_at + HASTE), 1.0))
-            later += sum(at >= lost_at + HASTE for at in sent)
-            waited += max(back_at - lost_at - HASTE, 0.0)
-    return most, later * INTERVAL / waited if waited else 0.0
+        for lost_at in losses(agent):
+            calm_at = lost_at + HASTE
+            early = [at for at in agent.datagrams if lost_at <= at < min(calm_at, until)]
+            calm = [at for at in agent.datagrams if calm_at <= at < until]
+            most_early = max(most_early, busiest(early, 1.0))
+            most_late = max(most_late, busiest(calm, INTERVAL))
+            late += len(calm)
+            waited += max(until - calm_at, 0.0)
+    return most_early, most_late, late * INTERVAL / waited if waited else 0.0
 
 
 @cache
@@ -84,17 +80,20 @@ def measure_fleet(size: Size, outage: Outage) -> Measured:
     even = size.agents / (INTERVAL + config.unauthorized_spread)
     after = busiest((at for at in offered if at >= returned), 1.0)
     during = busiest((at for at in offered if at < returned), 1.0)
-    most, later = pace_of_datagrams(scene.agents, scene.clock.now)
+    most, later, average = pace_of_datagrams(scene.agents, returned)
+    sent = busiest((at for agent in scene.agents for at in agent.datagrams if at >= returned - GONE), 1.0)
     figures = {
         "back": back, "after": after / even, "during": during / even, "datagrams a second": most,
         "datagrams an interval": later, "sign-ins each": len(offered) / size.agents,
     }  # fmt: skip
     return Measured(
         figures=figures,
-        text=f"{max(after, during) / even:.1f} × even; {most} datagrams in a second, then {later:.2f} an interval",
+        text=f"{max(after, during) / even:.1f} × even; {most} in a second, then {later} an interval",
         note=f"all back after {back:.1f} s; at most {after} sign-ins in a second after the return, {during} before it; "
         f"an even spread over {INTERVAL + config.unauthorized_spread:g} s is {even:.0f}; "
-        f"{figures['sign-ins each']:.1f} sign-ins an agent",
+        f"{figures['sign-ins each']:.1f} sign-ins an agent; {average:.2f} datagrams an interval and agent from 15 s "
+        f"after its loss to the return; all agents send at most {sent} datagrams in a second, "
+        f"{size.agents / INTERVAL:.0f} in good weather",
     )
 
 

@@ -70,15 +70,15 @@ def hours(size: Size, **habits: bool) -> tuple[float, list[VirtualAgent]]:
     return mean(len(agent.sign_ins) * HOUR / size.day for agent in agents), agents
 
 
-def first_error(agents: Sequence[VirtualAgent]) -> tuple[float, str]:
-    """The latest of the agents' first errors, and its text; infinity if one reported none."""
-    return max((agent.errors[0] if agent.errors else (math.inf, "no error") for agent in agents), key=lambda e: e[0])
+def first_errors(agents: Sequence[VirtualAgent]) -> list[tuple[float, str]]:
+    """The first error of each agent, the earliest first; at infinity for one that reported none."""
+    return sorted(agent.errors[0] if agent.errors else (math.inf, "no error") for agent in agents)
 
 
 def measure_flap(size: Size) -> Measured:
     """The server answers the first heartbeat of each session, then 401."""
     rate, agents = hours(size, flaps=True)
-    at, text = first_error(agents)
+    at, text = first_errors(agents)[-1]
     said = f"an error after {at:.0f} s" if at < math.inf else "no error"
     return Measured(
         figures={"sign-ins an hour": rate, "error after": at}, text=f"{rate:.0f} an hour, {said}", note=text
@@ -93,7 +93,7 @@ def measure_silence_from_the_first(size: Size) -> Measured:
 
 def measure_copies(size: Size) -> Measured:
     """Two agents of one name, at a server that keeps the latest session."""
-    rates, errors, text = [], [], "no error"
+    rates, first_told, both_told, text = [], [], [], ""
     for seed in range(size.seeds):
         scene = Scene(seed)
         scene.server.latest_only = True
@@ -104,11 +104,16 @@ def measure_copies(size: Size) -> Measured:
         before = len(first.sign_ins)
         scene.clock.run_for(size.day)
         rates += [(len(first.sign_ins) - before) * HOUR / size.day, len(second.sign_ins) * HOUR / size.day]
-        at, text = first_error(scene.agents)
-        errors.append(at - begun)
-    figures = {"sign-ins an hour": max(rates), "error after": max(errors)}
-    said = f"an error at both within {max(errors):.0f} s" if max(errors) < math.inf else "no error"
-    return Measured(figures=figures, text=f"{max(rates):.0f} an hour each, {said}", note=text)
+        (first_at, text), (last_at, _) = first_errors(scene.agents)
+        first_told.append(first_at - begun)
+        both_told.append(last_at - begun)
+    figures = {"sign-ins an hour": max(rates), "error after": max(first_told), "error at both after": max(both_told)}
+    at_one, at_both = (f"after {at:.0f} s" if at < math.inf else "never" for at in (max(first_told), max(both_told)))
+    return Measured(
+        figures=figures,
+        text=f"{max(rates):.0f} an hour each, an error at one {at_one}, at both {at_both}",
+        note=text,
+    )
 
 
 def measure_invitations(size: Size) -> Measured:
@@ -203,9 +208,9 @@ ROWS = (
         weather="two copies of one agent, the server keeps the latest session",
         target=f"≤ 60 sign-ins an hour each, an error at both within {TOGETHER:.0f} s",
         measure=measure_copies,
-        reached=lambda figures: figures["sign-ins an hour"] <= 60 and figures["error after"] <= TOGETHER,
-        meaning="The second is started while the first is online. The greater of the two rates; the later of the two "
-        "first errors, from the second's start on.",
+        reached=lambda figures: figures["sign-ins an hour"] <= 60 and figures["error at both after"] <= TOGETHER,
+        meaning="The second is started while the first is online. The greater of the two rates; the two first errors, "
+        "from the second's start on.",
     ),
     Row(
         name="deaf",
