@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from agentcp_fsm.lifecycle.chart import CHART, State
     from agentcp_fsm.lifecycle.config import Config
     from agentcp_fsm.lifecycle.effects import ReportTransition
-    from agentcp_fsm.lifecycle.machine import Lifecycle, Statistics
+    from agentcp_fsm.lifecycle.machine import Lifecycle
     from agentcp_fsm.lifecycle.session import Invitation, Session
+    from agentcp_fsm.lifecycle.statistics import Statistics
     from agentcp_fsm.sign_in import AuthClient, Credentials, ServerProofPolicy, SignInError, load_trust_roots
 
 _MODULE_OF = {
@@ -49,7 +50,7 @@ _MODULE_OF = {
     "Session": "lifecycle.session",
     "SignInError": "sign_in",
     "State": "lifecycle.chart",
-    "Statistics": "lifecycle.machine",
+    "Statistics": "lifecycle.statistics",
     "WireError": "errors",
     "load_trust_roots": "sign_in",
 }

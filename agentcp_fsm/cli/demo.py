@@ -22,7 +22,7 @@ from agentcp_fsm.connection import Connection
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
-from agentcp_fsm.lifecycle.machine import Statistics
+from agentcp_fsm.lifecycle.statistics import Statistics
 from agentcp_fsm.server import ServerThread, SignInFault
 from agentcp_fsm.sign_in.identities import make_identity
 

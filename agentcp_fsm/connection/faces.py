@@ -30,8 +30,9 @@ from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.events import Reconnect, RetryNow, Start, Stop
-from agentcp_fsm.lifecycle.machine import Lifecycle, Statistics
+from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.lifecycle.session import Invitation
+from agentcp_fsm.lifecycle.statistics import Statistics
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.log import logger_of
 from agentcp_fsm.wire import Codec, codec_named

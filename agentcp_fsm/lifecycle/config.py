@@ -19,6 +19,10 @@ def _seconds(default: float, *, zero: bool = False) -> Any:
     return field(default=default, metadata={"unit": "seconds", "zero": zero})
 
 
+def _share(default: float) -> Any:
+    return field(default=default, metadata={"unit": "share"})
+
+
 def _count(default: int | None, *, optional: bool = False) -> Any:
     return field(default=default, metadata={"unit": "count", "optional": optional})
 
@@ -33,12 +37,25 @@ class Config:
     # Heartbeats (rules 1 to 3)
     interval_min: float = _seconds(5.0)
     """The shortest heartbeat interval that a server's NextBeat can bring about."""
-    interval_max: float = _seconds(300.0)
-    """The longest heartbeat interval that a server's NextBeat can bring about."""
+    interval_max: float = _seconds(30.0)
+    """The longest heartbeat interval that a server's NextBeat can bring about (rule 1): NAT bindings live no longer."""
     probe_interval: float = _seconds(1.0)
-    """How often an unanswered heartbeat is repeated before the first answer of a session."""
+    """How often an unanswered heartbeat is repeated before the first answer of a session (rule 2); also the wait after
+    the first probe of a doubtful session, which doubles with each probe, up to the interval (rule 5)."""
     probe_limit: int = _count(3)
-    """How many heartbeats may go unanswered before the first answer of a session; then the attempt ends."""
+    """How many heartbeats may go unanswered before the first answer of a session; then the attempt ends (rule 2)."""
+    probe_time_max: float = _seconds(30.0)
+    """The time that `probe_interval` and `probe_limit` allow doubles with each attempt that it ends, to this, and starts
+    afresh with ONLINE (rule 2): so a long round trip gets through in the end.  It is never below what they allow."""
+    retransmission_min: float = _seconds(1.0)
+    """The shortest time after which an unanswered heartbeat is repeated (rule 3).  The time follows the measured round
+    trips (RFC 6298); it is never above the interval, nor above `silence_timeout`."""
+    retransmission_spread: float = _share(0.1)
+    """The share by which `retransmission_min` is prolonged at random, once for each start, so that clients do not fall
+    into step (rule 3): 0 (not at all) to 1 (up to twice the time)."""
+    failure_instant: float = _seconds(0.01, zero=True)
+    """Failed sends, and failed receives, that come no later than this after one that was counted are the same failure
+    (rule 3): one cause in one instant.  0: only those at the very same time."""
     send_retry_initial: float = _seconds(1.0)
     """The wait after the first of several failed sends; it doubles with each."""
     send_retry_max: float = _seconds(30.0)
@@ -51,6 +68,8 @@ class Config:
     """Consecutive failed receives that mean that the connection is lost."""
     silence_limit: int = _count(3)
     """Heartbeat intervals without an answer that mean that the connection is lost."""
+    silence_timeout: float = _seconds(15.0)
+    """Seconds without an answer, counted from when a heartbeat was due, that mean the same, if they are over sooner."""
 
     # Signing in (rules 5 to 7)
     sign_in_interval_min: float = _seconds(5.0, zero=True)
@@ -58,14 +77,24 @@ class Config:
     sign_in_timeout: float = _seconds(30.0)
     """How long a sign-in may take in all, whatever its parts are allowed."""
     sign_in_attempt_limit: int | None = _count(None, optional=True)
-    """Consecutive failed attempts after which the connection stops; None: it tries for ever."""
+    """Consecutive failed attempts after which the connection stops; None: it tries for ever (rule 6)."""
+    stable_after: float = _seconds(30.0, zero=True)
+    """How long ONLINE must last before attempts and backoff start afresh (rule 6).  A connection that is lost before is
+    a failed attempt.  The first such loss is followed by a sign-in as soon as rule 5 allows it, each further one in a
+    row by a backoff."""
+    flapping_limit: int = _count(3)
+    """Connections in a row that a 401 ended before ONLINE had lasted: the last of them, and each further one, is
+    reported as an error (rule 6), for another copy of the agent may be signing in."""
+    flapping_wait: float = _seconds(45.0)
+    """The least wait after a 401 that is reported so; the backoff comes on top (rule 6).  With the defaults no more than
+    60 sign-ins an hour come of it.  `retry_now` and `reconnect` end it."""
     socket_timeout: float = _seconds(5.0)
     """How long opening the socket (name resolution included) may take."""
     backoff_initial: float = _seconds(1.0)
     """The backoff after the first failed attempt, before jitter; it doubles with each."""
     backoff_max: float = _seconds(30.0)
     """The cap of the backoff; the wait after a rejection that retrying soon cannot mend."""
-    backoff_jitter: float = 0.65
+    backoff_jitter: float = _share(0.65)
     """The share of the backoff that is drawn at random, after the cap: 0 (none of it) to 1 (all of it)."""
     retry_after_max: float = _seconds(600.0)
     """The longest Retry-After that is obeyed: no server can silence a connection for ever."""
@@ -77,8 +106,11 @@ class Config:
     """How long stopping waits for the sign-out."""
 
     # Invitations (rule 10)
+    invitation_window: float = _seconds(5.0, zero=True)
+    """For how long a delivered invitation is remembered: the same one is not delivered again meanwhile.  Later it is a
+    new one, and delivered; so it is at once with 0."""
     invitation_memory: int = _count(64)
-    """How many of the latest invitations are remembered, to deliver each once."""
+    """How many of the latest invitations are remembered at most."""
 
     # HTTP, for the edge
     connect_timeout: float = _seconds(3.0)
@@ -104,8 +136,8 @@ class Config:
                     raise ConfigError(
                         f"{item.name}={value!r}: give a whole number, 1 to {HIGHEST}{', or None' if optional else ''}"
                     )
-        if not (_is_number(self.backoff_jitter) and 0 <= self.backoff_jitter <= 1):
-            raise ConfigError(f"backoff_jitter={self.backoff_jitter!r}: give a share between 0 and 1")
+            elif not (_is_number(value) and 0 <= value <= 1):
+                raise ConfigError(f"{item.name}={value!r}: give a share between 0 and 1")
         for low, high in (
             ("interval_min", "interval_max"),
             ("send_retry_initial", "send_retry_max"),
@@ -120,34 +152,41 @@ class Config:
 
     @property
     def silence_bound(self) -> float:
-        """Seconds within which ONLINE and DEGRADED are left when the server falls silent (lifecycle, L3).
-
-        With a `silence_limit` of 1, the heartbeat that is to break the silence still has one interval to be answered.
-        """
-        return max(self.silence_limit, 2) * self.interval_max
+        """Seconds within which ONLINE and DEGRADED are left when the server falls silent (lifecycle, L3)."""
+        patience = min(self.silence_limit * self.interval_max, self.interval_max + self.silence_timeout)
+        one_retransmission = self.interval_max + min(self.interval_max, self.silence_timeout)
+        return max(patience, one_retransmission)
 
     @property
     def backoff_bound(self) -> float:
         """The longest that any BACKOFF can last, in seconds (lifecycle, S8)."""
-        after_failure = max(self.retry_after_max, self.backoff_max) + self.backoff_max
-        return max(after_failure, self.sign_in_interval_min + self.unauthorized_spread)
+        compulsory = max(self.retry_after_max, self.backoff_max, self.flapping_wait, self.sign_in_interval_min)
+        return compulsory + self.backoff_max + self.unauthorized_spread
 
     @property
     def attempt_bound(self) -> float:
         """The longest that one attempt (sign-in, socket, heartbeats) can last, in seconds."""
-        return self.sign_in_timeout + self.socket_timeout + self.probe_limit * self.probe_interval
+        proof = max(self.probe_limit * self.probe_interval, self.probe_time_max)
+        return self.sign_in_timeout + self.socket_timeout + proof
 
     @property
     def recovery_bound(self) -> float:
         """Seconds within which a healthy server and network lead to ONLINE (lifecycle, L1), unless it is to stop.
 
-        At worst, a dead session is held until its silence is noticed, or an attempt begun in worse times first fails
-        and is followed by the longest backoff, or a start waits for the sign-out of the life before; the attempt after
-        that succeeds.
+        At worst, a dead session is held until its silence is noticed, or an attempt begun in worse times first fails;
+        then the longest backoff follows, and the attempt after that succeeds.  Or a start waits for the sign-out of the
+        life before.
         """
-        lost = self.silence_bound + self.sign_in_interval_min + self.unauthorized_spread
-        failed = self.attempt_bound + self.backoff_bound
-        return max(lost, failed, self.sign_out_timeout) + self.attempt_bound
+        ended = max(self.silence_bound, self.attempt_bound) + self.backoff_bound
+        return max(ended, self.sign_out_timeout) + self.attempt_bound
+
+    @property
+    def return_bound(self) -> float:
+        """Seconds from the network's return to ONLINE when the server still knows the session (lifecycle, L4).
+
+        Round trips come on top, and what is left of a sign-in that is in flight at the return.
+        """
+        return max(self.interval_max, self.probe_interval)
 
     @property
     def stop_bound(self) -> float:

@@ -92,6 +92,8 @@ class ReportTransition:
     """What the event said went wrong; empty if nothing."""
     at: float
     """When, on the clock of the caller, in seconds."""
+    lost: bool = False
+    """Whether a connection that was proven is lost by it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,10 @@ def next_event(machine: Lifecycle) -> Event:
             return SocketOpened(attempt)
         case "STOPPING":
             return SignedOut(attempt)
+        case "BACKOFF" if machine.socket_ready:
+            return BeatAnswered(attempt, 5000)
+        case "BACKOFF" if machine.socket_open:
+            return SocketOpened(attempt)
         case "BACKOFF":
             return DeadlinePassed()
         case _:

@@ -1,8 +1,9 @@
 """An observer of one machine that knows the specification and nothing of the machine's inside.
 
 It sees what the world sees: each event, the time, the effects, and then the state and the deadline.  From that alone it
-keeps its own books (which socket is open, which sign-in is in flight, what was answered when) and holds the machine to
-the invariants S1 to S10 (lifecycle, "Invariants"), so it cannot agree with the machine's own mistakes.
+keeps its own `agentcp_fsm.testing.books` (which socket is open, which sign-in is in flight, what was answered when) and
+holds the machine to the rules and the invariants S1 to S10 (lifecycle), so it cannot agree with the machine's own
+mistakes.
 
     watched = Watched(Lifecycle(Config(), Random(1)))
     watched.handle(Start(), 0.0)  # raises InvariantError when an invariant does not hold
@@ -13,11 +14,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NoReturn
 
 from agentcp_fsm.errors import AgentCPError
-from agentcp_fsm.lifecycle.chart import ALIVE, BACKOFF, CONNECTING, OFFLINE, ONLINE, SERVING, STOPPING
+from agentcp_fsm.lifecycle.chart import ALIVE, BACKOFF, CONNECTING, DEGRADED, OFFLINE, ONLINE, SERVING, STOPPING
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import (
     AbandonSignIn,
@@ -35,7 +35,6 @@ from agentcp_fsm.lifecycle.effects import (
 )
 from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
-    BeatSent,
     DeadlinePassed,
     Event,
     Invited,
@@ -44,7 +43,6 @@ from agentcp_fsm.lifecycle.events import (
     RetryNow,
     SendFailed,
     SignedIn,
-    SignedOut,
     SignInFailed,
     SocketOpened,
     Start,
@@ -53,6 +51,7 @@ from agentcp_fsm.lifecycle.events import (
 )
 from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.lifecycle.session import Invitation, Session
+from agentcp_fsm.testing.books import Books, Observation
 
 LEAVING = (AbandonSignIn, CloseSocket, SignOut, ReportTransition, ReportError)
 """The effects that S9 allows after stop."""
@@ -60,27 +59,6 @@ LEAVING = (AbandonSignIn, CloseSocket, SignOut, ReportTransition, ReportError)
 
 class InvariantError(AgentCPError, AssertionError):
     """A machine broke an invariant; the text names it, the step, and what led there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One step, as it looks from outside."""
-
-    number: int
-    """1 for the first."""
-    event: Event
-    now: float
-    source: str
-    effects: tuple[Effect, ...]
-    state: str
-    deadline: float
-
-    def __str__(self) -> str:
-        effects = "".join(f"\n      {effect!r}" for effect in self.effects)
-        return (
-            f"{self.number:5} at {self.now!r}: {self.event!r}: {self.source} → {self.state}, "
-            f"deadline {self.deadline!r}{effects}"
-        )
 
 
 class Monitor:
@@ -91,224 +69,262 @@ class Monitor:
 
     def __init__(self, config: Config, *, tail: int = 12) -> None:
         self.config = config
+        self.books = Books(config)
         self.history: deque[Observation] = deque(maxlen=tail)
         self._steps = 0
         self._now = -math.inf
         self._state: str = OFFLINE
-        self._entered_at = -math.inf
         self._deadline = math.inf
-        # What the application asked for last.
-        self._stopped = True
-        self._restart = False
-        # Sign-ins and sign-outs
-        self._attempts = 0
-        """Sign-ins since the connection was started or last ONLINE."""
-        self._last_sign_in = 0
-        """The highest attempt number so far."""
-        self._sign_in: int | None = None
-        """The sign-in in flight."""
-        self._sign_in_at = -math.inf
-        self._sign_outs: set[int] = set()
-        self._retry_after_until = -math.inf
-        self._session: Session | None = None
-        # The socket
-        self._socket: int | None = None
-        self._socket_at = -math.inf
-        self._socket_ready_at: float | None = None
-        self._send_failures = 0
-        self._send_failed_at: float | None = None
-        """When the last send failed, until the next is tried."""
-        self._receive_failures = 0
-        # Datagrams
-        self._sequence = 0
-        self._sent_at = -math.inf
-        self._unanswered_since: float | None = None
-        """When the first heartbeat since the last answer left."""
-        self._answered_at = -math.inf
-        self._interval = math.inf
-        self._delivered: deque[Invitation] = deque(maxlen=config.invitation_memory)
 
     def observe(self, event: Event, now: float, effects: Iterable[Effect], state: str, deadline: float) -> None:
         """Take one step of the machine into the books.  Raises InvariantError where an invariant does not hold."""
+        books = self.books
         now = now if now > self._now else self._now  # rule 12: time is monotonic
         self._steps += 1
         source, self._now = self._state, now
         step = Observation(self._steps, event, now, source, tuple(effects), state, deadline)
         self.history.append(step)
-        proven = isinstance(event, BeatAnswered) and self._is_of_open_socket(event)
+        proven = isinstance(event, BeatAnswered) and books.is_of_open_socket(event)
+        refused = isinstance(event, Unauthorized) and books.is_of_open_socket(event)
+        lost_from, lost_until = books.lost_at(shortest=True), books.lost_at(shortest=False)
+        failed_sends, failed_receives = books.send_failures, books.receive_failures
+        ready_at = books.socket_ready_at
+        earliest = books.earliest_sign_in()
 
-        self._note_event(event, source, now)
+        books.note_event(event, source, now)
+        self._require_patience(step, lost_from, ready_at, failed_sends, failed_receives)
         for effect in step.effects:
             self._note_effect(effect, step)
-        self._check_giving_up(step)
         if state != source:
-            self._entered_at = now
-        if state in SERVING and source not in SERVING:
-            self._require(proven and state == ONLINE, "rule", "ONLINE is entered by an answer only")
-        elif state == ONLINE and source != ONLINE:
-            self._require(proven, "rule", "ONLINE is entered by an answer only")
-        if state == ONLINE:
-            self._attempts = 0
+            books.entered_at = now
+        if ONLINE in (source, state) or DEGRADED in (source, state):
+            entered = (state in SERVING and source not in SERVING) or (state == ONLINE and source != ONLINE)
+            self._require(not entered or (proven and state == ONLINE), "rule", "ONLINE is entered by an answer only")
+        if isinstance(event, DeadlinePassed) and source in SERVING and state in SERVING:
+            self._require(now < lost_until, "L3", f"the server has been silent too long: lost at {lost_until!r}")
 
+        self._check_ends(step, earliest)
+        self._check_wait(step, refused)
         self._check_reports(step)
         self._check_resources(state)
         self._check_failures(state)
         self._check_leaving(step)
         self._check_deadline(step)
-        if state == BACKOFF:
-            self._check_backoff(step)
-        if isinstance(event, DeadlinePassed) and state in SERVING and self._unanswered_since is not None:
-            patience = self.config.silence_limit * self._interval
-            lost_at = max(self._answered_at + patience, self._unanswered_since + self._interval)
-            self._require(now < lost_at, "L3", f"the server has been silent too long: lost at {lost_at!r}")
         self._state, self._deadline = state, deadline
 
-    # The books --------------------------------------------------------------------------------------------------------
-
-    def _is_of_open_socket(self, event: BeatAnswered | BeatSent | SendFailed | ReceiveFailed | Invited) -> bool:
-        return self._socket is not None and event.attempt == self._socket and self._socket_ready_at is not None
-
-    def _note_event(self, event: Event, source: str, now: float) -> None:
-        match event:
-            case Start():
-                self._restart = source == STOPPING
-                self._stopped = self._stopped and source == STOPPING
-                if source == OFFLINE:
-                    self._begin_anew()
-            case Stop():
-                self._stopped, self._restart = True, False
-            case SignedIn(attempt, session) if attempt == self._sign_in:
-                self._sign_in, self._session = None, session
-            case SignInFailed(attempt, _, retry_after) if attempt == self._sign_in:
-                self._sign_in = None
-                if retry_after is not None and retry_after > 0:
-                    self._retry_after_until = now + min(retry_after, self.config.retry_after_max)
-            case SignedOut(attempt):
-                self._sign_outs.discard(attempt)
-            case SocketOpened(attempt) if attempt == self._socket and self._socket_ready_at is None:
-                self._socket_ready_at = now
-                self._interval = self.config.probe_interval
-            case BeatSent() if self._is_of_open_socket(event):
-                self._send_failures = 0
-            case SendFailed() if self._is_of_open_socket(event):
-                self._send_failures += 1
-                self._send_failed_at = now
-            case ReceiveFailed() if self._is_of_open_socket(event):
-                self._receive_failures += 1
-            case Invited() if self._is_of_open_socket(event):
-                self._receive_failures = 0
-            case BeatAnswered() if self._is_of_open_socket(event):
-                self._send_failures = self._receive_failures = 0
-                self._answered_at, self._unanswered_since = now, None
-                if event.next_beat <= self.config.interval_min * 1000:
-                    self._interval = self.config.interval_min
-                elif event.next_beat >= self.config.interval_max * 1000:
-                    self._interval = self.config.interval_max
-                else:
-                    self._interval = event.next_beat / 1000
-            case _:
-                pass
-
-    def _begin_anew(self) -> None:
-        self._attempts = 0
-        self._retry_after_until = -math.inf
-        self._delivered.clear()
+    # The effects ------------------------------------------------------------------------------------------------------
 
     def _note_effect(self, effect: Effect, step: Observation) -> None:
-        now = step.now
+        now, books = step.now, self.books
         match effect:
             case SignIn(attempt):
-                self._require(self._sign_in is None, "S2", f"sign-in {self._sign_in} is in flight")
-                self._require(attempt > self._last_sign_in, "S2", f"attempt {attempt} is not a new one")
-                by_application = isinstance(step.event, Start)
-                if step.source == STOPPING and self._restart:
-                    by_application, self._restart, self._stopped = True, False, False
-                    self._begin_anew()
-                if not by_application:
-                    earliest = self._sign_in_at + self.config.sign_in_interval_min
-                    self._require(now >= earliest, "S7", f"no sign-in before {earliest!r}")
-                    self._require(now >= self._retry_after_until, "S8", "the server asked to wait longer")
-                self._sign_in = self._last_sign_in = attempt
-                self._sign_in_at = now
-                self._session = None
-                self._attempts += 1
+                self._note_sign_in(attempt, step)
             case AbandonSignIn(attempt):
-                self._require(attempt == self._last_sign_in, "S2", f"sign-in {attempt} is not the last one")
-                if attempt == self._sign_in:
-                    self._sign_in = None
+                self._require(attempt == books.last_sign_in, "S2", f"sign-in {attempt} is not the last one")
+                if attempt == books.sign_in and isinstance(step.event, DeadlinePassed):
+                    books.late_sign_in = attempt
+                books.sign_in = None
             case OpenSocket(attempt, session):
-                self._require(self._socket is None, "S3", f"socket {self._socket} is still open")
-                self._require(session == self._session, "S4", "the socket is not the present session's")
-                self._require(attempt == self._last_sign_in, "S4", f"attempt {attempt} is not the present one")
-                self._socket, self._socket_at = attempt, now
+                self._require(books.socket is None, "S3", f"socket {books.socket} is still open")
+                wanted = books.doubtful if step.state == BACKOFF else books.session
+                self._require(session == wanted, "S4", f"the socket is to be that of {wanted!r}")
+                new = attempt > books.number or attempt == books.last_sign_in == books.number
+                self._require(new, "S4", f"number {attempt} is not a new one")
+                books.socket, books.socket_at, books.number = attempt, now, attempt
+                books.probes += step.state == BACKOFF
             case CloseSocket(attempt):
-                self._require(self._socket is not None, "S3", "no socket is open")
-                self._require(attempt == self._socket, "S3", f"socket {self._socket} is the open one")
+                self._require(books.socket is not None, "S3", "no socket is open")
+                self._require(attempt == books.socket, "S3", f"socket {books.socket} is the open one")
                 self._require(step.effects[0] == effect, "rule", "rule 5: a socket is closed before anything else")
-                self._socket = self._socket_ready_at = self._unanswered_since = None
-                self._send_failures = self._receive_failures = 0
+                books.note_socket_closed(step)
             case SendHeartbeat(attempt, sequence, session):
-                self._check_datagram(attempt, sequence, session)
-                self._sent_at, self._send_failed_at = now, None
-                if self._unanswered_since is None:
-                    self._unanswered_since = now
+                self._check_datagram(attempt, sequence, session, step)
+                self._check_pace(step)
+                books.sent_at, books.send_failed_at = now, None
+                books.unanswered += 1
+                if books.unanswered_since is None:
+                    books.unanswered_since = now
             case AnswerInvitation(attempt, sequence, session, invitation):
-                self._check_datagram(attempt, sequence, session)
+                self._check_datagram(attempt, sequence, session, step)
                 asked = isinstance(step.event, Invited) and step.event.invitation == invitation
                 self._require(asked, "rule", "rule 10: an invitation is answered when it arrives")
+                delivered = DeliverInvitation(invitation) in step.effects
+                self._require(delivered or self._is_known(invitation, now), "rule", "rule 10: it is delivered")
             case DeliverInvitation(invitation):
                 asked = isinstance(step.event, Invited) and step.event.invitation == invitation
                 self._require(asked, "rule", "rule 10: an invitation is delivered when it arrives")
-                self._require(invitation not in self._delivered, "rule", "rule 10: it is delivered once")
-                self._delivered.append(invitation)
+                self._require(not self._is_known(invitation, now), "rule", "rule 10: it is delivered once")
+                books.delivered.pop(invitation, None)
+                books.delivered[invitation] = now
             case SignOut(attempt):
-                self._sign_outs.add(attempt)
+                books.sign_outs.add(attempt)
+                books.number = max(books.number, attempt)
             case ConfirmSession(session):
-                self._require(session == self._session, "S4", f"the present session is {self._session!r}")
+                self._require(session == books.session, "S4", f"the present session is {books.session!r}")
             case ReportTransition() | ReportError():
                 pass
 
-    # The invariants ---------------------------------------------------------------------------------------------------
+    def _note_sign_in(self, attempt: int, step: Observation) -> None:
+        books, now = self.books, step.now
+        self._require(books.sign_in is None, "S2", f"sign-in {books.sign_in} is in flight")
+        self._require(books.socket is None, "S2", f"socket {books.socket} is open")
+        self._require(attempt > books.number, "S2", f"number {attempt} is not a new one")
+        by_application = isinstance(step.event, Start)
+        if step.source == STOPPING and books.restart:
+            by_application, books.restart, books.stopped = True, False, False
+            books.begin_anew()
+        if not by_application:
+            earliest = books.sign_in_at + self.config.sign_in_interval_min
+            self._require(now >= earliest, "S7", f"no sign-in before {earliest!r}")
+            self._require(now >= books.retry_after_until, "S8", "the server asked to wait longer")
+            if isinstance(step.event, DeadlinePassed) and step.source == BACKOFF:
+                self._require_after(now, books.wait_from, "S8", f"the wait ends before {books.wait_from!r}")
+        books.sign_in = books.last_sign_in = books.number = attempt
+        books.sign_in_at = now
+        books.session = books.late_sign_in = None
 
-    def _check_datagram(self, attempt: int, sequence: int, session: Session) -> None:
-        in_use = self._socket_ready_at is not None and attempt == self._socket
-        self._require(in_use, "S4", f"the open socket is {self._socket}, ready since {self._socket_ready_at}")
-        self._require(session == self._session, "S4", f"the present session is {self._session!r}")
-        self._sequence += 1
-        self._require(sequence == self._sequence, "S4", f"the next datagram is number {self._sequence}")
+    def _is_known(self, invitation: Invitation, now: float) -> bool:
+        latest = list(self.books.delivered.items())[-self.config.invitation_memory :]
+        return any(known == invitation and now - at < self.config.invitation_window for known, at in latest)
+
+    def _check_datagram(self, attempt: int, sequence: int, session: Session, step: Observation) -> None:
+        books = self.books
+        in_use = books.socket_ready_at is not None and attempt == books.socket
+        self._require(in_use, "S4", f"the open socket is {books.socket}, ready since {books.socket_ready_at}")
+        wanted = books.doubtful if step.state == BACKOFF else books.session
+        self._require(session == wanted, "S4", f"the present session is {wanted!r}")
+        books.sequence += 1
+        self._require(sequence == books.sequence, "S4", f"the next datagram is number {books.sequence}")
+
+    def _check_pace(self, step: Observation) -> None:
+        """Rules 1 to 3 and 5: no heartbeat leaves before it is due."""
+        books, now = self.books, step.now
+        if isinstance(step.event, SocketOpened):
+            earliest = books.sent_at + books.probe_gap(shortest=True) if step.state == BACKOFF and books.probes > 1 else now
+        elif step.source in CONNECTING:
+            earliest = min(books.sent_at + self.config.probe_interval, books.send_retry_at())
+        elif books.unanswered:
+            earliest = min(books.sent_at + books.round_trips.shortest, books.send_retry_at())
+        else:
+            earliest = min(books.due_at, books.send_retry_at())
+        self._require_after(now, earliest, "rule", f"no heartbeat is due before {earliest!r}")
+
+    # The rules --------------------------------------------------------------------------------------------------------
+
+    def _require_patience(
+        self, step: Observation, lost_from: float, ready_at: float | None, sends: int, receives: int
+    ) -> None:
+        """Rules 2 and 4: nothing is given up too early."""
+        books, event = self.books, step.event
+        over = step.source in ALIVE and step.state not in (step.source, *SERVING)
+        if not over:
+            return
+        if isinstance(event, DeadlinePassed) and step.source in SERVING:
+            self._require_after(step.now, lost_from, "rule", f"rule 4: silence lasts until {lost_from!r}")
+        elif isinstance(event, DeadlinePassed) and ready_at is not None:
+            until = ready_at + books.proof_time()
+            self._require_after(step.now, until, "rule", f"rule 2: the attempt lasts until {until!r}")
+        elif isinstance(event, SendFailed):
+            enough = books.send_failures > sends and books.send_failures >= self.config.send_failure_limit
+            self._require(enough, "rule", f"{books.send_failures} send failures are tolerated")
+        elif isinstance(event, ReceiveFailed):
+            enough = books.receive_failures > receives and books.receive_failures >= self.config.receive_failure_limit
+            self._require(enough, "rule", f"{books.receive_failures} receive failures are tolerated")
+
+    def _check_ends(self, step: Observation, earliest: float) -> None:
+        """Rules 4 to 6: what ends an attempt or a connection, and what follows."""
+        books, event = self.books, step.event
+        lost = step.source in SERVING and step.state not in SERVING and not isinstance(event, Stop)
+        failed = step.source in CONNECTING and step.state in (BACKOFF, STOPPING)
+        failed = failed and not isinstance(event, Stop | Reconnect)
+        lasted = lost and books.lasted(step.source, step.now)
+        flapping = lost and not lasted and books.failures > 0 and not isinstance(event, Reconnect)
+        if lasted:
+            books.failures = books.refusals = 0
+        if failed or (lost and not lasted and not isinstance(event, Reconnect)):
+            books.failures += 1
+            failed_or_lost = True
+        else:
+            failed_or_lost = False
+        if lost and not lasted and not isinstance(event, Reconnect):
+            books.refusals = books.refusals + 1 if isinstance(event, Unauthorized) else 0
+        limit = self.config.sign_in_attempt_limit
+        exhausted = failed_or_lost and limit is not None and books.failures >= limit
+        refused = lost and not lasted and isinstance(event, Unauthorized)
+        refused = refused and not exhausted and books.refusals >= self.config.flapping_limit
+        rejected = failed and isinstance(event, SignInFailed) and event.rejected
+        if failed or lost:
+            self._require((step.state == STOPPING) == exhausted, "rule", f"rule 6: {books.failures} of {limit} attempts")
+            reported = any(isinstance(effect, ReportError) for effect in step.effects)
+            self._require(reported == (rejected or exhausted or refused), "rule", "rule 6: an error is for a person")
+        if exhausted:
+            books.stopped = True
+        if step.state == BACKOFF and step.source != BACKOFF:
+            held = self.config.backoff_max if rejected else self.config.flapping_wait if refused else 0.0
+            books.note_wait(step, failed=failed or flapping or refused, held=held)
+        if lost and step.state != STOPPING:
+            spread = isinstance(event, Unauthorized) and self.config.unauthorized_spread > 0
+            waits = flapping or refused or spread or step.now < earliest
+            self._require((step.state == BACKOFF) == waits, "rule", f"rule 5: it is to wait: {waits}")
+        if step.source == BACKOFF and isinstance(event, SignedIn) and books.session is not None:
+            self._require(step.state in CONNECTING, "rule", "rule 9: a late sign-in is taken")
+
+    def _check_wait(self, step: Observation, refused: bool) -> None:
+        """S8, and rule 5 in BACKOFF."""
+        books, deadline = self.books, step.deadline
+        if step.state != BACKOFF:
+            return
+        if step.source == BACKOFF and refused:
+            books.note_wait(step, failed=False, held=0.0)
+        elif step.source == BACKOFF:
+            books.note_hurry(step.event)
+        if books.doubtful is None:
+            self._require_after(deadline, books.wait_from, "S8", f"the wait ends before {books.wait_from!r}")
+        if step.source == BACKOFF and not refused and books.doubtful is None:
+            hurry = isinstance(step.event, Reconnect | RetryNow)
+            kept = deadline == max(self._deadline, step.now)
+            self._require(kept or hurry, "S8", "the wait was cut short, and nobody asked for it")
 
     def _check_reports(self, step: Observation) -> None:
         reports = [effect for effect in step.effects if isinstance(effect, ReportTransition)]
         entered = step.state != step.source or any(isinstance(effect, SignIn) for effect in step.effects)
         self._require(len(reports) == entered, "rule", "a transition is reported, once, and nothing else is")
+        lost = step.source in SERVING and step.state not in SERVING and not isinstance(step.event, Stop)
         for report in reports:
-            told = (report.source, report.dest, report.trigger, report.at)
-            self._require(
-                told == (step.source, step.state, step.event.trigger, step.now), "rule", "the report tells another step"
-            )
+            said = (report.source, report.dest, report.trigger, report.at, report.lost)
+            happened = (step.source, step.state, step.event.trigger, step.now, lost)
+            self._require(said == happened, "rule", "the report is that of another step")
 
-        proven = step.source in CONNECTING and step.state == ONLINE
+        proven = step.source in (*CONNECTING, BACKOFF) and step.state == ONLINE
         confirmed = sum(isinstance(effect, ConfirmSession) for effect in step.effects)
         self._require(confirmed == proven, "rule", "a session is confirmed, once, when it is proven")
 
+    # The invariants ---------------------------------------------------------------------------------------------------
+
     def _check_resources(self, state: str) -> None:
-        due = state in SERVING or (state in CONNECTING and self._session is not None)
-        self._require((self._socket is not None) == due, "S1", f"open socket: {self._socket}; there must be one: {due}")
-        if self._sign_in is not None:
-            self._require(state in CONNECTING, "S2", f"sign-in {self._sign_in} is in flight")
+        books = self.books
+        due = state in SERVING or (state in CONNECTING and books.session is not None)
+        probing = state == BACKOFF and books.doubtful is not None
+        right = (books.socket is not None) == due or (books.socket is not None and probing)
+        self._require(right, "S1", f"open socket: {books.socket}; there must be one: {due or probing}")
+        if books.sign_in is not None:
+            self._require(state in CONNECTING, "S2", f"sign-in {books.sign_in} is in flight")
 
     def _check_failures(self, state: str) -> None:
+        books = self.books
         if state in ALIVE:
             for kind, count, limit in (
-                ("send", self._send_failures, self.config.send_failure_limit),
-                ("receive", self._receive_failures, self.config.receive_failure_limit),
+                ("send", books.send_failures, self.config.send_failure_limit),
+                ("receive", books.receive_failures, self.config.receive_failure_limit),
             ):
                 self._require(count < limit, "S5", f"{count} consecutive {kind} failures, and still {state}")
                 self._require(state != ONLINE or count == 0, "S5", f"{count} {kind} failures in ONLINE")
+        if state == ONLINE:
+            self._require(books.unanswered <= 1, "rule", "rule 3: a heartbeat was repeated in ONLINE")
 
     def _check_leaving(self, step: Observation) -> None:
         away = step.state in (STOPPING, OFFLINE)
-        if self._stopped:
+        if self.books.stopped:
             self._require(away, "S9", "the application called stop")
         if away:
             for effect in step.effects:
@@ -316,84 +332,47 @@ class Monitor:
         if isinstance(step.event, Stop) and step.source != OFFLINE:
             self._require(step.state == STOPPING, "rule", "rule 8: stop leads to STOPPING in the same step")
 
-    def _check_giving_up(self, step: Observation) -> None:
-        """Rule 6: what ends an attempt and is not the application's wish."""
-        failed = step.source in CONNECTING and step.state in (BACKOFF, STOPPING)
-        if not failed or isinstance(step.event, Stop | Reconnect):
-            return
-        limit = self.config.sign_in_attempt_limit
-        exhausted = limit is not None and self._attempts >= limit
-        self._require((step.state == STOPPING) == exhausted, "rule", f"rule 6: {self._attempts} of {limit} attempts")
-        rejected = isinstance(step.event, SignInFailed) and step.event.rejected
-        told = any(isinstance(effect, ReportError) for effect in step.effects)
-        self._require(told == (rejected or exhausted), "rule", "rule 6: an error is what retrying cannot mend")
-        if exhausted:
-            self._stopped = True
-
     def _check_deadline(self, step: Observation) -> None:
         state, now, deadline = step.state, step.now, step.deadline
         if state == OFFLINE:
             self._require(deadline == math.inf, "S10", "OFFLINE owns nothing, not even a deadline")
             return
-        in_flight = self._sign_in is not None or bool(self._sign_outs)
+        in_flight = self.books.sign_in is not None or bool(self.books.sign_outs)
         self._require(math.isfinite(deadline) or in_flight, "S6", "no deadline is armed, no call in flight")
         self._require(deadline >= now, "S10", "the deadline lies in the past")
         latest = max(self._latest_deadline(step), now)
-        self._require(deadline <= latest, "S10", f"the rules allow no deadline beyond {latest!r}")
+        self._require_after(latest, deadline, "S10", f"the rules allow no deadline beyond {latest!r}")
         if isinstance(step.event, DeadlinePassed) and (state in ALIVE or state == step.source):
             self._require(deadline > now, "S10", "the deadline has passed, and was not moved")
 
     def _latest_deadline(self, step: Observation) -> float:
-        config = self.config
+        config, books = self.config, self.books
         if step.state == STOPPING:
-            return self._entered_at + config.sign_out_timeout
+            return books.entered_at + config.sign_out_timeout
         if step.state == BACKOFF:
-            return self._latest_backoff(step)
-        if self._session is None:
-            return self._sign_in_at + config.sign_in_timeout
-        if self._socket_ready_at is None:
-            return self._socket_at + config.socket_timeout
-        latest = self._sent_at + self._interval
-        if self._send_failures and self._send_failed_at is not None:
-            retry = config.send_retry_initial * 2.0 ** min(self._send_failures - 1, 1000)
-            latest = min(latest, self._send_failed_at + min(retry, config.send_retry_max))
+            if books.doubtful is None:
+                return books.wait_until
+            began = books.sent_at if books.socket is None or books.socket_ready_at is not None else books.socket_at
+            return min(books.wait_until, max(began, books.socket_at) + books.probe_gap(shortest=False))
+        if books.session is None:
+            return books.sign_in_at + config.sign_in_timeout
+        if books.socket_ready_at is None:
+            return books.socket_at + config.socket_timeout
         if step.state in CONNECTING:
-            return min(latest, self._socket_ready_at + config.probe_limit * config.probe_interval)
-        return latest
+            repeated = min(books.sent_at + config.probe_interval, books.send_retry_at())
+            return min(repeated, books.socket_ready_at + books.proof_time())
+        if books.send_failures and books.send_failed_at is not None:
+            due = min(books.sent_at + books.interval, books.send_retry_at())
+        elif books.unanswered:
+            due = books.sent_at + books.round_trips.longest
+        else:
+            due = books.due_at
+        return min(due, books.lost_at(shortest=False))
 
-    def _earliest_sign_in(self) -> float:
-        return max(self._sign_in_at + self.config.sign_in_interval_min, self._retry_after_until)
-
-    def _latest_backoff(self, step: Observation) -> float:
-        if step.source == BACKOFF:  # a wait may be cut short, never prolonged
-            return self._deadline
-        earliest = max(self._earliest_sign_in(), step.now)
-        if isinstance(step.event, Reconnect):
-            return earliest
-        if step.source in SERVING:
-            return earliest + (self.config.unauthorized_spread if isinstance(step.event, Unauthorized) else 0.0)
-        if isinstance(step.event, SignInFailed) and step.event.rejected:
-            earliest = max(earliest, step.now + self.config.backoff_max)
-        return earliest + self._window()
-
-    def _window(self) -> float:
-        config = self.config
-        return min(config.backoff_initial * 2.0 ** min(self._attempts - 1, 1000), config.backoff_max)
-
-    def _check_backoff(self, step: Observation) -> None:
-        earliest = self._earliest_sign_in()
-        self._require(step.deadline >= earliest, "S8", f"no sign-in may start before {earliest!r}")
-        if step.source == BACKOFF:
-            hurry = isinstance(step.event, Reconnect | RetryNow)
-            kept = step.deadline == max(self._deadline, step.now)
-            self._require(kept or hurry, "S8", "the wait was cut short, and nobody asked for it")
-        elif step.source in CONNECTING and not isinstance(step.event, Reconnect):
-            shortest = step.now + self._window() * (1 - self.config.backoff_jitter)
-            if isinstance(step.event, SignInFailed) and step.event.rejected:
-                shortest = step.now + self.config.backoff_max
-            # A sum of floats may fall short of the same sum in another order by the last digits.
-            rounding = 4 * math.ulp(max(abs(step.now), abs(shortest)))
-            self._require(step.deadline >= shortest - rounding, "S8", f"the wait ends before {shortest!r}")
+    def _require_after(self, later: float, earlier: float, invariant: str, text: str) -> None:
+        # A sum of floats may fall short of the same sum in another order by the last digits.
+        if later < earlier:
+            self._require(later >= earlier - 8 * math.ulp(max(abs(later), abs(earlier))), invariant, text)
 
     def _require(self, holds: bool, invariant: str, text: str) -> None:
         if not holds:

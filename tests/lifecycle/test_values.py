@@ -14,7 +14,8 @@ from agentcp_fsm.lifecycle.chart import CHART, State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import Effect
 from agentcp_fsm.lifecycle.events import DeadlinePassed, Event, Start
-from agentcp_fsm.lifecycle.machine import Lifecycle, Snapshot
+from agentcp_fsm.lifecycle.machine import Lifecycle
+from agentcp_fsm.lifecycle.variables import Snapshot
 from agentcp_fsm.testing import strategies
 from agentcp_fsm.testing.machine import next_event
 

@@ -1,0 +1,307 @@
+"""The books of a `agentcp_fsm.testing.monitor.Monitor`: what an observer knows of a connection that it only watches.
+
+Everything in here is told by events, effects and the time.  The rules are computed once more, and in another way than
+the machine does, which keeps timers; the books keep when what happened.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from agentcp_fsm.lifecycle.chart import ALIVE, BACKOFF, CONNECTING, OFFLINE, ONLINE, SERVING, STOPPING
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.lifecycle.effects import Effect
+from agentcp_fsm.lifecycle.events import (
+    BeatAnswered,
+    BeatSent,
+    DeadlinePassed,
+    Event,
+    Invited,
+    ReceiveFailed,
+    Reconnect,
+    RetryNow,
+    SendFailed,
+    SignedIn,
+    SignedOut,
+    SignInFailed,
+    SocketOpened,
+    Start,
+    Stop,
+    Unauthorized,
+)
+from agentcp_fsm.lifecycle.session import Invitation, Session
+
+OfSocket = BeatAnswered | BeatSent | SendFailed | ReceiveFailed | Invited | Unauthorized
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One step, as it looks from outside."""
+
+    number: int
+    """1 for the first."""
+    event: Event
+    now: float
+    source: str
+    effects: tuple[Effect, ...]
+    state: str
+    deadline: float
+
+    def __str__(self) -> str:
+        effects = "".join(f"\n      {effect!r}" for effect in self.effects)
+        return (
+            f"{self.number:5} at {self.now!r}: {self.event!r}: {self.source} → {self.state}, "
+            f"deadline {self.deadline!r}{effects}"
+        )
+
+
+def doubled(initial: float, times: int, maximum: float) -> float:
+    """1, 2, 4 … times `initial`, at most `maximum`."""
+    return min(initial * 2.0 ** min(max(times, 1) - 1, 1000), maximum)
+
+
+class RoundTrips:
+    """The retransmission time (rule 3), from RFC 6298; between two bounds, since its spread is drawn at random."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.interval = config.interval_min
+        self._smoothed: float | None = None
+        self._variation = 0.0
+        self.shortest = self._bounded(config.retransmission_min)
+        self.longest = self._bounded(config.retransmission_min * (1 + config.retransmission_spread))
+
+    def _bounded(self, seconds: float) -> float:
+        return min(seconds, self.interval, self.config.silence_timeout)
+
+    def measure(self, seconds: float) -> None:
+        if self._smoothed is None:
+            self._smoothed, self._variation = seconds, seconds / 2
+        else:
+            self._variation = 0.75 * self._variation + 0.25 * abs(self._smoothed - seconds)
+            self._smoothed = 0.875 * self._smoothed + 0.125 * seconds
+        computed, least = self._smoothed + 4 * self._variation, self.config.retransmission_min
+        self.shortest = self._bounded(max(computed, least))
+        self.longest = self._bounded(max(computed, least * (1 + self.config.retransmission_spread)))
+
+    def double(self) -> None:
+        self.shortest, self.longest = self._bounded(2 * self.shortest), self._bounded(2 * self.longest)
+
+    def take_interval(self, next_beat: int) -> None:
+        before, config = self.interval, self.config
+        if next_beat <= config.interval_min * 1000:
+            self.interval = config.interval_min
+        elif next_beat >= config.interval_max * 1000:
+            self.interval = config.interval_max
+        else:
+            self.interval = next_beat / 1000
+        if self.interval != before:
+            least = config.retransmission_min
+            self.shortest = self._bounded(max(self.shortest, least))
+            self.longest = self._bounded(max(self.longest, least * (1 + config.retransmission_spread)))
+
+
+class Books:
+    """What has been seen of one machine of the given `config`."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.entered_at = -math.inf
+        # What the application asked for last.
+        self.stopped = True
+        self.restart = False
+        # Sign-ins and sign-outs
+        self.number = 0
+        """The highest number that an effect carried so far."""
+        self.last_sign_in = 0
+        self.sign_in: int | None = None
+        """The sign-in in flight."""
+        self.late_sign_in: int | None = None
+        """The one that took too long, while its session would be taken (rule 9)."""
+        self.sign_in_at = -math.inf
+        self.sign_outs: set[int] = set()
+        self.retry_after_until = -math.inf
+        self.session: Session | None = None
+        self.doubtful: Session | None = None
+        # How it goes (rule 6)
+        self.failures = 0
+        """Failed attempts in a row."""
+        self.refusals = 0
+        """Of those, connections in a row that a 401 ended."""
+        self.silent_attempts = 0
+        self.proven_at = -math.inf
+        # The socket
+        self.socket: int | None = None
+        self.socket_at = -math.inf
+        self.socket_ready_at: float | None = None
+        self.send_failures = 0
+        self.send_failed_at: float | None = None
+        """When the last send failed, until the next is tried."""
+        self.receive_failures = 0
+        self.failed_at = -math.inf
+        """When a failure was last counted."""
+        # Datagrams
+        self.sequence = 0
+        self.sent_at = -math.inf
+        self.due_at = -math.inf
+        """When the heartbeat after the last answer was due at the latest."""
+        self.unanswered_since: float | None = None
+        """When the first heartbeat since the last answer left."""
+        self.unanswered = 0
+        self.repeated = False
+        self.answered_at = -math.inf
+        self.round_trips = RoundTrips(config)
+        self.probes = 0
+        self.delivered: dict[Invitation, float] = {}
+        # The wait in BACKOFF
+        self.wait_from = self.wait_until = -math.inf
+        """The earliest and the latest time of its end."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds between heartbeats."""
+        return self.round_trips.interval
+
+    def begin_anew(self) -> None:
+        """A life begins."""
+        self.failures = self.refusals = self.silent_attempts = self.probes = 0
+        self.retry_after_until = -math.inf
+        self.session = self.doubtful = self.late_sign_in = None
+        self.delivered.clear()
+        self.repeated = False
+        self.round_trips = RoundTrips(self.config)
+
+    def is_of_open_socket(self, event: OfSocket) -> bool:
+        """Whether an event is of the open socket."""
+        return self.socket is not None and event.attempt == self.socket and self.socket_ready_at is not None
+
+    # What a step's event says -----------------------------------------------------------------------------------------
+
+    def note_event(self, event: Event, source: str, now: float) -> None:
+        """Enter an event, before the effects that it has."""
+        match event:
+            case Start():
+                self.restart = source == STOPPING
+                self.stopped = self.stopped and source == STOPPING
+                if source == OFFLINE:
+                    self.begin_anew()
+            case Stop():
+                self.stopped, self.restart = True, False
+            case Reconnect() if source in (*ALIVE, BACKOFF):
+                self.doubtful = self.late_sign_in = None
+            case SignedIn(attempt, session) if attempt == self.sign_in:
+                self.sign_in, self.session, self.doubtful = None, session, None
+            case SignedIn(attempt, session) if source == BACKOFF and attempt == self.late_sign_in:
+                self.late_sign_in, self.session, self.doubtful = None, session, None
+            case SignInFailed(attempt, _, retry_after) if attempt == self.sign_in:
+                self.sign_in = None
+                if retry_after is not None and retry_after > 0:
+                    until = now + min(retry_after, self.config.retry_after_max)
+                    self.retry_after_until = max(self.retry_after_until, until)
+            case SignedOut(attempt):
+                self.sign_outs.discard(attempt)
+            case SocketOpened(attempt) if attempt == self.socket and self.socket_ready_at is None:
+                self.socket_ready_at = now
+            case BeatSent() if self.is_of_open_socket(event):
+                self.send_failures = 0
+            case SendFailed() if self.is_of_open_socket(event) and source in ALIVE:
+                if self.send_failures == 0 or now - self.failed_at > self.config.failure_instant:
+                    self.send_failures += 1
+                    self.send_failed_at = self.failed_at = now
+            case ReceiveFailed() if self.is_of_open_socket(event) and source in ALIVE:
+                if self.receive_failures == 0 or now - self.failed_at > self.config.failure_instant:
+                    self.receive_failures += 1
+                    self.failed_at = now
+            case Invited() if self.is_of_open_socket(event):
+                self.receive_failures = 0
+            case Unauthorized() if source == BACKOFF and self.is_of_open_socket(event):
+                self.doubtful = None
+            case BeatAnswered() if self.is_of_open_socket(event):
+                self._note_answer(event, source, now)
+            case _:
+                pass
+
+    def _note_answer(self, event: BeatAnswered, source: str, now: float) -> None:
+        self.round_trips.take_interval(event.next_beat)
+        if self.unanswered == 1:
+            self.round_trips.measure(now - self.sent_at)
+            self.repeated = False
+        elif self.unanswered > 1:
+            self.repeated = True
+        elif self.repeated:
+            self.round_trips.double()
+            self.repeated = False
+        self.send_failures = self.receive_failures = self.unanswered = 0
+        self.send_failed_at = self.unanswered_since = None
+        self.answered_at = now
+        self.due_at = max(self.sent_at + self.interval, now)
+        if source not in SERVING:
+            self.proven_at, self.silent_attempts = now, 0
+        if source == BACKOFF:
+            self.session, self.doubtful = self.doubtful, None
+
+    # What the rules make of it ----------------------------------------------------------------------------------------
+
+    def lasted(self, source: str, now: float) -> bool:
+        """Whether ONLINE has lasted (rule 6), seen from `source`."""
+        return (now if source == ONLINE else self.answered_at) - self.proven_at >= self.config.stable_after
+
+    def note_socket_closed(self, step: Observation) -> None:
+        """Enter what becomes of the session when its socket closes (specification, "States": doubtful)."""
+        if step.source in ALIVE:
+            if not isinstance(step.event, Unauthorized | Reconnect):
+                self.doubtful, self.probes = self.session, 0
+            if isinstance(step.event, DeadlinePassed) and step.source in CONNECTING and self.socket_ready_at is not None:
+                self.silent_attempts += 1
+            self.session = None
+        self.socket = self.socket_ready_at = self.unanswered_since = self.send_failed_at = None
+        self.send_failures = self.receive_failures = self.unanswered = 0
+
+    def earliest_sign_in(self) -> float:
+        """When the rules allow the next sign-in (S7, S8)."""
+        return max(self.sign_in_at + self.config.sign_in_interval_min, self.retry_after_until)
+
+    def note_wait(self, step: Observation, *, failed: bool, held: float) -> None:
+        """Enter the bounds of a wait that begins: after a failure, or else as soon as a sign-in may; `held` at least."""
+        config, now = self.config, step.now
+        earliest = max(self.earliest_sign_in(), now + held)
+        window = doubled(config.backoff_initial, self.failures, config.backoff_max) if failed else 0.0
+        spread = config.unauthorized_spread if isinstance(step.event, Unauthorized) else 0.0
+        self.wait_from = max(earliest, now + window * (1 - config.backoff_jitter))
+        self.wait_until = earliest + window + spread
+
+    def note_hurry(self, event: Event) -> None:
+        """Enter that the application ends the wait as soon as a sign-in may start."""
+        if isinstance(event, RetryNow | Reconnect):
+            self.wait_from = min(self.wait_from, self.earliest_sign_in())
+            self.wait_until = min(self.wait_until, self.earliest_sign_in())
+
+    def probe_gap(self, *, shortest: bool) -> float:
+        """Seconds from one probe to the next (rule 5)."""
+        if self.probes == 0:
+            return 0.0
+        retransmission = self.round_trips.shortest if shortest else self.round_trips.longest
+        return max(doubled(self.config.probe_interval, self.probes, self.interval), retransmission)
+
+    def proof_time(self) -> float:
+        """Seconds that a new session has to answer (rule 2)."""
+        allowed = self.config.probe_limit * self.config.probe_interval
+        return max(allowed, doubled(allowed, self.silent_attempts + 1, self.config.probe_time_max))
+
+    def send_retry_at(self) -> float:
+        """When a failed send is tried again, at the latest."""
+        config = self.config
+        if self.send_failures == 0 or self.send_failed_at is None:
+            return math.inf
+        return self.send_failed_at + doubled(config.send_retry_initial, self.send_failures, config.send_retry_max)
+
+    def lost_at(self, *, shortest: bool) -> float:
+        """When the server has been silent for too long (rule 4)."""
+        if self.unanswered_since is None:
+            return math.inf
+        config = self.config
+        retransmission = self.round_trips.shortest if shortest else self.round_trips.longest
+        patience = self.answered_at + config.silence_limit * self.interval
+        overdue = min(self.due_at, self.unanswered_since) if shortest else self.due_at
+        return max(min(patience, overdue + config.silence_timeout), self.unanswered_since + retransmission)

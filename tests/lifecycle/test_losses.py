@@ -1,0 +1,181 @@
+"""Rules 4, 5 and 7: lost connections.
+
+The names of the tests begin with the number of the rule.
+"""
+
+import pytest
+
+from agentcp_fsm.lifecycle.effects import (
+    CloseSocket,
+    Effect,
+    ReportTransition,
+    SendHeartbeat,
+    SignIn,
+)
+from agentcp_fsm.lifecycle.events import (
+    BeatAnswered,
+    DeadlinePassed,
+    Event,
+    Invited,
+    ReceiveFailed,
+    Reconnect,
+    SendFailed,
+    SocketFailed,
+    Unauthorized,
+)
+from tests.lifecycle.life import BRITTLE, INVITATION, SECOND_SESSION, Life
+
+# 4 and 5: lost --------------------------------------------------------------------------------------------------------
+
+
+def loss(kind: str, life: Life, now: float) -> list[Effect]:
+    """Lose the connection at `now`, in one of the ways of rule 4; the last step's effects."""
+    attempt = life.machine.attempt
+    if kind == "silence":
+        while life.deadline < now:
+            life.wake()
+        return life.does(DeadlinePassed(), now)
+    if kind in ("send", "receive"):
+        event: Event = SendFailed(attempt, "no") if kind == "send" else ReceiveFailed(attempt, "no")
+        life.tell(event, now)
+        life.tell(event, now)
+        assert life.state == "DEGRADED"
+        return life.does(event, now)
+    events = {"401": Unauthorized(attempt), "reconnect": Reconnect(), "socket": SocketFailed(attempt, "no")}
+    return life.does(events[kind], now)
+
+
+KINDS = ["silence", "send", "receive", "401", "reconnect", "socket"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_4_and_5_lost_closes_the_socket_first_and_signs_in_again(kind: str) -> None:
+    life = Life(unauthorized_spread=0.0).online()
+    assert loss(kind, life, 15.0) == [CloseSocket(1), SignIn(2)]
+    assert (life.state, life.deadline) == ("RECONNECTING", 45.0)
+    assert life.machine.statistics.losses == 1
+    report = life.machine.statistics.last_loss
+    assert report is not None
+    assert (report.source, report.dest, report.at) == (report.source, "RECONNECTING", 15.0)
+
+
+@pytest.mark.parametrize("state", ["online", "degraded"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "silence"])
+def test_5_lost_soon_after_the_sign_in_waits_for_what_is_left_of_the_minimum(kind: str, state: str) -> None:
+    life: Life = getattr(Life(unauthorized_spread=0.0, receive_failure_limit=3 + (state == "degraded")), state)()
+    assert loss(kind, life, 2.0) == [CloseSocket(1)]
+    assert (life.state, life.deadline) == ("BACKOFF", 5.0)
+    assert life.machine.session is None
+    assert life.machine.statistics.losses == 1
+    assert life.wake() == [SignIn(2)]
+    assert life.state == "RECONNECTING"
+
+
+@pytest.mark.parametrize("kind", [SendFailed, ReceiveFailed])
+def test_5_lost_by_the_first_failure_soon_after_the_sign_in_waits_too(kind: type[SendFailed | ReceiveFailed]) -> None:
+    life = Life(**BRITTLE).online()
+    assert life.does(kind(1, "no"), 2.0) == [CloseSocket(1)]
+    assert (life.state, life.deadline) == ("BACKOFF", 5.0)
+
+
+def test_5_lost_by_silence_soon_after_the_sign_in_waits_too() -> None:
+    life = Life(interval_min=1.0).online(0.0, 1000)
+    assert loss("silence", life, 3.0) == [CloseSocket(1)]
+    assert (life.state, life.deadline) == ("BACKOFF", 5.0)
+    assert (life.machine.session, life.machine.statistics.losses) == (None, 1)
+
+
+def test_5_an_impatient_connection_is_lost_straight_from_online() -> None:
+    """With a silence limit of 1, the first heartbeat without an answer is the last."""
+    for minimum, state in ((5.0, "BACKOFF"), (1.0, "RECONNECTING")):
+        life = Life(interval_min=1.0, silence_limit=1, sign_in_interval_min=minimum).online(0.0, 1000)
+        life.wake()
+        assert life.state == "ONLINE"
+        assert CloseSocket(1) in life.wake()
+        assert (life.state, life.machine.now) == (state, 2.0)
+
+
+@pytest.mark.parametrize("kind", ["send", "receive", "401", "reconnect", "socket"])
+def test_5_the_minimum_is_over_when_it_is_over(kind: str) -> None:
+    life = Life(unauthorized_spread=0.0).online()
+    loss(kind, life, 5.0)
+    assert life.state == "RECONNECTING"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_4_lost_while_degraded_is_lost_all_the_same(kind: str) -> None:
+    life = Life(unauthorized_spread=0.0, receive_failure_limit=4).degraded()
+    loss(kind, life, 15.0)
+    assert life.state == "RECONNECTING"
+
+
+def test_4_three_intervals_without_an_answer() -> None:
+    life = Life().online()
+    states = []
+    while life.state != "RECONNECTING":
+        life.wake()
+        states.append((life.machine.now, str(life.state)))
+    assert states == [(5.0, "ONLINE"), (10.0, "DEGRADED"), (15.0, "RECONNECTING")]
+
+
+def test_4_silence_is_counted_from_the_last_answer() -> None:
+    life = Life().online()
+    life.wake()
+    life.tell(BeatAnswered(1, 10_000), 7.0)
+    while life.state != "RECONNECTING":
+        life.wake()
+    assert life.machine.now == 7.0 + 3 * 10.0
+
+
+def test_4_a_server_that_answers_invitations_only_is_silent() -> None:
+    life = Life().online()
+    while life.state != "RECONNECTING":
+        life.wake()
+        life.tell(Invited(life.machine.attempt, INVITATION), life.machine.now)
+    assert life.machine.now == 15.0
+
+
+def test_4_the_reason_is_kept_and_reported() -> None:
+    life = Life().online()
+    told = [effect for effect in life.tell(SocketFailed(1, "unplugged"), 9.0) if isinstance(effect, ReportTransition)]
+    assert [(report.reason, report.detail) for report in told] == [("The socket is lost.", "unplugged")]
+    assert life.machine.statistics.last_loss == told[0]
+
+
+def test_5_a_new_session_is_used_after_the_loss() -> None:
+    life = Life().reconnecting().prove(0.0, SECOND_SESSION)
+    assert life.machine.session == SECOND_SESSION
+    life.tell(BeatAnswered(2, 5000), 0.5)
+    assert life.state == "ONLINE"
+    assert life.wake() == [SendHeartbeat(2, 3, SECOND_SESSION)]
+
+
+# 7: 401 ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("drawn", "deadline"), [(0.0, 20.0), (0.5, 21.0), (1.0, 22.0)])
+def test_7_sign_ins_after_a_401_are_spread(drawn: float, deadline: float) -> None:
+    life = Life(drawn=drawn).online()
+    assert life.does(Unauthorized(1), 20.0) == [CloseSocket(1)]
+    assert (life.state, life.deadline) == ("BACKOFF", deadline)
+    assert (life.machine.session, life.machine.statistics.losses) == (None, 1)
+    life.wake()
+    assert life.state == "RECONNECTING"
+
+
+def test_7_a_401_while_degraded_is_no_other() -> None:
+    life = Life(drawn=0.5).degraded()
+    life.tell(Unauthorized(1), 20.0)
+    assert (life.state, life.deadline) == ("BACKOFF", 21.0)
+
+
+def test_7_the_span_begins_when_a_sign_in_may() -> None:
+    life = Life(drawn=0.5, unauthorized_spread=10.0).online()
+    life.tell(Unauthorized(1), 2.0)
+    assert life.deadline == 10.0
+
+
+def test_7_a_401_of_a_session_not_yet_proven_backs_off() -> None:
+    life = Life(drawn=0.0, sign_in_interval_min=0.0).proving()
+    assert life.does(Unauthorized(1), 0.5) == [CloseSocket(1)]
+    assert (life.state, life.deadline) == ("BACKOFF", 1.5)
