@@ -33,6 +33,7 @@ from agentcp_fsm.lifecycle.events import (
     SignedIn,
     SignedOut,
     SignInFailed,
+    SocketFailed,
     SocketOpened,
     Unauthorized,
 )
@@ -212,8 +213,11 @@ class VirtualAgent:
     # The socket's edge ------------------------------------------------------------------------------------------------
 
     def _open_socket(self, effect: OpenSocket) -> None:
-        self._socket = Socket(effect.attempt)
-        self.tell(SocketOpened(effect.attempt))
+        if self.network.outage is Outage.ROUTELESS:
+            self.tell(SocketFailed(effect.attempt, "network is unreachable"))
+        else:
+            self._socket = Socket(effect.attempt)
+            self.tell(SocketOpened(effect.attempt))
 
     def _close_socket(self, _: CloseSocket) -> None:
         if self._socket is not None:
@@ -231,7 +235,7 @@ class VirtualAgent:
         """Send a heartbeat with the cookie, or an answer to an invitation, which needs nothing more; was it sent?"""
         socket = self._socket
         assert socket is not None, "the machine sends without a socket"
-        if self.network.outage is Outage.UNSENDABLE:
+        if not self.network.sendable:
             self.tell(SendFailed(attempt, "operation not permitted"))
             return False
         self.datagrams.append(self.clock.now)

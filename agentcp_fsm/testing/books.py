@@ -252,7 +252,11 @@ class Books:
         if step.source in ALIVE:
             if not isinstance(step.event, Unauthorized | Reconnect):
                 self.doubtful, self.probes = self.session, 0
-            if isinstance(step.event, DeadlinePassed) and step.source in CONNECTING and self.socket_ready_at is not None:
+            if (
+                isinstance(step.event, DeadlinePassed)
+                and step.source in CONNECTING
+                and self.socket_ready_at is not None
+            ):
                 self.silent_attempts += 1
             self.session = None
         self.socket = self.socket_ready_at = self.unanswered_since = self.send_failed_at = None

@@ -200,7 +200,9 @@ class Monitor:
         """Rules 1 to 3 and 5: no heartbeat leaves before it is due."""
         books, now = self.books, step.now
         if isinstance(step.event, SocketOpened):
-            earliest = books.sent_at + books.probe_gap(shortest=True) if step.state == BACKOFF and books.probes > 1 else now
+            earliest = (
+                books.sent_at + books.probe_gap(shortest=True) if step.state == BACKOFF and books.probes > 1 else now
+            )
         elif step.source in CONNECTING:
             earliest = min(books.sent_at + self.config.probe_interval, books.send_retry_at())
         elif books.unanswered:
@@ -254,7 +256,9 @@ class Monitor:
         refused = refused and not exhausted and books.refusals >= self.config.flapping_limit
         rejected = failed and isinstance(event, SignInFailed) and event.rejected
         if failed or lost:
-            self._require((step.state == STOPPING) == exhausted, "rule", f"rule 6: {books.failures} of {limit} attempts")
+            self._require(
+                (step.state == STOPPING) == exhausted, "rule", f"rule 6: {books.failures} of {limit} attempts"
+            )
             reported = any(isinstance(effect, ReportError) for effect in step.effects)
             self._require(reported == (rejected or exhausted or refused), "rule", "rule 6: an error is for a person")
         if exhausted:

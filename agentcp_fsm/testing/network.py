@@ -27,7 +27,9 @@ class Outage(StrEnum):
     REFUSED = "refused"
     """The server's host answers for a process that is gone: connections are refused, datagrams too (ICMP)."""
     UNSENDABLE = "unsendable"
-    """The agent's own host sends nothing, and says so; what comes in still arrives."""
+    """The agent's own host lets nothing out, and says so; what comes in still arrives."""
+    ROUTELESS = "routeless"
+    """The agent's own host has no way to the server: it sends nothing, and opens no socket either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +82,13 @@ class Network:
         self.clock.after(delay, self._arrive, arrive, arguments)
 
     def _arrive(self, arrive: Callable[..., object], arguments: tuple[object, ...]) -> None:
-        if self.outage is not Outage.SILENT:
+        if self.outage is not Outage.SILENT and self.outage is not Outage.ROUTELESS:
             arrive(*arguments)
+
+    @property
+    def sendable(self) -> bool:
+        """Whether the agent's own host sends at all."""
+        return self.outage is not Outage.UNSENDABLE and self.outage is not Outage.ROUTELESS
 
     def break_for(self, seconds: float, outage: Outage) -> None:
         """An outage begins now and ends by itself."""

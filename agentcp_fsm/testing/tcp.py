@@ -53,7 +53,7 @@ class Call(Generic[Answer]):
         """The present leg, which no packet has completed yet."""
         self._over = False
         self._answer: Answer
-        if network.outage is Outage.UNSENDABLE:
+        if not network.sendable:
             network.clock.after(0.0, self._end, "no route to host")
             return
         network.clock.after(connect_timeout, self._time_out, SYN, f"not connected within {connect_timeout:g} s")
@@ -67,7 +67,7 @@ class Call(Generic[Answer]):
         if not self._matters(leg):
             return
         up = leg % 2 == 0
-        if not (up and self._network.outage is Outage.UNSENDABLE):
+        if self._network.sendable or not up:
             self._network.carry(up, self._arrive, leg)
         self._network.clock.after(timeout, self._send, leg, 2 * timeout)
 

@@ -91,6 +91,10 @@ ROWS = (
     _row("forgotten 300", "outage of 5 min, the server forgot the session", 300.0, FORGOTTEN, forgotten=True),
     _row("forgotten 3600", "outage of an hour, the server forgot the session", 3600.0, FORGOTTEN, forgotten=True),
     _row(
+        "routeless 60", "no route to the server for 60 s, it keeps the session", 60.0, KEPT, outage=Outage.ROUTELESS,
+        meaning="The agent's own host has no way to the server: every send fails at once, and every socket.",
+    ),
+    _row(
         "refused 60", "server process gone for 60 s, sessions with it", 60.0, FORGOTTEN, forgotten=True,
         outage=Outage.REFUSED,
         meaning="The server's host is up and refuses: TCP connections at once, datagrams by ICMP.",

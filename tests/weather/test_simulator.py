@@ -129,6 +129,7 @@ def test_a_call_takes_a_round_trip_for_the_connection_and_each_exchange() -> Non
         (Outage.SILENT, 0.02, "not connected within 3 s", 3.0),
         (Outage.REFUSED, 0.5, "connection refused", 1.0),
         (Outage.UNSENDABLE, 0.5, "no route to host", 0.0),
+        (Outage.ROUTELESS, 0.5, "no route to host", 0.0),
         (Outage.NONE, 2.0, "not connected within 3 s", 3.0),
     ],
 )
