@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.weather import __main__ as command
+from tests.weather.rows import ROWS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -31,5 +32,5 @@ def test_the_table_of_a_row(
 
 def test_each_row_stands_in_the_page() -> None:
     text = (DOCS / "weather.md").read_text()
-    for row in command.ROWS:
+    for row in ROWS:
         assert text.count(f"| {row.weather.format(agents='10,000')} |") >= 2, row.name
