@@ -252,7 +252,7 @@ class Books:
         return (now if source == ONLINE else self.answered_at) - self.proven_at >= self.config.stable_after
 
     def note_socket_closed(self, step: Observation) -> None:
-        """Enter what becomes of the session when its socket closes (specification, "States": doubtful)."""
+        """Enter what becomes of the session when its socket closes (lifecycle, "States": doubtful)."""
         if step.source in ALIVE:
             if not isinstance(step.event, Unauthorized | Reconnect):
                 self.doubtful, self.probes = self.session, 0
