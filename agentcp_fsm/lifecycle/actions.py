@@ -357,6 +357,7 @@ class Actions(Guards):
 
     def note_loss(self, event: Event, now: float) -> None:
         self.statistics.losses += 1
+        self._lost = True
         if self.online_lasted(event, now):
             self.failures = self.refusals = 0
 

@@ -35,7 +35,7 @@ they do is in the modules ``guards`` and ``actions``, under the same names; none
 from collections.abc import Iterable
 from enum import StrEnum
 
-from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, ChartState, Role, Row
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Role, Row
 from agentcp_fsm.lifecycle.glossary import ACTIONS, GUARDS
 
 
@@ -309,19 +309,19 @@ ROWS = (
     Row("deadline_passed", BACKOFF, SIGNING_IN, before="close_probe", after="begin_sign_in",
         reason="The wait is over; the first session is still to be obtained."),
     Row("deadline_passed", STOPPING, SIGNING_IN, conditions="restart_wanted", after=("begin_anew", "begin_sign_in"),
-        reason="There is nothing to sign out, or it has had its time; the application wants to be reachable again."),
+        reason="The stop is over; the application wants to be reachable again."),
     Row("deadline_passed", STOPPING, OFFLINE, conditions="session_in_hand", after="come_to_rest",
-        reason="The sign-out took too long."),
+        reason="The sign-out has had its time."),
     Row("deadline_passed", STOPPING, OFFLINE, after="come_to_rest",
-        reason="There was nothing to sign out."),
+        reason="There is nothing to sign out."),
     ignored("deadline_passed", (OFFLINE,), "At rest, nothing is due."),
 
     # leaving ----------------------------------------------------------------------------------------------------------
     ignored("signed_out", (STOPPING,), "Another session's sign-out.", unless="sign_out_awaited", after="count_stale"),
     Row("signed_out", STOPPING, SIGNING_IN, conditions="restart_wanted", after=("begin_anew", "begin_sign_in"),
-        reason="The sign-out has ended; the application wants to be reachable again."),
+        reason="The sign-out is over; the application wants to be reachable again."),
     Row("signed_out", STOPPING, OFFLINE, conditions="sign_out_failed", after="come_to_rest",
-        reason="The sign-out failed."),
+        reason="The sign-out failed; the connection is at rest all the same."),
     Row("signed_out", STOPPING, OFFLINE, after="come_to_rest",
         reason="Signed out."),
     ignored("signed_out", (*SOCKETED, OFFLINE), "An earlier life's sign-out.", after="count_stale"),

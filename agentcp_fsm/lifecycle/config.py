@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeGuard
 
 from agentcp_fsm.errors import ConfigError
 
@@ -13,6 +13,14 @@ LONGEST = 1e9
 """The longest, in seconds (32 years)."""
 HIGHEST = 1_000_000
 """The highest limit that can be configured."""
+
+
+def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
+    """Raise ConfigError unless `value` is a time that can be configured: `SHORTEST` to `LONGEST`, or 0 if allowed."""
+    if not (_is_number(value) and (SHORTEST <= value <= LONGEST or (zero and value == 0))):
+        raise ConfigError(
+            f"{name}={value!r}: give a finite number of seconds, {'0 or ' if zero else ''}{SHORTEST} to {LONGEST:.0f}"
+        )
 
 
 def _seconds(default: float, *, zero: bool = False) -> Any:
@@ -124,12 +132,7 @@ class Config:
         for item in fields(self):
             value = getattr(self, item.name)
             if item.metadata.get("unit") == "seconds":
-                zero = item.metadata["zero"]
-                if not (_is_number(value) and (SHORTEST <= value <= LONGEST or (zero and value == 0))):
-                    raise ConfigError(
-                        f"{item.name}={value!r}: give a finite number of seconds, {'0 or ' if zero else ''}"
-                        f"{SHORTEST} to {LONGEST:.0f}"
-                    )
+                check_seconds(item.name, value, zero=item.metadata["zero"])
             elif item.metadata.get("unit") == "count":
                 optional = item.metadata["optional"]
                 if not (type(value) is int and 1 <= value <= HIGHEST) and not (optional and value is None):
@@ -194,5 +197,5 @@ class Config:
         return self.sign_out_timeout
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

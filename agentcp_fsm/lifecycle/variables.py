@@ -71,6 +71,7 @@ class Variables:
     __slots__ = (
         "_effects",
         "_invitations",
+        "_lost",
         "answered_at",
         "attempt",
         "beat_due",
@@ -178,6 +179,8 @@ class Variables:
         """When what the state waits for is overdue."""
         self._invitations: dict[Invitation, float] | None = None
         self._effects: list[Effect] = []
+        self._lost = False
+        """Whether the row that is being taken has lost the connection."""
 
     @property
     def deadline(self) -> float:

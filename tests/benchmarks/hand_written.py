@@ -1,8 +1,8 @@
 """The machine of a connection's life written by hand: no chart, no engine, only ``if`` and ``elif``.
 
-It is what the compiled chart is measured against, the limit of what Python can do, and does what `Lifecycle` does: the
-same effects, deadline, statistics and snapshot (`test_hand_written_agrees`).  Which state follows which event is spread
-over its methods; to have that in one place is what a chart is for.
+The compiled chart is measured against it, as the limit of what Python can do.  It does what `Lifecycle` does: the same
+effects, deadline, statistics and snapshot (`test_hand_written_agrees`).  Which state follows which event is spread over
+its methods; a chart has that in one place.
 """
 
 from __future__ import annotations
@@ -335,21 +335,19 @@ class HandWritten(Steps):
         elif state is not STOPPING:
             self.statistics.ignored += 1
         elif self.restart_wanted:
-            ended = "There is nothing to sign out, or it has had its time"
-            self._begin_anew(event, now, f"{ended}; the application wants to be reachable again.")
+            self._begin_anew(event, now, "The stop is over; the application wants to be reachable again.")
         elif self.session is not None:
-            self._come_to_rest(event, now, "The sign-out took too long.")
+            self._come_to_rest(event, now, "The sign-out has had its time.")
         else:
-            self._come_to_rest(event, now, "There was nothing to sign out.")
+            self._come_to_rest(event, now, "There is nothing to sign out.")
 
     def _signed_out(self, event: Any, now: float) -> None:
         if self.state is not STOPPING or event.attempt != self.attempt or self.session is None:
             self.statistics.stale += 1
         elif self.restart_wanted:
-            reason = "The sign-out has ended; the application wants to be reachable again."
-            self._begin_anew(event, now, reason)
+            self._begin_anew(event, now, "The sign-out is over; the application wants to be reachable again.")
         elif event.reason:
-            self._come_to_rest(event, now, "The sign-out failed.")
+            self._come_to_rest(event, now, "The sign-out failed; the connection is at rest all the same.")
         else:
             self._come_to_rest(event, now, "Signed out.")
 

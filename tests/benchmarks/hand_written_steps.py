@@ -34,7 +34,11 @@ class Steps(Variables):
     def _change(self, event: Event, now: float, dest: State, reason: str, lost: bool = False) -> None:
         if dest is DEGRADED:
             self.online_until = now
-        transition = ReportTransition(self.state, dest, event.trigger, reason, event.reason, now, lost)
+        detail = event.reason
+        if dest is BACKOFF:
+            next_try = f"next try in {self.timeout_at - now:.1f} s"
+            detail = f"{detail}; {next_try}" if detail else next_try
+        transition = ReportTransition(self.state, dest, event.trigger, reason, detail, now, lost)
         self.state = dest
         self._effects.append(transition)
         if lost:

@@ -1,4 +1,4 @@
-"""The hand-written machine does what the chart's does: what is measured against each other is the same work."""
+"""The hand-written machine does what the chart's does, so both are measured at the same work."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcp_fsm.fsm.engine import Row
+from agentcp_fsm.fsm.chart import Row
 from agentcp_fsm.lifecycle.chart import CHART, State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import Effect
@@ -105,7 +105,7 @@ def test_equal_snapshots_behave_equally(
 
 
 def test_a_snapshot_is_the_whole_state() -> None:
-    unstored = {"config", "random", "statistics", "_effects", "_invitations"}
+    unstored = {"config", "random", "statistics", "_effects", "_invitations", "_lost"}
     assert set(Snapshot._fields) == set(Variables.__slots__) - unstored | {"known_invitations"}
 
 
