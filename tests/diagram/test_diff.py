@@ -153,7 +153,7 @@ def test_rows_that_changed_places_in_a_cell_are_a_change_of_behaviour() -> None:
     assert found.behaviour
     (change,) = found.rows()
     assert change.states == (ONLINE, DEGRADED)
-    assert details(change.cell) == [("order", "tried 2nd", "tried 3rd")]
+    assert details(change.cell) == [("order", "tried 3rd", "tried 4th")]
     assert summary(found) == "1 row changed: behaviour changes"
 
 
@@ -166,7 +166,7 @@ def test_rows_that_changed_places_in_the_file_only_are_no_change() -> None:
 def test_a_row_whose_guards_changed_is_told_as_one_change() -> None:
     index = index_of("receive_failed", ONLINE, DEGRADED)
     row = CHART.rows[index]
-    guarded = Row(row.trigger, row.source, row.dest, conditions="timed_out", after=row.after, reason=row.reason)
+    guarded = dataclasses.replace(row, conditions=("timed_out",), unless=())
     (change,) = difference(CHART, replaced(index, guarded)).rows()
     assert details(change.cell) == [("guards", "[not receive_failures_exhausted]", "[timed_out]")]
 
@@ -174,13 +174,11 @@ def test_a_row_whose_guards_changed_is_told_as_one_change() -> None:
 def test_words_are_told_from_behaviour() -> None:
     index = index_of("stop", BACKOFF, STOPPING)
     row = CHART.rows[index]
-    words = difference(
-        CHART, replaced(index, Row(row.trigger, row.source, row.dest, after=row.after, reason="Why not."))
-    )
+    words = difference(CHART, replaced(index, dataclasses.replace(row, reason="Why not.")))
     assert words
     assert not words.behaviour
     assert summary(words) == "1 row changed: only words change, not behaviour"
-    deeds = difference(CHART, replaced(index, Row(row.trigger, row.source, row.dest, after=(), reason=row.reason)))
+    deeds = difference(CHART, replaced(index, dataclasses.replace(row, after=())))
     assert deeds.behaviour
     glossary = difference(CHART, dataclasses.replace(CHART, guards={**(CHART.guards or {}), "rejected": "no"}))
     assert [line for _, line in lines(glossary)][-1] == "  ~ rejected: retrying soon cannot mend it → no"

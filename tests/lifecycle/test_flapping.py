@@ -111,8 +111,8 @@ def test_6_an_early_loss_may_be_the_last_attempt_allowed(kind: str) -> None:
     return_online(life)
     effects = lose(life, kind, 6.0)
     assert life.state == "STOPPING"
-    detail = ": no" if kind in ("send", "receive", "socket") else ""
-    assert ReportError(f"gave up after 2 attempts{detail}") in effects
+    causes = {"401": "the server does not know the session (401)", "silence": "the time is over"}
+    assert ReportError(f"gave up after 2 attempts: {causes.get(kind, 'no')}") in effects
     assert any(isinstance(effect, SignOut) for effect in effects) == (kind != "401"), "the server forgot that session"
     assert life.machine.statistics.last_loss is not None
     assert life.machine.statistics.last_loss.dest == "STOPPING"
