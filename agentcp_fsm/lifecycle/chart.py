@@ -86,7 +86,7 @@ END = ("drop_attempt", "note_failed_attempt")
 """The attempt has failed."""
 FAIL = ("drop_attempt", "doubt_session", "note_failed_attempt")
 """The same, with a session in hand, which may still be good."""
-LOSE = ("drop_attempt", "doubt_session", "note_loss", "note_early_loss", "end_refusals")
+LOSE = ("drop_attempt", "doubt_session", "note_loss", "note_early_loss")
 """The connection, proven before, is lost; its session may still be good."""
 LOSE_REFUSED = (*DROP, "note_loss", "note_early_loss", "note_refusal")
 """The connection is lost by a 401: the session is none any longer."""
@@ -122,8 +122,8 @@ def lost(trigger: str, what: str, conditions: tuple[str, ...] = ()) -> Iterable[
         Row(trigger, SERVING, STOPPING, conditions=(*conditions, "attempts_exhausted"), unless="online_lasted",
             before=LOSE, after=LEAVE,
             reason=f"{what} before ONLINE had lasted, and it was the last attempt allowed."),
-        Row(trigger, SERVING, BACKOFF, conditions=(*conditions, "flapping"), before=LOSE,
-            after=("back_off", "plan_probe"),
+        Row(trigger, SERVING, BACKOFF, conditions=(*conditions, "flapping"),
+            before=(*LOSE, "end_refusals"), after=("back_off", "plan_probe"),
             reason=f"{what} before ONLINE had lasted, as the attempt before had failed."),
         Row(trigger, SERVING, BACKOFF, conditions=(*conditions, "sign_in_too_soon"), before=LOSE,
             after=("wait_minimum", "plan_probe"),

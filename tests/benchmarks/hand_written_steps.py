@@ -145,11 +145,11 @@ class Steps(Variables):
         self._note_loss(lasted)
         if not lasted:
             self._count_failed_attempt()
-        self.refusals = 0
         if exhausted:
             reason = f"{what} before ONLINE had lasted, and it was the last attempt allowed."
             self._give_up(event, now, reason, lost=True)
         elif flapping:
+            self.refusals = 0
             self._back_off(now)
             self._plan_probe(now)
             reason = f"{what} before ONLINE had lasted, as the attempt before had failed."

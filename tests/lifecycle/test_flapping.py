@@ -204,14 +204,34 @@ def test_6_hurry_ends_that_wait(event: Event) -> None:
     assert life.does(event, life.machine.now) == [SignIn(4)]
 
 
-def test_6_the_row_is_broken_by_another_loss_and_by_online_that_lasts() -> None:
-    for kind, after in (("socket", 6.0), ("401", 31.0)):
-        life = Life().online()
-        refusals(life, 2)
-        return_online(life)
-        lose(life, kind, after)
-        assert refusals(life, 2) == []
-        assert len(refusals(life, 1)) == 1
+def test_6_the_row_is_broken_by_online_that_lasts() -> None:
+    life = Life().online()
+    refusals(life, 2)
+    return_online(life)
+    lose(life, "401", 31.0)
+    assert refusals(life, 2) == []
+    assert len(refusals(life, 1)) == 1
+
+
+@pytest.mark.parametrize("after", [2.0, 6.0])
+@pytest.mark.parametrize("kind", ["silence", "send", "receive", "socket"])
+def test_6_the_row_is_broken_by_another_loss(kind: str, after: float) -> None:
+    life = Life().online()
+    refusals(life, 2)
+    return_online(life)
+    lose(life, kind, after)
+    assert (life.machine.refusals, life.machine.failures) == (0, 3)
+    assert refusals(life, 2) == []
+    assert len(refusals(life, 1)) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_6_an_early_loss_within_the_minimum_is_a_failed_attempt_too(kind: str) -> None:
+    life = Life(unauthorized_spread=0.0, interval_min=0.6).online(0.0, 600)
+    lose(life, kind, 2.0)
+    assert (life.state, life.machine.failures) == ("BACKOFF", 1)
+    assert life.machine.timeout_at == 5.0
+    assert life.machine.refusals == (1 if kind == "401" else 0)
 
 
 def test_6_the_row_is_not_broken_by_failed_sign_ins() -> None:

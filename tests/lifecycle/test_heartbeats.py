@@ -223,12 +223,17 @@ def test_2_a_round_trip_longer_than_the_first_attempt_gets_through() -> None:
     assert life.state == "ONLINE"
 
 
-def test_2_a_socket_that_does_not_open_in_time_ends_the_attempt() -> None:
-    life = Life().signing_in()
-    life.tell(SignedIn(1, SESSION), 1.0)
+@pytest.mark.parametrize("state", ["SIGNING_IN", "RECONNECTING"])
+def test_2_a_socket_that_does_not_open_in_time_ends_the_attempt(state: str) -> None:
+    life = in_state(state)
+    attempt = life.machine.attempt
+    life.tell(SignedIn(attempt, SESSION), 1.0)
     assert life.deadline == 6.0
-    assert life.wake() == [CloseSocket(1)]
-    assert life.state == "BACKOFF"
+    (close, report) = life.tell(DeadlinePassed(), 6.0)
+    assert close == CloseSocket(attempt)
+    assert isinstance(report, ReportTransition)
+    assert report.reason == "The socket takes too long to open; the attempt is over."
+    assert (life.state, life.machine.doubtful, life.machine.late_sign_in) == ("BACKOFF", SESSION, None)
 
 
 @pytest.mark.parametrize("opened", [False, True])

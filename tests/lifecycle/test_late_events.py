@@ -215,3 +215,10 @@ def test_9_a_failure_of_an_earlier_socket_is_late_in_the_instant_of_another_too(
     assert life.tell(kind(0, "no"), 1.0) == []
     assert life.machine.snapshot() == before
     assert (counted.stale, counted.send_failures, counted.receive_failures) == (1, *failures)
+
+
+def test_9_an_invitation_at_an_earlier_socket_is_late_even_if_it_is_known() -> None:
+    life = Life().online()
+    life.tell(Invited(1, INVITATION), 1.0)
+    assert life.tell(Invited(0, INVITATION), 1.0) == []
+    assert (life.machine.statistics.stale, life.machine.statistics.duplicates) == (1, 0)

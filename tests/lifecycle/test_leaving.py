@@ -9,6 +9,7 @@ from agentcp_fsm.lifecycle.chart import ALIVE, State
 from agentcp_fsm.lifecycle.effects import (
     AbandonSignIn,
     CloseSocket,
+    ReportTransition,
     SignIn,
     SignOut,
 )
@@ -125,3 +126,32 @@ def test_8_start_by_the_application_need_not_wait() -> None:
     life.tell(Stop(), 0.1)
     life.tell(DeadlinePassed(), 0.1)
     assert life.does(Start(), 0.2) == [SignIn(2)]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_8_a_sign_out_that_failed_is_over_too_and_said_to_have_failed(restart: bool) -> None:
+    life = Life().stopping()
+    if restart:
+        life.tell(Start(), 0.5)
+    reports = [effect for effect in life.tell(SignedOut(1, "HTTP 500"), 1.0) if isinstance(effect, ReportTransition)]
+    assert len(reports) == 1
+    if restart:
+        assert life.state == "SIGNING_IN"
+        return
+    assert (life.state, life.machine.session, life.deadline) == ("OFFLINE", None, NEVER)
+    assert (reports[0].reason, reports[0].detail) == (
+        "The sign-out failed; the connection is at rest all the same.",
+        "HTTP 500",
+    )
+
+
+def test_8_the_report_says_why_stopping_is_over() -> None:
+    life = Life().stopping()
+    (report,) = life.tell(DeadlinePassed(), life.deadline)
+    assert isinstance(report, ReportTransition)
+    assert report.reason == "The sign-out has had its time."
+    life = Life().signing_in()
+    life.tell(Stop(), 1.0)
+    (report,) = life.tell(DeadlinePassed(), 1.0)
+    assert isinstance(report, ReportTransition)
+    assert report.reason == "There is nothing to sign out."

@@ -212,6 +212,15 @@ def test_3_failures_in_the_same_instant_are_one(kind: type[SendFailed | ReceiveF
     assert (life.machine.send_failures, life.machine.receive_failures - (state == "degraded")) in ((2, 0), (0, 2))
 
 
+@pytest.mark.parametrize("kind", [SendFailed, ReceiveFailed])
+def test_3_so_they_are_while_reconnecting(kind: type[SendFailed | ReceiveFailed]) -> None:
+    life = Life().reconnecting().prove(0.0)
+    for _ in range(5):
+        life.tell(kind(2, "no"), 0.5)
+    assert life.state == "RECONNECTING"
+    assert life.machine.send_failures + life.machine.receive_failures == 1
+
+
 def test_3_three_invitations_whose_answers_cannot_be_sent_are_one_failure() -> None:
     """It used to be a lost connection."""
     life = Life().online()
