@@ -14,41 +14,53 @@ if TYPE_CHECKING:
         ConfigError,
         ConnectionStateError,
         CredentialsError,
+        DiscoveryError,
+        DiscoveryStep,
+        FailureKind,
+        PasswordRequiredError,
         SDKError,
+        ServerProofError,
+        SignInError,
         WireError,
     )
-    from agentcp_fsm.fsm.engine import Chart, ChartState, Row
+    from agentcp_fsm.fsm.chart import Chart, ChartState, Role, Row
     from agentcp_fsm.lifecycle.chart import CHART, State
     from agentcp_fsm.lifecycle.config import Config
     from agentcp_fsm.lifecycle.effects import ReportTransition
     from agentcp_fsm.lifecycle.machine import Lifecycle
     from agentcp_fsm.lifecycle.session import Invitation, Session
     from agentcp_fsm.lifecycle.statistics import Statistics
-    from agentcp_fsm.sign_in import AuthClient, Credentials, ServerProofPolicy, SignInError, load_trust_roots
+    from agentcp_fsm.sign_in import AuthClient, Credentials, ServerProofPolicy, load_trust_roots
 
 _MODULE_OF = {
     "AgentCPError": "errors",
     "AsyncConnection": "connection",
     "AuthClient": "sign_in",
     "CHART": "lifecycle.chart",
-    "Chart": "fsm.engine",
+    "Chart": "fsm.chart",
     "ChartError": "errors",
-    "ChartState": "fsm.engine",
+    "ChartState": "fsm.chart",
     "Config": "lifecycle.config",
     "ConfigError": "errors",
     "Connection": "connection",
     "ConnectionStateError": "errors",
     "Credentials": "sign_in",
     "CredentialsError": "errors",
+    "DiscoveryError": "errors",
+    "DiscoveryStep": "errors",
+    "FailureKind": "errors",
     "Health": "connection",
     "Invitation": "lifecycle.session",
     "Lifecycle": "lifecycle.machine",
+    "PasswordRequiredError": "errors",
     "ReportTransition": "lifecycle.effects",
-    "Row": "fsm.engine",
+    "Role": "fsm.chart",
+    "Row": "fsm.chart",
     "SDKError": "errors",
+    "ServerProofError": "errors",
     "ServerProofPolicy": "sign_in",
     "Session": "lifecycle.session",
-    "SignInError": "sign_in",
+    "SignInError": "errors",
     "State": "lifecycle.chart",
     "Statistics": "lifecycle.statistics",
     "WireError": "errors",
@@ -69,12 +81,18 @@ __all__ = [
     "ConnectionStateError",
     "Credentials",
     "CredentialsError",
+    "DiscoveryError",
+    "DiscoveryStep",
+    "FailureKind",
     "Health",
     "Invitation",
     "Lifecycle",
+    "PasswordRequiredError",
     "ReportTransition",
+    "Role",
     "Row",
     "SDKError",
+    "ServerProofError",
     "ServerProofPolicy",
     "Session",
     "SignInError",

@@ -1,11 +1,13 @@
 """Fixtures, and Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE: default, fuzz, mutation."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from agentcp_fsm.connection.hub import new_event_loop
+from agentcp_fsm.server import ServerThread
 
 slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile("default", deadline=None, max_examples=100, stateful_step_count=40)
@@ -41,3 +43,23 @@ def no_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(scope="session")
+def next_beat() -> float:
+    """Seconds between heartbeats that the servers below ask for; a folder or module may override it."""
+    return 7.0
+
+
+@pytest.fixture
+def server(next_beat: float) -> Iterator[ServerThread]:
+    """The reference server in a thread, for one test.  Where tests need another kind of server, they override it."""
+    with ServerThread(next_beat=next_beat) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(next_beat: float) -> Iterator[ServerThread]:
+    """The same for all tests of a module and all examples of a property; they clear the faults that they set."""
+    with ServerThread(next_beat=next_beat) as running:
+        yield running

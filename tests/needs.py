@@ -1,7 +1,7 @@
-"""What some tests need beyond Python's packages: a program, root, a network namespace.
+"""Needs of some tests beyond Python's packages: a program, root, a network namespace.
 
-Where it is missing such a test is skipped with the reason; under CI, which has all of it, the test fails instead, so
-that no test can silently stop running there.
+Without them such a test is skipped with the reason.  Under CI, which has all of them, the test fails instead, so that
+no test can silently stop running there.
 """
 
 import os

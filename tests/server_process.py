@@ -11,18 +11,20 @@ from types import TracebackType
 from typing import Any, Self
 
 ROOT = Path(__file__).parent.parent
+SERVE = ("serve", "--json", "--until-input-ends", "--http-port", "0", "--udp-port", "0")
+"""What `agentcp_fsm` is called with to be driven by a program."""
 PATIENCE = 30.0
 """Seconds that any answer may take; nothing waits that long unless it is broken."""
 
 
 class ServerProcess:
-    """`python -m agentcp_fsm.server`; a context manager, which ends it.
+    """`agentcp-fsm serve`; a context manager, which ends it.
 
     `launcher` is what runs it, such as ``("ip", "netns", "exec", name)``.
     """
 
     def __init__(self, *options: str, next_beat: float = 0.1, launcher: Sequence[str] = ()) -> None:
-        self._command = (*launcher, sys.executable, "-m", "agentcp_fsm.server", "--next-beat", str(next_beat))
+        self._command = (*launcher, sys.executable, "-m", "agentcp_fsm", *SERVE, "--next-beat", str(next_beat))
         self._start(options)
 
     def _start(self, options: Sequence[str]) -> None:
@@ -54,8 +56,8 @@ class ServerProcess:
         """Give it a command of its console, and return what it says."""
         self._input.write(command.encode() + b"\n")
         answer = self._read()
-        assert "ok" in answer, answer
-        text: str = answer["ok"]
+        assert "answer" in answer, answer
+        text: str = answer["answer"]
         return text
 
     def statistics(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""How long a thread waited for a processor: what a bound in real time must allow for on a busy machine."""
+"""How long a thread waited for a processor, which a bound in real time must allow for on a busy machine."""
 
 from pathlib import Path
 

@@ -63,3 +63,8 @@ def test_what_the_comparison_points_at_exists() -> None:
 def test_the_tests_that_a_page_names_exist(page: Path) -> None:
     for name in re.findall(r"`(tests/[\w/]+(?:\.py)?)(?:::\w+)?`", page.read_text()):
         assert (page.parent.parent / name).exists(), name
+
+
+def test_the_index_leads_to_every_page() -> None:
+    linked = set(re.findall(r"\]\(([^)#:]+)\)", (DOCS / "README.md").read_text()))
+    assert {page.name for page in DOCS.glob("*.md")} - {"README.md"} <= linked

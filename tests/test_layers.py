@@ -65,3 +65,23 @@ def test_the_core_does_no_input_or_output(part: str) -> None:
     assert files
     used = {module.partition(".")[0] for path in files for module in imports(path)}
     assert not used & OUTSIDE
+
+
+FOREIGN = {"_dns_host", "_new_conn", "_fields", "_get_running_loop"}
+"""Underscore names of other libraries: urllib3's connections, named tuples, asyncio."""
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_module_reaches_for_anothers_private_names(path: Path) -> None:
+    if path.stem.endswith("_pb2"):
+        return
+    tree = ast.parse(path.read_text())
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    used = set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("agentcp_fsm"):
+            used.update(each.name for each in node.names)
+        elif isinstance(node, ast.Attribute):
+            of_itself = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            (own if of_itself else used).add(node.attr)
+    assert [name for name in used - own - FOREIGN if name.startswith("_") and not name.endswith("__")] == []

@@ -1,4 +1,4 @@
-"""What README.md says works: its snippet runs, and the commands it names exist.  `.ci/run` runs the marked ones."""
+"""README.md tells the truth: its snippet runs, and the commands it names exist.  `.ci/run` runs the marked ones."""
 
 import re
 import shlex

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from agentcp_fsm import Connection, State
+
 
 def until(condition: Callable[[], object], timeout: float = 10.0, what: str = "it did not happen in time") -> None:
     """Return as soon as `condition` holds; AssertionError saying `what` after `timeout` seconds."""
@@ -13,6 +15,11 @@ def until(condition: Callable[[], object], timeout: float = 10.0, what: str = "i
     while not condition():
         assert time.monotonic() < deadline, what
         pause()
+
+
+def online(connection: Connection, timeout: float = 20.0) -> None:
+    """Wait until the connection is ONLINE, which it may be already; AssertionError saying how it is instead."""
+    assert connection.wait_for(State.ONLINE, timeout=timeout), connection.health()
 
 
 def pause() -> None:

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from agentcp_fsm.errors import AgentCPError, ConfigError, CredentialsError
+from agentcp_fsm.cli import streams
+from agentcp_fsm.cli.options import (
+    AgentId,
+    AgentOptions,
+    Data,
+    Json,
+    PasswordEnv,
+    PasswordFile,
+    read_password,
+    with_agent_options,
+)
+from agentcp_fsm.errors import AgentCPError, ConfigError
 from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme
 from agentcp_fsm.fsm.diagram.views import VIEWS
-
-if TYPE_CHECKING:
-    from agentcp_fsm.sign_in import ClientOptions, Credentials
+from agentcp_fsm.wire import NextBeatEncoding
 
 WRONG = 2
-"""The exit status of a command that was told something that cannot work."""
+"""The exit status of a command whose arguments cannot work."""
 INTERRUPTED = 130
 """The exit status after Ctrl-C."""
-
-CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
-"""The base of what is wrong with a command line: click's own, or that of the copy of it in newer versions of typer."""
 
 app = typer.Typer(
     name="agentcp-fsm",
@@ -51,54 +55,6 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-Data = Annotated[
-    Path, typer.Option("--data", envvar="AGENTCP_DATA", help="The folder that holds <agent id>/private/certs.")
-]
-PasswordFile = Annotated[
-    Path | None, typer.Option(help="A file whose first line is the key's password; else it is asked for if needed.")
-]
-PasswordEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the key's password.")]
-ServerURL = Annotated[
-    str | None, typer.Option(help="The heartbeat server's URL; else the agent's access point is asked for it.")
-]
-AccessPoint = Annotated[
-    str | None,
-    typer.Option(help="The access point to ask, a name or a URL; else the agent id's last two labels name it."),
-]
-CaFile = Annotated[
-    Path | None, typer.Option(help="Certificate authorities (PEM) of the server's TLS, to trust instead of the usual.")
-]
-TrustRoots = Annotated[
-    Path | None,
-    typer.Option(help="Root certificates (PEM) that must vouch for the server's own proof; they ask for one."),
-]
-ServerName = Annotated[
-    str | None, typer.Option(help="The name that they must vouch for, if it is not that of the server's URL.")
-]
-RequireServerProof = Annotated[
-    bool | None,
-    typer.Option(
-        "--require-server-proof/--insecure-accept-no-server-proof",
-        help="Whether a server that does not prove itself is refused; without --trust-roots it is not.",
-        show_default=False,
-    ),
-]
-AllowHttp = Annotated[
-    bool, typer.Option("--insecure-allow-http", help="Sign in over plain http, for all on the way to read.")
-]
-AllowAnyServerName = Annotated[
-    bool,
-    typer.Option("--insecure-allow-any-server-name", help="Let any certificate of the trust roots be the server's."),
-]
-AllowPrivateIssuers = Annotated[
-    bool,
-    typer.Option(
-        "--insecure-allow-private-issuers",
-        help="Let the server's proof have this machine ask private addresses for issuers.",
-    ),
-]
-Codec = Annotated[str, typer.Option(help="The datagrams' format: agentcp or protobuf.")]
 ChartName = Annotated[
     str, typer.Option("--from", metavar="MODULE:NAME", help="The chart; modules of the present folder count.")
 ]
@@ -106,31 +62,46 @@ Logging = Annotated[LogLevel, typer.Option("--log-level", help="What to log to s
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command and return its exit status; an expected error is one line, without a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    """Run a command and return its exit status; an expected error is one line, without a traceback.
+
+    A reader of the output who has seen enough is no error; output that cannot be written is one.
+    """
+    streams.show_what_cannot_be_encoded()
+    own = sys.stdout, sys.stderr
+    status = _run(arguments)
+    sys.stdout, sys.stderr = own
+    unwritten = streams.flush()
+    if unwritten is not None and not isinstance(unwritten, BrokenPipeError) and status < WRONG:
+        streams.complain(f"the output cannot be written: {unwritten.strerror}")
+        status = WRONG
+    streams.flush()  # what was complained of
+    return status
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         status = app(list(arguments) or ["--help"], prog_name="agentcp-fsm", standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except BrokenPipeError:
         return 0
-    except CommandLineError as error:
+    except SystemExit as end:  # typer makes one of a broken pipe, and puts streams of its own in the others' place
+        if isinstance(end.__context__, BrokenPipeError):
+            return 0
+        raise
+    except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = "agentcp-fsm" if context is None else context.command_path
-        _complain(f"{error.format_message()} (see {command} --help)")  # type: ignore[attr-defined]
+        streams.complain(f"{error.format_message()} (see {command} --help)")
         return WRONG
-    except (AgentCPError, OSError) as error:
-        _complain(str(error))
+    except AgentCPError as error:
+        streams.complain(str(error))
+        return WRONG
+    except OSError as error:
+        full = error.errno in streams.FULL and error.filename is None
+        streams.complain(f"the output cannot be written: {error.strerror}" if full else str(error))
         return WRONG
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     return status or 0
-
-
-def _complain(text: str) -> None:
-    sys.stderr.write(f"agentcp-fsm: {' '.join(text.split())}\n")
 
 
 def _show_version(wanted: bool) -> None:
@@ -145,7 +116,7 @@ def _show_version(wanted: bool) -> None:
 
 
 def _within(minimum: float, maximum: float) -> Callable[[float], float]:
-    """What checks an option's number, and names it when it is out of range."""
+    """Return a check of an option's number, which names the number when it is out of range."""
 
     def checked(value: float) -> float:
         if not minimum <= value <= maximum:
@@ -188,7 +159,7 @@ def show_diagram(
     ] = None,
     check: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Only tell, by the exit status, whether the file is stale (repeatable)."),
+        typer.Option(metavar="FILE", help="Only report, by the exit status, whether the file is stale (repeatable)."),
     ] = None,
     chart: ChartName = "agentcp_fsm.lifecycle.chart:CHART",
     view: Annotated[str | None, typer.Option(help=VIEWS, metavar="VIEW")] = None,
@@ -208,7 +179,7 @@ def show_diagram(
 def diagram_docs(
     folder: Annotated[Path, typer.Argument(help="Where they are to be.")] = Path("docs/diagram"),
     check: Annotated[
-        bool, typer.Option("--check", help="Only tell, by the exit status, whether one is stale.")
+        bool, typer.Option("--check", help="Only report, by the exit status, whether one is stale.")
     ] = False,
     chart: ChartName = "agentcp_fsm.lifecycle.chart:CHART",
 ) -> None:
@@ -261,21 +232,9 @@ def demo(
 
 
 @app.command()
+@with_agent_options
 def connect(
-    agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
-    data: Data,
-    server: ServerURL = None,
-    access_point: AccessPoint = None,
-    password_file: PasswordFile = None,
-    password_env: PasswordEnv = None,
-    ca_file: CaFile = None,
-    trust_roots: TrustRoots = None,
-    server_name: ServerName = None,
-    require_server_proof: RequireServerProof = None,
-    insecure_allow_http: AllowHttp = False,
-    insecure_allow_any_server_name: AllowAnyServerName = False,
-    insecure_allow_private_issuers: AllowPrivateIssuers = False,
-    codec: Codec = "agentcp",
+    agent: AgentOptions,
     json: Json = False,
     log_level: Annotated[
         LogLevel | None,
@@ -288,51 +247,25 @@ def connect(
     """
     from agentcp_fsm.cli.connect import log_what_is_not_shown, run_connection
     from agentcp_fsm.connection import Connection
-    from agentcp_fsm.sign_in import AuthClient
 
     _log(log_level or LogLevel.ERROR)
     if log_level is None:
         log_what_is_not_shown()
-    _check_server(server, access_point)
-    trust = _trust(
-        ca_file,
-        trust_roots,
-        server_name,
-        require_server_proof,
-        insecure_allow_http,
-        insecure_allow_any_server_name,
-        insecure_allow_private_issuers,
+    trust = agent.trust()  # before a password is asked for: options may contradict each other
+    connection = Connection(
+        agent.agent_id,
+        agent.server,
+        credentials=agent.credentials(),
+        access_point=agent.access_point,
+        codec=agent.codec,
+        **trust,
     )
-    credentials = _credentials(data, agent_id, password_file, password_env)
-    if server is None:
-        connection = Connection.discover(
-            agent_id, credentials=credentials, access_point=access_point, codec=codec, **trust
-        )
-    else:
-        client = AuthClient(server, **trust)
-        connection = Connection(agent_id, credentials=credentials, client=client, codec=codec)
     raise typer.Exit(run_connection(connection, json))
 
 
 @app.command()
-def doctor(
-    agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
-    data: Data,
-    server: ServerURL = None,
-    access_point: AccessPoint = None,
-    password_file: PasswordFile = None,
-    password_env: PasswordEnv = None,
-    ca_file: CaFile = None,
-    trust_roots: TrustRoots = None,
-    server_name: ServerName = None,
-    require_server_proof: RequireServerProof = None,
-    insecure_allow_http: AllowHttp = False,
-    insecure_allow_any_server_name: AllowAnyServerName = False,
-    insecure_allow_private_issuers: AllowPrivateIssuers = False,
-    codec: Codec = "agentcp",
-    json: Json = False,
-    log_level: Logging = LogLevel.ERROR,
-) -> None:
+@with_agent_options
+def doctor(agent: AgentOptions, json: Json = False, log_level: Logging = LogLevel.ERROR) -> None:
     """Check what an agent needs to be reachable, and say what to do.
 
     Files, key, certificate, the way to the server, sign-in, heartbeats and the clock, one after the other.  It signs in
@@ -343,23 +276,14 @@ def doctor(
     from agentcp_fsm.doctor import Examination, server_at, server_named_by
 
     _log(log_level)
-    _check_server(server, access_point)
-    trust = _trust(
-        ca_file,
-        trust_roots,
-        server_name,
-        require_server_proof,
-        insecure_allow_http,
-        insecure_allow_any_server_name,
-        insecure_allow_private_issuers,
-    )
+    trust = agent.trust()
     examination = Examination(
-        agent_id,
-        data,
-        server_named_by(agent_id, access_point, trust) if server is None else server_at(server),
-        password=_password(password_file, password_env),
-        ask_password=(lambda: _ask_password(agent_id)) if sys.stdin.isatty() else None,
-        codec=codec,
+        agent.agent_id,
+        agent.data,
+        server_at(agent.server) if agent.server else server_named_by(agent.agent_id, agent.access_point, trust),
+        password=agent.password(),
+        ask_password=agent.password_prompt(),
+        codec=agent.codec,
         options=trust,
     )
     raise typer.Exit(run_doctor(examination, json))
@@ -377,6 +301,14 @@ def serve(
     next_beat: Annotated[
         float, typer.Option(callback=_within(0.001, 3600), help="Seconds between heartbeats, 0.001 to 3600.")
     ] = 5.0,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="A name by which agents reach it, if not its address or localhost (repeatable)."),
+    ] = None,
+    encoding: Annotated[NextBeatEncoding, typer.Option(help="How NextBeat is written.")] = NextBeatEncoding.U64,
+    until_input_ends: Annotated[
+        bool, typer.Option("--until-input-ends", help="End with standard input, as on a terminal.")
+    ] = False,
     json: Json = False,
     log_level: Logging = LogLevel.WARNING,
 ) -> None:
@@ -386,26 +318,41 @@ def serve(
     so it is no server for production.
     """
     from agentcp_fsm.cli.serve import run_server
+    from agentcp_fsm.server import HeartbeatServer
+    from agentcp_fsm.wire import AgentCPCodec
 
     _log(log_level)
-    raise typer.Exit(run_server(host, http_port, udp_port, next_beat, json))
+    server = HeartbeatServer(
+        host, http_port, udp_port, next_beat=next_beat, names=name or (), codec=AgentCPCodec(encoding)
+    )
+    raise typer.Exit(run_server(server, until_input_ends, json))
 
 
 @identity.command("new")
 def new_identity(
-    agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID", help="The agent's id, such as alice.agentid.pub.")],
+    agent_id: AgentId,
     data: Data,
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
+    insecure_unencrypted: Annotated[
+        bool, typer.Option("--insecure-unencrypted", help="Do not encrypt the key; the SDK does not load it then.")
+    ] = False,
 ) -> None:
     """Make a key and a self-signed certificate as the SDK keeps them; only a local server believes them.
 
-    Nothing is overwritten.  Without a password the key is not encrypted, and the SDK does not load it.
+    They go where AgentCP(DATA) looks for them, DATA/agentcp/AIDs, and are encrypted as it does with its seed password,
+    which is empty unless a password is given.  Nothing is overwritten.
     """
-    from agentcp_fsm.sign_in.identities import make_identity
+    from agentcp_fsm.sign_in.credentials import seed_hash
+    from agentcp_fsm.sign_in.identities import identities_folder, make_identity
 
-    make_identity(data, agent_id, _password(password_file, password_env))
-    typer.echo(f"made {data / agent_id / 'private' / 'certs'}")
+    _log(LogLevel.WARNING)
+    password = read_password(password_file, password_env)
+    if insecure_unencrypted and password is not None:
+        raise ConfigError("--insecure-unencrypted and a password exclude each other: give one, or neither")
+    folder = identities_folder(data)
+    make_identity(folder, agent_id, None if insecure_unencrypted else seed_hash(password))
+    typer.echo(f"made {folder / agent_id / 'private' / 'certs'}")
 
 
 def _log(level: LogLevel) -> None:
@@ -414,71 +361,3 @@ def _log(level: LogLevel) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
-
-
-def _check_server(server: str | None, access_point: str | None) -> None:
-    if server is not None and access_point is not None:
-        raise ConfigError("--server and --access-point exclude each other: give one, or neither")
-
-
-def _trust(
-    ca_file: Path | None,
-    trust_roots: Path | None,
-    server_name: str | None,
-    require_server_proof: bool | None,
-    allow_http: bool,
-    allow_any_server_name: bool,
-    allow_private_issuers: bool,
-) -> ClientOptions:
-    """Return the options that say whom to trust."""
-    from agentcp_fsm.sign_in import ServerProofPolicy, load_trust_roots
-
-    policies = {None: None, True: ServerProofPolicy.REQUIRE, False: ServerProofPolicy.VERIFY_IF_OFFERED}
-    return {
-        "verify": True if ca_file is None else ca_file,
-        "trust_roots": None if trust_roots is None else load_trust_roots(trust_roots),
-        "server_name": server_name,
-        "server_proof": policies[require_server_proof],
-        "allow_insecure_http": allow_http,
-        "allow_insecure_any_server_name": allow_any_server_name,
-        "allow_insecure_private_issuers": allow_private_issuers,
-    }
-
-
-def _ask_password(agent_id: str) -> str:
-    password: str = typer.prompt(f"password of {agent_id}", hide_input=True)
-    return password
-
-
-def _password(file: Path | None, variable: str | None) -> str | None:
-    if file is not None and variable is not None:
-        raise ConfigError("--password-file and --password-env exclude each other: give one")
-    if file is not None:
-        try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except UnicodeDecodeError:
-            raise CredentialsError(f"{file} is not UTF-8: its first line is to be the password") from None
-        except OSError as error:
-            raise CredentialsError(
-                f"the password file {file} cannot be read ({error.strerror}): its first line is to be the password"
-            ) from None
-        if not lines or not lines[0]:
-            raise CredentialsError(f"{file} is empty: its first line is to be the password")
-        return lines[0]
-    if variable is not None:
-        if not os.environ.get(variable):
-            raise CredentialsError(f"the environment variable {variable} is not set: set it to the key's password")
-        return os.environ[variable]
-    return None
-
-
-def _credentials(data: Path, agent_id: str, file: Path | None, variable: str | None) -> Credentials:
-    from agentcp_fsm.sign_in import Credentials
-
-    password = _password(file, variable)
-    try:
-        return Credentials.load(data, agent_id, password=password)
-    except CredentialsError as error:
-        if password is not None or "password" not in str(error) or not sys.stdin.isatty():
-            raise
-        return Credentials.load(data, agent_id, password=_ask_password(agent_id))

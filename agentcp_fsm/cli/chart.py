@@ -7,15 +7,20 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
-from agentcp_fsm.cli.output import Output, markup, shown, state_text
+from agentcp_fsm.cli.output import Output, plain, state_text
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import Row
+from agentcp_fsm.fsm.chart import Row
+from agentcp_fsm.fsm.diagram.document import row_data
 from agentcp_fsm.lifecycle.chart import CHART
+
+COLUMNS = ("trigger", "source", "dest", "conditions", "unless", "before", "after", "ignored", "reason")
+"""The parts of a row in JSON and in a pipe, in this order."""
 
 
 def show_chart(states: Sequence[str], triggers: Sequence[str], with_ignored: bool, json_lines: bool) -> None:
-    """Print the rows that hold in one of `states` and are of one of `triggers`; all, where there is none."""
+    """Print the rows of the given states and triggers; an empty sequence means all."""
     wanted_states = _named("state", states, CHART.state_names)
     wanted_triggers = _named("trigger", triggers, CHART.triggers)
     output = Output(json_lines)
@@ -30,37 +35,26 @@ def show_chart(states: Sequence[str], triggers: Sequence[str], with_ignored: boo
             continue
         if row.trigger != trigger:
             table.add_section()
-            table.add_row(markup(f"[bold]{row.trigger}[/bold]"))
+            table.add_row(plain((row.trigger, "bold")))
         table.add_row(
-            markup("\n".join(state_text(name) for name in sources)),
-            "\n".join(row.guards),
-            markup(_dest_text(row)),
-            markup(f"{shown(row.reason)}\n[dim italic]{', '.join(row.before + row.after)}[/dim italic]"),
+            Text("\n").join(state_text(name) for name in sources),
+            Text("\n").join(plain(guard) for guard in row.guards),
+            _dest_text(row),
+            plain(row.reason, Text("\n"), (", ".join(row.before + row.after), "dim italic")),
             style="dim" if row.ignored else "",
         )
         trigger = row.trigger
-        rows.append(
-            {
-                "trigger": row.trigger,
-                "source": sources,
-                "dest": row.dest,
-                "conditions": list(row.conditions),
-                "unless": list(row.unless),
-                "before": list(row.before),
-                "after": list(row.after),
-                "ignored": row.ignored,
-                "reason": row.reason,
-            }
-        )
+        data = row_data(row) | {"source": sources}
+        rows.append({name: data[name] for name in COLUMNS})
     output.table("row", table, rows)
 
 
-def _dest_text(row: Row) -> str:
+def _dest_text(row: Row) -> Text:
     if row.ignored:
-        return "ignored"
+        return plain("ignored")
     if row.dest is None:
-        return "[dim]stays[/dim]"
-    return state_text(row.dest) if row.dest in CHART.state_names else "[dim]same, anew[/dim]"
+        return plain(("stays", "dim"))
+    return state_text(row.dest) if row.dest in CHART.state_names else plain(("same, anew", "dim"))
 
 
 def _named(kind: str, given: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:

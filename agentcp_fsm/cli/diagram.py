@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
+from agentcp_fsm.cli import streams
 from agentcp_fsm.errors import ChartError, ConfigError, DiagramFileError
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram import docs
 from agentcp_fsm.fsm.diagram.files import DiagramFile, format_of
 from agentcp_fsm.fsm.diagram.formats import FORMATS, Theme, format_named
-from agentcp_fsm.fsm.engine import Chart
 
 OURS = "agentcp_fsm.lifecycle.chart:CHART"
 STALE = 1
@@ -21,9 +22,9 @@ STALE = 1
 
 
 def load_chart(target: str) -> Chart:
-    """The chart that ``module:name`` means; modules of the present folder count.
+    """The chart that ``module:name`` names; the module may be in the present folder.
 
-    Raises ChartError if it means none.
+    Raises ChartError if it names none.
     """
     module_name, _, name = target.partition(":")
     if not module_name or not name:
@@ -63,27 +64,28 @@ def show_diagram(
     view: str | None,
     theme: Theme | None,
 ) -> int:
-    """Write a diagram to a file or to standard output, or check files; the exit status."""
+    """Write a diagram to a file or to standard output, or check files; return the exit status."""
     if output is not None and check:
         raise ConfigError("--output and --check exclude each other: give one")
     wanted = None if format_name is None else format_named(format_name)
     chart = load_chart(target)
     if check:
-        return _check([DiagramFile(path, wanted or format_of(path), view, theme) for path in check], chart, target)
+        files = [DiagramFile(path, wanted or format_of(path), view, theme, target) for path in check]
+        return _check(files, chart, target)
     if output is not None:
-        DiagramFile(output, wanted or format_of(output), view, theme).write(chart)
+        DiagramFile(output, wanted or format_of(output), view, theme, target).write(chart)
         return 0
     format = wanted or FORMATS["mermaid"]
     if format.binary and sys.stdout.isatty():
         raise ConfigError(f"a {format.name} is nothing to read on a terminal: give --output FILE, or pipe it")
-    sys.stdout.buffer.write(format.export(chart, view, theme))
+    sys.stdout.buffer.write(format.export(chart, view, theme, target))
     return 0
 
 
 def write_docs(folder: Path, check: bool, target: str) -> int:
-    """Write or check the diagrams that documents show; the exit status."""
+    """Write or check the diagrams of the documents; return the exit status."""
     chart = load_chart(target)
-    files = list(docs.files(folder))
+    files = list(docs.files(folder, target))
     if check:
         return _check(files, chart, target, f"agentcp-fsm diagram docs {shlex.quote(str(folder))}{_from(target)}")
     try:
@@ -100,13 +102,13 @@ def _check(files: Iterable[DiagramFile], chart: Chart, target: str, remedy: str 
     for file in files:
         if file.is_stale(chart):
             what = "is stale" if file.path.exists() else "is missing"
-            sys.stderr.write(f"agentcp-fsm: {file.path} {what}: run {remedy or _command(file, target)}\n")
+            streams.complain(f"{file.path} {what}: run {remedy or _command(file, target)}")
             status = STALE
     return status
 
 
 def _command(file: DiagramFile, target: str) -> str:
-    """What writes the file anew."""
+    """The command that writes the file anew."""
     words = ["agentcp-fsm diagram", "--format", file.format.name]
     words += [] if file.view is None else ["--view", shlex.quote(file.view)]
     words += [] if file.theme is None else ["--theme", file.theme]

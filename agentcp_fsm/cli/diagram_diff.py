@@ -18,13 +18,13 @@ from agentcp_fsm.fsm.diagram.diff_text import lines
 from agentcp_fsm.fsm.diagram.files import write_file
 from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme, check_theme
 from agentcp_fsm.fsm.diagram.revisions import load_chart
-from agentcp_fsm.support.printable import printable
+from agentcp_fsm.fsm.printable import printable
 
 STYLES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow"}
 THEMES = {name: FORMATS[name].themes for name in ("svg", "dot", "png", "pdf")}
-"""Those that a picture can be made for."""
+"""The themes of each picture format."""
 DIFFERENT = 1
-"""The exit status if anything differs, where it is asked for."""
+"""The exit status if anything differs, with ``--exit-code``."""
 
 
 def show_difference(
@@ -36,7 +36,7 @@ def show_difference(
     theme: Theme | None,
     exit_code: bool,
 ) -> int:
-    """Write what differs to a file or to standard output; the exit status."""
+    """Write the difference to a file or to standard output; return the exit status."""
     format = _format(format_name, output)
     if theme is not None:
         check_theme(theme, format, THEMES.get(format, ()))
@@ -66,7 +66,7 @@ def show_difference(
 
 
 def _format(name: str | None, output: Path | None) -> str:
-    """The format that is asked for, by its name or by that of the file."""
+    """The format of this name, else the one that the file's name implies."""
     known = ", ".join(DIFF_FORMATS)
     if name is not None:
         if name not in DIFF_FORMATS:
@@ -96,7 +96,7 @@ def _content(found: Difference, format: str, theme: Theme | None) -> bytes:
 
 
 def _print(found: Difference) -> None:
-    """In colours on a terminal; in a pipe, each thing in one line."""
+    """Print the difference: in colours on a terminal; in a pipe, with no line broken."""
     console = Output().console
     for kind, line in lines(found):
         style = STYLES[kind] if kind else "bold" if line and not line.startswith(" ") else ""

@@ -2,62 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
-import sys
-import threading
-from contextlib import ExitStack
-from types import FrameType
+from contextlib import suppress
 
-from agentcp_fsm.cli.output import Output, shown
+from rich.text import Text
+
+from agentcp_fsm.cli.output import Output, plain
 from agentcp_fsm.errors import AgentCPError
-from agentcp_fsm.server import ACCESS_POINT, ServerThread
+from agentcp_fsm.server import ACCESS_POINT, HeartbeatServer, attend
 
 
-class _Leave(Exception):  # noqa: N818 - no error: how a signal ends the reading of a line
-    pass
-
-
-def run_server(host: str, http_port: int, udp_port: int, next_beat: float, json_lines: bool) -> int:
+def run_server(server: HeartbeatServer, until_input_ends: bool, json_lines: bool) -> int:
     """Serve, and take console commands from standard input, until SIGINT or SIGTERM; returns the exit status.
 
-    On a terminal, Ctrl-D leaves too; the end of a file or pipe only ends the commands.
+    The end of standard input ends the server on a terminal (Ctrl-D) or if it is asked to, otherwise only the commands.
     """
     output = Output(json_lines)
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_DFL)  # a second one does not wait
-        raise _Leave
-
-    with ExitStack() as stack:
-        server = stack.enter_context(ServerThread(host, http_port, udp_port, next_beat=next_beat))
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, on_signal)
-            output.say(
-                "listening",
-                f"sign-ins at [bold]{server.url}[/bold], heartbeats on port {server.server.udp_port}, "
-                f"an access point at {server.url}{ACCESS_POINT}; 'help' lists what the console can do, Ctrl-C leaves",
-                url=server.url,
-                udp_port=server.server.udp_port,
-                access_point=server.url + ACCESS_POINT,
-            )
-            for line in sys.stdin:
-                if command := line.strip():
-                    _carry_out(server, command, output)
-            if not sys.stdin.isatty():
-                threading.Event().wait()
-        except _Leave:
-            pass
-        output.say("leaving", "closed")
+    with suppress(asyncio.CancelledError):  # a signal came before the console was there
+        asyncio.run(_serve(server, output, keep_running=not (until_input_ends or os.isatty(0))))
+    output.say("leaving", "closed")
     return 0
 
 
-def _carry_out(server: ServerThread, command: str, output: Output) -> None:
-    try:
-        answer = server.command(command)
-    except AgentCPError as error:
-        output.say("error", f"[red]{shown(str(error))}[/red]", error=str(error))
-    else:
-        lines = [shown(line) for line in answer.splitlines()]
-        output.say("answer", "\n".join(lines if len(lines) == 1 else ["", *lines]), answer=answer)
+async def _serve(server: HeartbeatServer, output: Output, *, keep_running: bool) -> None:
+    def answer(result: str | AgentCPError) -> None:
+        if isinstance(result, AgentCPError):
+            output.say("error", (str(result), "red"), error=str(result))
+        else:
+            lines = result.split("\n")
+            shown = Text("\n").join(plain(line) for line in (lines if len(lines) == 1 else ["", *lines]))
+            output.say("answer", shown, answer=result)
+
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    async with server:
+        host, port = server.udp_address
+        output.say(
+            "listening",
+            "sign-ins at ",
+            (server.url, "bold"),
+            f", heartbeats on port {port}, an access point at {server.url}{ACCESS_POINT};"
+            " 'help' lists what the console can do, Ctrl-C leaves",
+            url=server.url,
+            udp_host=host,
+            udp_port=port,
+            access_point=server.url + ACCESS_POINT,
+        )
+        await attend(server, answer, keep_running=keep_running)

@@ -1,6 +1,6 @@
 """How a connection signs in over HTTP: an agent's credentials and a client of its server, put together.
 
-The server is given (`HttpSignIn`), or found through the agent's access point (`DiscoveredSignIn`).
+The server is given (`HttpAuthenticator`), or found through the agent's access point (`DiscoveringAuthenticator`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from agentcp_fsm.connection.hub import Hub
-from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.connection.protocols import Authenticator
+from agentcp_fsm.errors import ConfigError, DiscoveryError
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in import (
@@ -21,7 +23,6 @@ from agentcp_fsm.sign_in import (
     AuthClient,
     ClientOptions,
     Credentials,
-    DiscoveryError,
     Timeouts,
     Transport,
     access_point_url,
@@ -33,57 +34,65 @@ logger = logger_of(__name__)
 EXAMPLE = "https://heartbeat.example"
 """A server's URL that works, to try options with."""
 SESSIONS_REMEMBERED = 8
-"""A server may be left before its session is signed out: so many of the latest sessions are signed out where they are
-from.  Each attempt has one at most, so these are far more than can be waiting."""
+"""How many of the latest sessions are signed out where they came from: a server may be left before the sign-out.  Each
+attempt has one session at most, so these are far more than can be waiting."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpSignIn:
-    """Signs one agent in and out.
+def over_http(
+    agent_id: str,
+    server_url: str | None,
+    access_point: str | None,
+    credentials: Credentials | None,
+    config: Config,
+    options: ClientOptions,
+) -> Callable[[Hub], Authenticator]:
+    """Return what makes the authenticator of an agent on a hub; HTTP connections are shared by all agents of the hub.
 
-    Without a client of the application's own, the calls go through connections that all agents of a hub share.
+    With a URL it is that server's; without one, that of the server which the agent's access point names.  Raises
+    ConfigError for what cannot work, before anything is begun.
     """
-
-    credentials: Credentials
-    server_url: str | None
-    client: AuthClient | None
-    timeouts: Timeouts
-    sign_out_timeout: float
-    """Seconds: a sign-out that nobody waits for any longer is not to go on."""
-
-    @classmethod
-    def of(
-        cls,
-        agent_id: str,
-        server_url: str | None,
-        credentials: Credentials | None,
-        client: AuthClient | None,
-        config: Config,
-    ) -> HttpSignIn:
-        """Check what an application gave; raises ConfigError for what cannot work."""
-        credentials = _checked(agent_id, credentials)
-        if (server_url is None) is (client is None):
+    credentials = _checked(agent_id, credentials)
+    timeouts = Timeouts(config.connect_timeout, config.read_timeout, config.sign_in_timeout)
+    if server_url is not None:
+        if access_point is not None:
             raise ConfigError(
-                "give either the server's URL or a client=AuthClient(url, …) with options of its own; or let"
-                " Connection.discover find the server"
+                f"server_url={server_url!r} and access_point={access_point!r} exclude each other: an access point is"
+                " asked only when no server is given"
             )
-        timeouts = _timeouts(config)
-        if server_url is not None:
-            AuthClient(server_url, timeouts=timeouts)  # raises for a URL that cannot work, before anything is begun
-        return cls(credentials, server_url, client, timeouts, config.sign_out_timeout)
+        AuthClient(server_url, timeouts=timeouts, **options).close()  # raises for what cannot work
+        return partial(_with_server, credentials, server_url, config, timeouts, options)
+    url = access_point_url(agent_id, access_point)
+    for client in (AccessPointClient(url, **options), AuthClient(EXAMPLE, **options)):  # raises as above
+        client.close()
+    return partial(_with_access_point, credentials, url, config, timeouts, options)
 
-    def on(self, hub: Hub) -> HttpAuthenticator:
-        """The same, ready for use on a hub."""
-        client = self.client
-        if client is None:
-            assert self.server_url is not None
-            client = AuthClient(self.server_url, timeouts=self.timeouts, transport=hub.shared(Transport))
-        return HttpAuthenticator(self.credentials, client, self.sign_out_timeout)
+
+def _with_server(
+    credentials: Credentials, url: str, config: Config, timeouts: Timeouts, options: ClientOptions, hub: Hub
+) -> Authenticator:
+    client = AuthClient(url, timeouts=timeouts, transport=hub.shared(Transport), **options)
+    return HttpAuthenticator(credentials, client, config.sign_out_timeout)
+
+
+def _with_access_point(
+    credentials: Credentials, url: str, config: Config, timeouts: Timeouts, options: ClientOptions, hub: Hub
+) -> Authenticator:
+    transport = hub.shared(Transport)
+    # The access point gets half of an attempt's time: if it is of no help, the other half is for the known server.
+    access_point = AccessPointClient(
+        url, timeouts=replace(timeouts, total=timeouts.total / 2), transport=transport, **options
+    )
+    return DiscoveringAuthenticator(
+        credentials,
+        access_point,
+        lambda server: AuthClient(server, timeouts=timeouts, transport=transport, **options),
+        config,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAuthenticator:
-    """`agentcp_fsm.connection.Authenticator` over HTTP."""
+    """`agentcp_fsm.connection.Authenticator` over HTTP, at one server."""
 
     credentials: Credentials
     client: AuthClient
@@ -100,52 +109,6 @@ class HttpAuthenticator:
     def query_online_state(self, session: Session, agents: Sequence[str], abandonment: Abandonment) -> list[Any]:
         """Ask which of `agents` are online; raises SignInError."""
         return self.client.query_online_state(self.credentials.agent_id, session, agents, abandonment)
-
-
-@dataclass(frozen=True, slots=True)
-class DiscoveredSignIn:
-    """Signs one agent in and out at the server that its access point names."""
-
-    credentials: Credentials
-    access_point: str
-    """The URL of its calls."""
-    config: Config
-    options: ClientOptions
-
-    @classmethod
-    def of(
-        cls,
-        agent_id: str,
-        credentials: Credentials | None,
-        access_point: str | None,
-        config: Config,
-        options: ClientOptions,
-    ) -> DiscoveredSignIn:
-        """Check what an application gave; raises ConfigError for what cannot work."""
-        credentials = _checked(agent_id, credentials)
-        url = access_point_url(agent_id, access_point)
-        _timeouts(config)  # raises for what cannot work, as the clients do
-        for client in (AccessPointClient(url, **options), AuthClient(EXAMPLE, **options)):
-            client.close()  # to make them raises for what cannot work, before anything is begun
-        return cls(credentials, url, config, options)
-
-    def on(self, hub: Hub) -> DiscoveringAuthenticator:
-        """The same, ready for use on a hub."""
-        transport, timeouts = hub.shared(Transport), _timeouts(self.config)
-        # The access point gets half of an attempt's time: should it be of no help, the other half is for the server
-        # that is known.
-        access_point = AccessPointClient(
-            self.access_point,
-            timeouts=replace(timeouts, total=timeouts.total / 2),
-            transport=transport,
-            **self.options,
-        )
-        return DiscoveringAuthenticator(
-            self.credentials,
-            access_point,
-            lambda url: AuthClient(url, timeouts=timeouts, transport=transport, **self.options),
-            self.config,
-        )
 
 
 class DiscoveringAuthenticator:
@@ -242,7 +205,3 @@ def _checked(agent_id: str, credentials: Credentials | None) -> Credentials:
             f"the credentials are those of {credentials.agent_id}, not of {agent_id}: load the right ones"
         )
     return credentials
-
-
-def _timeouts(config: Config) -> Timeouts:
-    return Timeouts(config.connect_timeout, config.read_timeout, config.sign_in_timeout)

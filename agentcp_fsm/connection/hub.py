@@ -1,21 +1,19 @@
-"""What all connections of one event loop share: its timer, its pool for blocking calls, and who still needs it.
+"""What all connections of one event loop share: a timer, a pool for blocking calls, HTTP connections.
 
-`background()` gives the hub of the one background thread that serves every `Connection` of the process; `of_loop()`
-that of a running asyncio loop, which serves the `AsyncConnection`s made in it.
+`background()` returns the hub of the one background thread that serves every `Connection` of the process.  `of_loop()`
+returns the hub of a running asyncio loop, which serves the `AsyncConnection`s started in it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import heapq
-import math
-import os
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from agentcp_fsm.connection.timers import Timers
 from agentcp_fsm.connection.workers import WorkerPool
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.log import logger_of
@@ -25,9 +23,9 @@ logger = logger_of(__name__)
 POOL_LIMIT = 16
 """How many blocking calls (sign-ins, sign-outs, name resolutions) run at once; the others wait their turn."""
 LOOP_PAUSE = 0.1
-"""Seconds before a loop that was left is entered again: should that be at once, it costs little."""
+"""Seconds before a loop that was left is entered again, so that a loop that is left each time costs little."""
 JOIN_TIMEOUT = 1.0
-"""Seconds that whoever stops the last connection waits for the background thread to end."""
+"""Seconds that `stop` of the last connection waits for the background thread to end."""
 
 
 class Closable(Protocol):
@@ -38,99 +36,6 @@ class Closable(Protocol):
 
 
 Resource = TypeVar("Resource", bound=Closable)
-
-
-class Timed(Protocol):
-    """Something with a deadline."""
-
-    armed_at: float
-    """For the timers' use: when they wake it next; infinite at first."""
-
-    def wake(self) -> float:
-        """The time that it was armed for has come: do what is due, if anything is.
-
-        Returns the next deadline, on the clock of `time.monotonic`; infinite for none.
-        """
-
-
-class Timers:
-    """One timer of the loop for all deadlines of its connections, to the millisecond, which is what loops count in.
-
-    Deadlines that share a millisecond share an entry of the heap.  One that moves later costs nothing: whoever is woken
-    too early says so, and is put back.
-    """
-
-    __slots__ = ("_due", "_handle", "_loop", "_millisecond", "_milliseconds")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._due: dict[int, list[Timed]] = {}
-        """Whom to wake, by the millisecond."""
-        self._milliseconds: list[int] = []
-        """The keys of `_due`, as a heap."""
-        self._handle: asyncio.TimerHandle | None = None
-        self._millisecond: float = math.inf
-        """When the loop's timer is set to."""
-
-    def arm(self, timed: Timed, deadline: float) -> None:
-        """Wake `timed` at `deadline`, which is before the time that it was armed for."""
-        timed.armed_at = deadline
-        millisecond = int(deadline * 1000) + 1
-        if (due := self._due.get(millisecond)) is not None:
-            due.append(timed)
-            return
-        self._due[millisecond] = [timed]
-        heapq.heappush(self._milliseconds, millisecond)
-        if millisecond < self._millisecond:
-            self._schedule(millisecond)
-
-    def close(self) -> None:
-        """Wake nobody, and keep none of those at rest who would have been woken."""
-        if self._handle is not None:
-            self._handle.cancel()
-        self._handle = None
-        self._millisecond = math.inf
-        self._due.clear()
-        self._milliseconds.clear()
-
-    def _schedule(self, millisecond: int) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-        self._millisecond = millisecond
-        # From one whole millisecond to another, as uvloop counts: from the time itself, it would wake too early.
-        delay = max(millisecond - int(time.monotonic() * 1000), 0)
-        self._handle = self._loop.call_later(delay / 1000, self._wake)
-
-    def _wake(self) -> None:
-        self._handle = None
-        self._millisecond = -math.inf  # nothing is scheduled from inside
-        milliseconds = self._milliseconds
-        now = time.monotonic()
-        try:
-            while milliseconds and milliseconds[0] <= now * 1000:
-                if due := self._due[milliseconds[0]]:
-                    self._wake_one(due.pop(), now)
-                else:
-                    del self._due[heapq.heappop(milliseconds)]
-        finally:  # whatever passes, as SystemExit does: the others are woken the next time
-            self._millisecond = math.inf
-            if milliseconds:
-                self._schedule(milliseconds[0])
-
-    def _wake_one(self, timed: Timed, now: float) -> None:
-        if timed.armed_at > now:
-            return  # armed for an earlier time since, and that has come up
-        timed.armed_at = -math.inf  # what happens to it meanwhile arms nothing
-        deadline = now + 1.0  # a defect of one connection must silence neither the others nor, for good, itself
-        try:
-            deadline = timed.wake()
-        except Exception:
-            logger.exception("waking %r failed", timed)
-        finally:
-            if deadline < math.inf:
-                self.arm(timed, deadline)
-            else:
-                timed.armed_at = deadline
 
 
 class Hub:
@@ -302,7 +207,4 @@ def _forget_in_child() -> None:
 
 
 atexit.register(_stop_at_exit)
-os.register_at_fork(after_in_child=_forget_in_child)
-os.register_at_fork(
-    before=forking.before, after_in_parent=forking.after_in_parent, after_in_child=forking.after_in_child
-)
+forking.in_child(forking.Stage.LOOPS, _forget_in_child)

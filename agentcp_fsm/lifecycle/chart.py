@@ -28,14 +28,14 @@ no state to be stuck in: whatever is waited for, there is a row for when it does
 
 Reading a row: on the trigger, in any of the source states, if all guards agree, go to the destination (None: stay, this
 is no transition), run ``before`` on the way out and ``after`` on the way in.  Rows are tried from top to bottom, so a
-row without guards says "otherwise".  The words of guards and actions are explained in `agentcp_fsm.lifecycle.glossary`;
-what they do is in `agentcp_fsm.lifecycle.machine`, under the same names, and none of them decides anything about states.
+row without guards says "otherwise".  `agentcp_fsm.lifecycle.glossary` explains the words of guards and actions.  What
+they do is in the modules ``guards`` and ``actions``, under the same names; none of them decides anything about states.
 """
 
 from collections.abc import Iterable
 from enum import StrEnum
 
-from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, ChartState, Role, Row
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Role, Row
 from agentcp_fsm.lifecycle.glossary import ACTIONS, GUARDS
 
 
@@ -205,7 +205,7 @@ ROWS = (
         reason="Failures in the same instant are one."),
     Row("send_failed", CONNECTING, None, unless="send_failures_exhausted", after=("note_send_failure", "retry_proof"),
         reason="A send failed; it is tried again soon."),
-    Row("send_failed", ONLINE, DEGRADED, unless="send_failures_exhausted",
+    Row("send_failed", ONLINE, DEGRADED, unless="send_failures_exhausted", before="note_degraded",
         after=("note_send_failure", "retry_heartbeat"),
         reason="A send failed; it is tried again soon."),
     Row("send_failed", DEGRADED, None, unless="send_failures_exhausted",
@@ -224,7 +224,8 @@ ROWS = (
     Row("receive_failed", (*CONNECTING, DEGRADED), None, unless="receive_failures_exhausted",
         after="note_receive_failure",
         reason="A receive failed; the next may not."),
-    Row("receive_failed", ONLINE, DEGRADED, unless="receive_failures_exhausted", after="note_receive_failure",
+    Row("receive_failed", ONLINE, DEGRADED, unless="receive_failures_exhausted", before="note_degraded",
+        after="note_receive_failure",
         reason="A receive failed; the next may not."),
     *attempt_failed("receive_failed", "Receiving fails"),
     *lost("receive_failed", "Receiving fails"),
@@ -296,8 +297,8 @@ ROWS = (
         reason="The sign-in takes too long; the attempt is over."),
     Row("deadline_passed", SERVING, None, conditions="beat_was_answered", after="send_heartbeat",
         reason="The next heartbeat is due."),
-    *lost("deadline_passed", "The server is silent", ("timed_out",)),
-    Row("deadline_passed", ONLINE, DEGRADED, after="repeat_heartbeat",
+    *lost("deadline_passed", "The server is silent", ("silent",)),
+    Row("deadline_passed", ONLINE, DEGRADED, before="note_degraded", after="repeat_heartbeat",
         reason="A heartbeat went unanswered for the retransmission time: it is repeated."),
     Row("deadline_passed", DEGRADED, None, after="repeat_heartbeat",
         reason="Still no answer: the heartbeat is repeated."),
@@ -308,19 +309,19 @@ ROWS = (
     Row("deadline_passed", BACKOFF, SIGNING_IN, before="close_probe", after="begin_sign_in",
         reason="The wait is over; the first session is still to be obtained."),
     Row("deadline_passed", STOPPING, SIGNING_IN, conditions="restart_wanted", after=("begin_anew", "begin_sign_in"),
-        reason="There is nothing to sign out, or it has had its time; the application wants to be reachable again."),
+        reason="The stop is over; the application wants to be reachable again."),
     Row("deadline_passed", STOPPING, OFFLINE, conditions="session_in_hand", after="come_to_rest",
-        reason="The sign-out took too long."),
+        reason="The sign-out has had its time."),
     Row("deadline_passed", STOPPING, OFFLINE, after="come_to_rest",
-        reason="There was nothing to sign out."),
+        reason="There is nothing to sign out."),
     ignored("deadline_passed", (OFFLINE,), "At rest, nothing is due."),
 
     # leaving ----------------------------------------------------------------------------------------------------------
     ignored("signed_out", (STOPPING,), "Another session's sign-out.", unless="sign_out_awaited", after="count_stale"),
     Row("signed_out", STOPPING, SIGNING_IN, conditions="restart_wanted", after=("begin_anew", "begin_sign_in"),
-        reason="The sign-out has ended; the application wants to be reachable again."),
+        reason="The sign-out is over; the application wants to be reachable again."),
     Row("signed_out", STOPPING, OFFLINE, conditions="sign_out_failed", after="come_to_rest",
-        reason="The sign-out failed."),
+        reason="The sign-out failed; the connection is at rest all the same."),
     Row("signed_out", STOPPING, OFFLINE, after="come_to_rest",
         reason="Signed out."),
     ignored("signed_out", (*SOCKETED, OFFLINE), "An earlier life's sign-out.", after="count_stale"),

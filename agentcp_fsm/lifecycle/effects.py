@@ -57,7 +57,7 @@ class SendHeartbeat:
 
     attempt: int
     sequence: int
-    """MessageSeq: 1 for the connection's first datagram, one more with each (protocol, Datagrams)."""
+    """MessageSeq: 1 for the connection's first datagram, one more with each (protocol, "Datagrams")."""
     session: Session
 
 
@@ -89,11 +89,16 @@ class ReportTransition:
     reason: str
     """The reason of the chart's row."""
     detail: str
-    """What the event said went wrong; empty if nothing."""
+    """What the event said went wrong, and of a wait when the next try is; empty if there is nothing to say."""
     at: float
     """When, on the clock of the caller, in seconds."""
     lost: bool = False
-    """Whether a connection that was proven is lost by it."""
+    """Whether a proven connection was lost by it (rule 4)."""
+
+    @property
+    def text(self) -> str:
+        """The reason, with its detail."""
+        return f"{self.reason} ({self.detail})" if self.detail else self.reason
 
 
 @dataclass(frozen=True, slots=True)

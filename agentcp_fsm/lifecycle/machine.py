@@ -15,15 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agentcp_fsm.fsm.engine import Row
+from agentcp_fsm.fsm.chart import Row
 from agentcp_fsm.lifecycle.actions import Actions
-from agentcp_fsm.lifecycle.chart import CHART
+from agentcp_fsm.lifecycle.chart import CHART, State
 from agentcp_fsm.lifecycle.effects import Effect, ReportTransition
 from agentcp_fsm.lifecycle.events import Event
 
 
 class Lifecycle(Actions):
-    """One connection's machine (lifecycle, all sections).
+    """One connection's machine (lifecycle, "Rules").
 
     `random` is used for jitter only, and may be shared: it is the caller's.
     """
@@ -31,7 +31,7 @@ class Lifecycle(Actions):
     __slots__ = ()
 
     step: Callable[..., Row]
-    """How an event meets the chart: see `agentcp_fsm.fsm.engine.Step`."""
+    """How an event meets the chart: see `agentcp_fsm.fsm.step.Step`."""
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take one event at the time `now` (seconds of a monotonic clock) and return what is to be done, in order.
@@ -46,12 +46,21 @@ class Lifecycle(Actions):
         source = self.state
         row = self.step(event.trigger, event, now)
         if row.dest is not None:
-            lost = "note_loss" in row.before
-            transition = ReportTransition(source, self.state, event.trigger, row.reason, event.reason, now, lost)
+            transition = ReportTransition(
+                source, self.state, event.trigger, row.reason, self._detail(event, now), now, self._lost
+            )
             effects.append(transition)
-            if lost:
+            if self._lost:
                 self.statistics.last_loss = transition
+                self._lost = False
         return effects
+
+    def _detail(self, event: Event, now: float) -> str:
+        """What went wrong, and of a wait when the next try is."""
+        if self.state is not State.BACKOFF:
+            return event.reason
+        next_try = f"next try in {self.timeout_at - now:.1f} s"
+        return f"{event.reason}; {next_try}" if event.reason else next_try
 
 
 Lifecycle.step = CHART.compile(Lifecycle, arity=2)

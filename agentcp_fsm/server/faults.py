@@ -168,7 +168,7 @@ class Faults:
     """How the call for the access point's config goes wrong: any but `SIGN_IN_ONLY`."""
     config: ConfigShape = ConfigShape.OBJECT
     heartbeat_server: str = ""
-    """What the config names as the heartbeat server's URL, be it one or not; empty for this server's own."""
+    """The heartbeat server's URL in the config, valid or not; empty for this server's own."""
 
     def __post_init__(self) -> None:
         for name, kind in _KINDS.items():

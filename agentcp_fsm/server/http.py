@@ -1,66 +1,53 @@
 """The server's HTTP side: the calls of a heartbeat server and of an access point, and what its faults do to them.
 
-aiohttp's low-level server is all that six calls need.  What is not HTTP is counted here, as every other bad input.
+aiohttp's low-level server is all that so few calls need.  Input that is no HTTP is counted, like all other bad input.
 """
 
 import asyncio
 import json
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 
+from agentcp_fsm.server.authority import Authority
 from agentcp_fsm.server.faults import ConfigShape, Faults, SignInFault
+from agentcp_fsm.server.http_faults import answer_as_faulty, error_answer, strike
+from agentcp_fsm.server.http_requests import (
+    BROKEN_BODY,
+    MAX_REQUEST_ID,
+    JSONObject,
+    Malformed,
+    Refused,
+    check_origin,
+    identifier,
+    read_object,
+    text,
+)
 from agentcp_fsm.server.identity import Unproven, check_agent
 from agentcp_fsm.server.registry import Agents, Nonces
 from agentcp_fsm.server.sockets import Address, Listener
 from agentcp_fsm.server.statistics import Counters
 from agentcp_fsm.sign_in.credentials import Credentials
+from agentcp_fsm.sign_in.nonce import may_prove
+from agentcp_fsm.support.quoting import quoted
 
 logger = logging.getLogger(__name__)
 
-MAX_AGENT_ID = 255
-"""Bytes of UTF-8: agent ids are DNS-like names."""
-MAX_REQUEST_ID = 128
-"""Bytes of UTF-8; a uuid4 in hex has 32."""
-READ_TIMEOUT = 10.0
-"""Seconds that a client may take to send its request's body."""
 KEEP_ALIVE = 75.0
 """Seconds that an idle connection is kept."""
-HUGE = 100 * 1024**2
-"""Bytes of padding in a huge answer."""
-CHUNK = 64 * 1024
-"""Bytes of padding written at a time."""
 GRACE = 1.0
 """Seconds that the calls of dropped connections get to end."""
 
 ACCESS_POINT = "/api/accesspoint"
 """The path of the access point's calls."""
+GUEST = f"{ACCESS_POINT}/sign_guest_cert"
+"""The one call that the SDK makes by GET, without a body."""
 PROOF = ("nonce", "public_key", "cert", "signature")
 """What step 2 of a sign-in brings along."""
-
-BROKEN_BODY = (web.RequestPayloadError, HttpProcessingError)
-"""What aiohttp's parsers raise for a body that is not encoded as it says."""
-
-JSONObject = dict[str, Any]
-
-
-class Refused(Exception):  # noqa: N818 - it is no error of the server's but an outcome, answered to the client
-    """A call that is answered with an HTTP error; the text says why."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-
-
-class Malformed(Refused):
-    """A request that is not what the protocol has."""
-
-    def __init__(self, text: str, status: int = 400) -> None:
-        super().__init__(status, text)
 
 
 class HTTPService:
@@ -74,16 +61,19 @@ class HTTPService:
         counters: Counters,
         *,
         credentials: Credentials | None,
+        names: Collection[str],
         request_size: int,
         is_online: Callable[[str], bool],
         udp_port: Callable[[], int],
     ) -> None:
         self._agents = agents
         self._visitors = visitors
-        """Who is signed in at the access point."""
+        """The agents that are signed in at the access point."""
         self._nonces = nonces
         self._counters = counters
         self._credentials = credentials
+        self._names = names
+        """The names by which it may be asked, in lower case."""
         self._request_size = request_size
         self._is_online = is_online
         self._udp_port = udp_port
@@ -99,7 +89,11 @@ class HTTPService:
             f"{ACCESS_POINT}/sign_in": self._sign_in,
             f"{ACCESS_POINT}/sign_out": self._sign_out,
             f"{ACCESS_POINT}/get_accesspoint_config": self._access_point_config,
+            f"{ACCESS_POINT}/sign_cert": self._certify,
+            f"{ACCESS_POINT}/resign_cert": self._certify,
+            GUEST: self._certify,
         }
+        self._authority = Authority(nonces)
 
     @property
     def address(self) -> Address:
@@ -176,7 +170,7 @@ class HTTPService:
         self._counters.calls += 1
         faults, fault = self._faults, self._fault_of(request)
         logger.debug("%s %r from %s, fault: %s", request.method, request.path, request.remote, fault)
-        struck = await _strike(fault, faults, request)
+        struck = await strike(fault, faults, request)
         if struck is not None:
             return struck
         try:
@@ -187,8 +181,8 @@ class HTTPService:
             else:
                 self._counters.refused += 1
             logger.debug("%r refused: %s", request.path, refusal)
-            return _error(refusal.status, str(refusal))
-        return await _send(answer, fault, faults, request)
+            return error_answer(refusal.status, str(refusal))
+        return await answer_as_faulty(answer, fault, faults, request)
 
     def _fault_of(self, request: web.BaseRequest) -> SignInFault:
         return {
@@ -199,29 +193,35 @@ class HTTPService:
         }.get(request.path, SignInFault.NONE)
 
     async def _answer(self, request: web.BaseRequest) -> JSONObject:
+        check_origin(request, self._names)
         call = self._calls.get(request.path)
         if call is None:
             raise Malformed(f"there is nothing here; there are {', '.join(self._calls)}", 404)
+        if request.method == "GET" and request.path == GUEST:
+            return call({}, request)
         if request.method != "POST":
             raise Malformed("use POST", 405)
-        return call(await _read(request), request)
+        return call(await read_object(request), request)
 
     def _sign_in(self, body: JSONObject, request: web.BaseRequest) -> JSONObject:
-        agent_id = _agent_id(body)
-        request_id = _text(body, "request_id", MAX_REQUEST_ID)
+        agent_id = identifier(body, "agent_id")
+        request_id = identifier(body, "request_id", MAX_REQUEST_ID)
         if "nonce" in body:
             return self._open_session(agent_id, request_id, body, request)
+        proven = (agent_id + request_id).lower()
+        if self._credentials is not None and not may_prove(proven):
+            raise Malformed("agent_id is no name with a dot, or request_id is no uuid4: this server signs nothing else")
         self._counters.challenges += 1
         answer = {"nonce": self._nonces.issue(agent_id, request.path + request_id)}
         if self._credentials is not None:
-            forged = self._fault_of(request) is SignInFault.BAD_PROOF
-            proven = (agent_id + request_id).lower() + ("?" if forged else "")
+            if self._fault_of(request) is SignInFault.BAD_PROOF:
+                proven += "?"
             answer["cert"] = self._credentials.certificate_pem
             answer["signature"] = self._credentials.sign(proven.encode()).hex()
         return answer
 
     def _open_session(self, agent_id: str, request_id: str, body: JSONObject, request: web.BaseRequest) -> JSONObject:
-        nonce, public_key, cert, signature = (_text(body, name) for name in PROOF)
+        nonce, public_key, cert, signature = (text(body, name) for name in PROOF)
         if not self._nonces.redeem(nonce, agent_id, request.path + request_id):
             raise Refused(401, "nonce was not issued for this sign-in, was used or has expired; begin again")
         try:
@@ -244,10 +244,10 @@ class HTTPService:
         }
 
     def _sign_out(self, body: JSONObject, request: web.BaseRequest) -> JSONObject:
-        agent_id = _agent_id(body)
+        agent_id = identifier(body, "agent_id")
         at_access_point = _is_access_point(request)
         register = self._visitors if at_access_point else self._agents
-        if not register.close_session(agent_id, _text(body, "signature")):
+        if not register.close_session(agent_id, text(body, "signature")):
             raise Refused(401, "signature is of no session of this agent; sign in")
         if at_access_point:
             self._counters.access_point_sign_outs += 1
@@ -257,7 +257,7 @@ class HTTPService:
         return {"message": "signed out"}
 
     def _query_online_state(self, body: JSONObject, _: web.BaseRequest) -> JSONObject:
-        if not self._agents.has_session(_agent_id(body), _text(body, "signature")):
+        if not self._agents.has_session(identifier(body, "agent_id"), text(body, "signature")):
             raise Refused(401, "signature is of no session of this agent; sign in")
         asked = body.get("agents")
         if not isinstance(asked, list) or not all(isinstance(agent_id, str) for agent_id in asked):
@@ -266,7 +266,7 @@ class HTTPService:
         return {"data": [{"agent_id": agent_id, "online": self._is_online(agent_id)} for agent_id in asked]}
 
     def _access_point_config(self, body: JSONObject, request: web.BaseRequest) -> JSONObject:
-        if not self._visitors.has_session(_agent_id(body), _text(body, "signature")):
+        if not self._visitors.has_session(identifier(body, "agent_id"), text(body, "signature")):
             raise Refused(401, "signature is of no session of this agent at the access point; sign in")
         self._counters.configs += 1
         host, port = _reached_at(request)
@@ -283,6 +283,17 @@ class HTTPService:
             case ConfigShape.BROKEN:
                 return {"config": json.dumps(config)[:-1]}
         return {"config": config}
+
+    def _certify(self, body: JSONObject, request: web.BaseRequest) -> JSONObject:
+        if request.path == GUEST:
+            return dict(self._authority.sign_guest(request.host))
+        agent_id = identifier(body, "id")
+        try:
+            if request.path.endswith("/resign_cert"):
+                return dict(self._authority.sign_again(agent_id, partial(text, body), "nonce" in body))
+            return dict(self._authority.sign(agent_id, partial(text, body)))
+        except Unproven as error:
+            raise Refused(403, str(error)) from error
 
 
 class _Protocol(web.RequestHandler):
@@ -321,8 +332,8 @@ class _Protocol(web.RequestHandler):
         if status >= 500:
             return super().handle_error(request, status, exc, message)
         self._count_malformed()
-        logger.debug("no HTTP: %s", message)
-        response = _error(status, "this is no HTTP request")
+        logger.debug("no HTTP: %s", quoted(message or ""))
+        response = error_answer(status, "this is no HTTP request")
         response.force_close()
         return response
 
@@ -336,107 +347,3 @@ def _reached_at(request: web.BaseRequest) -> tuple[str, int]:
     assert request.transport is not None  # when a client leaves, its call is cancelled
     host, port = request.transport.get_extra_info("sockname")[:2]
     return host, port
-
-
-async def _strike(fault: SignInFault, faults: Faults, request: web.BaseRequest) -> web.StreamResponse | None:
-    """Do what `fault` does in the place of the call; None: the call goes on."""
-    match fault:
-        case SignInFault.DOWN:
-            raise ConnectionResetError("a fault")
-        case SignInFault.HANG:
-            await _hang()
-        case SignInFault.HANG_AFTER_HEADERS:
-            await web.StreamResponse(headers={"Content-Type": "application/json"}).prepare(request)
-            await _hang()
-        case SignInFault.STATUS:
-            return _error(faults.status, "a fault", {"Retry-After": faults.retry_after} if faults.retry_after else None)
-        case SignInFault.REDIRECT:
-            return web.Response(status=302, headers={"Location": "/elsewhere" + request.path})
-        case SignInFault.NOT_JSON:
-            return web.Response(
-                text="<!DOCTYPE html><title>Welcome</title><h1>It works!</h1>", content_type="text/html"
-            )
-    return None
-
-
-async def _hang() -> None:
-    """Wait until the client or the server gives up, which cancels the call."""
-    await asyncio.get_running_loop().create_future()
-
-
-async def _send(answer: JSONObject, fault: SignInFault, faults: Faults, request: web.BaseRequest) -> web.StreamResponse:
-    """Answer, as `fault` has it."""
-    is_challenge = "nonce" in answer
-    if fault is SignInFault.MISSING_FIELD and not (faults.field == "signature" and is_challenge):
-        answer.pop(faults.field, None)
-    if fault is SignInFault.PORT_OUT_OF_RANGE and not is_challenge:
-        answer["port"] = faults.port
-    text = json.dumps(answer)
-    match fault:
-        case SignInFault.SLOW:
-            return await _drip(text.encode(), faults.slow_seconds, request)
-        case SignInFault.HUGE:
-            return await _inflate(text, request)
-        case SignInFault.TRUNCATED:
-            text = text[: len(text) // 2]
-    return web.Response(text=text, content_type="application/json")
-
-
-async def _drip(body: bytes, seconds: float, request: web.BaseRequest) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body))})
-    await response.prepare(request)
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    for written in range(len(body)):
-        await response.write(body[written : written + 1])
-        await asyncio.sleep(begun + seconds * (written + 1) / len(body) - loop.time())
-    return response
-
-
-async def _inflate(text: str, request: web.BaseRequest) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    await response.prepare(request)
-    await response.write(text.removesuffix("}").encode() + b', "padding": "')
-    for _ in range(HUGE // CHUNK):
-        await response.write(b"x" * CHUNK)
-    await response.write(b'"}')
-    return response
-
-
-def _error(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.json_response({"error": {"code": status, "message": text}}, status=status, headers=headers)
-
-
-async def _read(request: web.BaseRequest) -> JSONObject:
-    try:
-        async with asyncio.timeout(READ_TIMEOUT):
-            body = json.loads(await request.read())
-    except web.HTTPRequestEntityTooLarge as error:
-        raise Malformed("the request is too large", 413) from error
-    except TimeoutError as error:
-        raise Malformed(f"the request was not complete within {READ_TIMEOUT:g} s", 408) from error
-    except BROKEN_BODY as error:
-        raise Malformed("the request's body is broken") from error
-    except (ValueError, RecursionError) as error:
-        raise Malformed("the request is not JSON") from error
-    if not isinstance(body, dict):
-        raise Malformed("the request is no JSON object")
-    return body
-
-
-def _agent_id(body: JSONObject) -> str:
-    return _text(body, "agent_id", MAX_AGENT_ID)
-
-
-def _text(body: JSONObject, name: str, limit: int | None = None) -> str:
-    """Return a field that must be there; `limit` is in bytes of UTF-8."""
-    value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise Malformed(f"{name} is missing or no text")
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError as error:
-        raise Malformed(f"{name} is no Unicode text") from error
-    if limit is not None and size > limit:
-        raise Malformed(f"{name} is longer than {limit} bytes")
-    return value

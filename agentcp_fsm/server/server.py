@@ -5,7 +5,7 @@ import logging
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields, replace
 from math import isfinite
 from types import TracebackType
@@ -39,7 +39,7 @@ class HeartbeatServer:
     Like every object of asyncio it belongs to the loop that started it; `ServerThread` is its face for other threads.
     It may be started again after it stopped, and is found at the same ports then.  Times are seconds.
 
-    Whoever holds a certificate that names an agent may sign in as that agent, whoever issued the certificate: it is a
+    The holder of any certificate that names an agent may sign in as that agent, no matter who issued it: this is a
     server for tests, demos and one's own machine.
     """
 
@@ -50,6 +50,7 @@ class HeartbeatServer:
         udp_port: int = 0,
         *,
         next_beat: float = 5.0,
+        names: Iterable[str] = (),
         credentials: Credentials | None = None,
         codec: Codec | None = None,
         limits: Limits | None = None,
@@ -59,9 +60,10 @@ class HeartbeatServer:
         """Prepare a server; nothing is bound before `start`.
 
         `host` is a name or an IPv4 or IPv6 address of this machine; a port of 0 is chosen by the system.  `next_beat`
-        is the time between heartbeats that the server asks for.  With `credentials` it proves itself in step 1 of a
-        sign-in.  `codec` is that of the datagrams, AgentCP's own unless given; `clock` is monotonic; `rng` decides
-        which datagrams a fault loses.
+        is the time between heartbeats that the server asks for.  Over HTTP it is asked by its IP address, by localhost,
+        by `host` or by one of `names`; a request for another host may come from a web page, and is refused.  With
+        `credentials` it proves itself in step 1 of a sign-in.  `codec` is that of the datagrams, AgentCP's own unless
+        given; `clock` is monotonic; `rng` decides which datagrams a fault loses.
 
         Raises `ConfigError` for values that cannot be.
         """
@@ -99,6 +101,7 @@ class HeartbeatServer:
             self._nonces,
             self._counters,
             credentials=credentials,
+            names=frozenset(name.lower() for name in (host, *names)),
             request_size=limits.request_size,
             is_online=self._is_online,
             udp_port=lambda: self.udp_port,
@@ -157,7 +160,7 @@ class HeartbeatServer:
 
     async def stop(self) -> None:
         """Close everything and forget all sessions, within a second or two; may be repeated.  Counts remain."""
-        await self._http.close()  # first, for a call under way asks for the UDP port
+        await self._http.close()  # first, because a call under way asks for the UDP port
         self._heartbeats.close()
         for endpoint in (self._endpoint, *self._old_endpoints):
             if endpoint is not None:
@@ -215,8 +218,8 @@ class HeartbeatServer:
     def move(self, udp_port: int = 0, old_port: OldPort = OldPort.DEAD) -> tuple[str, int]:
         """Take heartbeats on another UDP port from now on (0: chosen by the system) and return their new address.
 
-        Who signs in from now on is sent there; sessions stay valid.  Raises `ConfigError` for a port that cannot be and
-        `ServerError` for one that cannot be had, or unless started; then nothing is changed.
+        Agents that sign in from now on are sent there; sessions stay valid.  Raises `ConfigError` for an impossible
+        port and `ServerError` for one that cannot be had, or unless started; then nothing is changed.
         """
         _check_port("udp_port", udp_port)
         left = self._started()

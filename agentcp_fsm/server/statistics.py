@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Counters:
-    """The counts while they grow; `ServerStatistics` tells what each means."""
+    """The counts while they grow; `ServerStatistics` explains each."""
 
     calls: int = 0
     challenges: int = 0
@@ -34,7 +34,7 @@ class ServerStatistics:
     """Counts since the server was made, and how much it keeps now."""
 
     calls: int
-    """HTTP requests that arrived, whatever they held and whatever became of them."""
+    """All HTTP requests that arrived, good or bad."""
     challenges: int
     """Sign-ins begun: nonces issued in step 1."""
     sign_ins: int
@@ -52,7 +52,7 @@ class ServerStatistics:
     http_malformed: int
     """Requests that are no HTTP, no POST to a known path, too large, not JSON or without a needed field."""
     datagrams: int
-    """Datagrams that arrived, whatever they held."""
+    """All datagrams that arrived, good or bad."""
     malformed: int
     """Datagrams that are none of the protocol's."""
     unexpected: int

@@ -29,7 +29,7 @@ class ServerThread:
         self.server = HeartbeatServer(*arguments, **options)
         """The server itself; it belongs to the thread, see `call`."""
         self._lock = threading.Lock()
-        """Held while the thread is started or told to stop, and while a call is handed to it."""
+        """Held while the thread is started or asked to stop, and while a call is handed to it."""
         self._loop: asyncio.AbstractEventLoop | None = None
         """None: the thread does not run."""
         self._thread: threading.Thread | None = None
@@ -123,7 +123,7 @@ class ServerThread:
         self._stopping = asyncio.Event()
         try:
             await self.server.start()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, `start` raises it
+        except BaseException as error:  # noqa: BLE001 - `start` raises it again
             started.set_exception(error)
             return
         started.set_result(asyncio.get_running_loop())
@@ -139,7 +139,7 @@ class ServerThread:
         return self._await(call)
 
     def _await(self, function: Callable[[], Coroutine[None, None, T]]) -> T:
-        # Under the lock, so that the loop gets to see the call before it is told to stop.
+        # Under the lock, so that the loop sees the call before the request to stop.
         with self._lock:
             if self._loop is None:
                 raise ServerError("the server's thread does not run; start it first")

@@ -8,11 +8,8 @@ from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.discovery import (
     AccessPointClient,
     AccessPointConfig,
-    DiscoveryError,
-    DiscoveryStep,
     access_point_url,
 )
-from agentcp_fsm.sign_in.failures import FailureKind, SignInError
 from agentcp_fsm.sign_in.http import Timeouts, Transport
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
@@ -27,13 +24,9 @@ __all__ = [
     "ChainVerifier",
     "ClientOptions",
     "Credentials",
-    "DiscoveryError",
-    "DiscoveryStep",
-    "FailureKind",
     "IssuerFetcher",
     "ServerProof",
     "ServerProofPolicy",
-    "SignInError",
     "Timeouts",
     "Transport",
     "access_point_url",

@@ -14,12 +14,12 @@ from urllib.parse import quote, urlsplit
 import requests
 from cryptography import x509
 
-from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.errors import ConfigError, ServerProofError, URLError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.answers import Fields, check_status
 from agentcp_fsm.sign_in.credentials import Credentials
-from agentcp_fsm.sign_in.failures import FailureKind, SignInError
-from agentcp_fsm.sign_in.http import Answer, Call, Timeouts, Transport, abandoned, is_loopback
+from agentcp_fsm.sign_in.failures import abandoned
+from agentcp_fsm.sign_in.http import Answer, Call, Timeouts, Transport, is_loopback
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from agentcp_fsm.sign_in.trust.proof import ServerProof, ServerProofPolicy, verify_server_proof
@@ -34,8 +34,12 @@ except PackageNotFoundError:  # run from its sources
     _VERSION = "0"
 
 
+MAX_LOGGED_URL = 200
+"""Characters of a stranger's URL that are logged."""
+
+
 class ClientOptions(TypedDict, total=False):
-    """The options of `AuthClient` that say whom to trust, for whoever passes them on to one."""
+    """The options of `AuthClient` that say whom to trust, for callers that pass them on."""
 
     verify: bool | str | os.PathLike[str]
     allow_insecure_http: bool
@@ -54,13 +58,13 @@ class AuthClient:
     - ``timeouts``: the bounds of each call.
     - ``verify``: how the server's TLS certificate is checked: True, against the usual certificate authorities, or the
       path of a file (PEM) or folder of others.  It cannot be turned off.
-    - ``allow_insecure_http``: let everybody on the way read the session's token; without it plain http goes to
-      loopback only.
+    - ``allow_insecure_http``: allow plain http, which lets everybody on the way read the session's token; otherwise
+      plain http goes to loopback only.
     - ``trust_roots``: certificates that must vouch for a server's proof of itself; None asks for no root.
     - ``server_proof``: whether a server must offer a proof; None: it must if there are trust roots.
     - ``server_name``: the host name or IP address that a root must vouch for; None: that of the server's URL.
-    - ``allow_insecure_any_server_name``: let whoever has any certificate of a trusted root, be it an agent, pose as the
-      server.
+    - ``allow_insecure_any_server_name``: let the holder of any certificate of a trusted root, even an agent, pose as
+      the server.
     - ``allow_insecure_private_issuers``: let a proof's certificates have this machine ask addresses inside its own
       network for their issuers.
     - ``transport``: the connections to use, which stay the caller's to close.
@@ -116,7 +120,7 @@ class AuthClient:
         """Sign in, in two steps; blocks for at most the total timeout.
 
         Abandoned before step 2 is sent, it raises kind ABANDONED.  After that the server may have made a session, so
-        the call sees its answer through and returns it, for the caller to sign out.
+        the call waits for the answer and returns the session, which the caller must sign out.
 
         Raises `SignInError`.
         """
@@ -135,7 +139,11 @@ class AuthClient:
         agent_id, request_id = credentials.agent_id, uuid.uuid4().hex
         request = {"agent_id": agent_id, "request_id": request_id}
         challenge = Fields.of(self._post("sign_in", request, call))
-        nonce = challenge.text("nonce")
+        if _is_session(challenge):
+            if self._server_proof is ServerProofPolicy.REQUIRE:
+                raise self._unproven(challenge)
+            return challenge
+        nonce = challenge.nonce()
         self._check_server(challenge, agent_id, request_id, call)
         if call.abandoned:
             raise abandoned(challenge.url)
@@ -192,19 +200,37 @@ class AuthClient:
         if proof is not None:
             verify_server_proof(proof, agent_id, request_id, self._chain, call)
         elif self._server_proof is ServerProofPolicy.REQUIRE:
-            raise SignInError(
-                FailureKind.UNPROVEN_SERVER,
-                f"{challenge.url}: the server offers no proof of itself, which server_proof (--require-server-proof)"
-                " asks for: check its URL",
-            )
+            raise self._unproven(challenge)
+
+    @staticmethod
+    def _unproven(challenge: Fields) -> ServerProofError:
+        return ServerProofError(
+            f"{challenge.url} offers no proof of itself, which server_proof (--require-server-proof) asks for"
+        )
 
 
-class URLError(ConfigError):
-    """No URL of a server."""
+def _is_session(challenge: Fields) -> bool:
+    """Whether step 1 was answered as step 2 is, as some servers do for an agent that they know by other means."""
+    content = challenge.content
+    return not content.get("nonce") and not content.get("cert") and bool(content.get("signature"))
 
-    def __init__(self, fault: str, remedy: str) -> None:
-        super().__init__(f"{fault}: {remedy}")
-        self.fault = fault
+
+def secure_url(url: str, allow_insecure_http: bool) -> str:
+    """Return a server's URL that another server named, with https for plain http, unless that is allowed or stays here.
+
+    The SDK for Node does so, as access points name servers by plain http that answer https.
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme.lower() != "http" or not separator or allow_insecure_http:
+        return url
+    try:
+        here = is_loopback(urlsplit(url).hostname)
+    except ValueError:
+        return url
+    if here:
+        return url
+    logger.warning("the heartbeat server %r was named by plain http: https is used instead", url[:MAX_LOGGED_URL])
+    return f"https://{rest}"
 
 
 def checked_url(url: str, allow_insecure_http: bool) -> str:

@@ -6,20 +6,21 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
-from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.errors import ConfigError, DiscoveryError, DiscoveryStep, FailureKind, SignInError, URLError
 from agentcp_fsm.sign_in.answers import Fields, is_host
-from agentcp_fsm.sign_in.client import AuthClient, URLError, checked_url
+from agentcp_fsm.sign_in.client import AuthClient, checked_url, secure_url
 from agentcp_fsm.sign_in.credentials import Credentials
-from agentcp_fsm.sign_in.failures import FailureKind, SignInError, quoted
-from agentcp_fsm.sign_in.http import Call, Timeouts, Transport, causes, is_loopback
+from agentcp_fsm.sign_in.failures import causes
+from agentcp_fsm.sign_in.http import Call, Timeouts, Transport
 from agentcp_fsm.support.abandonment import Abandonment
+from agentcp_fsm.support.addresses import near
+from agentcp_fsm.support.quoting import quoted
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -28,49 +29,16 @@ if TYPE_CHECKING:
 
 API = "/api/accesspoint"
 """The path of an access point's calls."""
-
-
-class DiscoveryStep(StrEnum):
-    """The step at which the heartbeat server was not found, in the order in which they are taken."""
-
-    NAME_RESOLUTION = "name resolution"
-    CONNECTION = "connection"
-    TLS = "TLS handshake"
-    SIGN_IN = "sign-in at the access point"
-    CONFIG_CALL = "call of get_accesspoint_config"
-    CONFIG_CONTENT = "content of the access point's config"
-
-
-_REMEDIES = {
-    DiscoveryStep.NAME_RESOLUTION: "check the agent id's last two labels, which name the access point, and the"
-    " name servers of this machine",
-    DiscoveryStep.CONNECTION: "check the network, its firewalls and its proxy",
-}
-"""What is better advice than that of any call that fails so."""
-
-
-class DiscoveryError(SignInError):
-    """The heartbeat server was not found; the text names the step that failed, and what to try."""
-
-    def __init__(self, step: DiscoveryStep, agent_id: str, failure: SignInError) -> None:
-        why = f"{failure.fault}: {_REMEDIES[step]}" if step in _REMEDIES else str(failure)
-        super().__init__(
-            failure.kind,
-            f"the heartbeat server of {agent_id} was not found; what failed is the {step}: {why}; or give the access"
-            " point (--access-point), or the server's URL (--server), yourself",
-            status=failure.status,
-            retry_after=failure.retry_after,
-            field=failure.field,
-        )
-        self.step = step
+HOSTS = ("acp3.", "ap.")
+"""What an access point's host begins with: today's first, then that of older SDKs, and of the one for Flutter."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessPointConfig:
-    """What an access point tells an agent."""
+    """The answer of an access point to an agent."""
 
     heartbeat_server: str
-    """A checked URL, fit for `AuthClient`."""
+    """A checked URL, fit for `AuthClient`; the access point's own if its config names none (so the SDK for C++)."""
     message_server: str | None
     """As it came, if it is text: nothing here uses it."""
 
@@ -78,8 +46,9 @@ class AccessPointConfig:
 def access_point_url(agent_id: str, access_point: str | None = None) -> str:
     """Return the URL of an access point's calls.
 
-    ``access_point`` is a name such as agentid.pub, or a URL, to which the usual path is added if it lacks it; without
-    it, the agent id's last two labels are the name.  Raises `ConfigError` for an agent id or a name that cannot be.
+    ``access_point`` is a name such as agentid.pub, a host such as ap.agentid.pub, or a URL; the usual path is added if
+    it lacks it.  Without one, the agent id's last two labels are the name.  Raises `ConfigError` for an agent id or a
+    name that cannot be.
     """
     if access_point is None:
         labels = agent_id.split(".")
@@ -97,13 +66,14 @@ def access_point_url(agent_id: str, access_point: str | None = None) -> str:
             f"{access_point!r} is no access point: give a name such as agentid.pub, or a URL such as"
             " https://acp3.agentid.pub"
         )
-    return f"https://acp3.{access_point}{API}"
+    is_host = access_point.startswith(HOSTS) and access_point.count(".") > 1
+    return f"https://{access_point if is_host else HOSTS[0] + access_point}{API}"
 
 
 class AccessPointClient(AuthClient):
-    """Asks one access point, on behalf of whatever agent; the options are those of `AuthClient`.
+    """Asks one access point, on behalf of any agent; the options are those of `AuthClient`.
 
-    ``url`` is one that `access_point_url` returned.  ``server_name`` is the heartbeat server's, and of no use here.
+    ``url`` is one that `access_point_url` returned.  ``server_name`` names the heartbeat server and is ignored here.
     """
 
     def __init__(
@@ -134,7 +104,7 @@ class AccessPointClient(AuthClient):
                 step = DiscoveryStep.CONFIG_CONTENT
                 return self._checked(answer.mapping("config"))
             finally:
-                # For the sake of good order only: the token ends some day by itself.
+                # Only for good order: the token expires by itself some day.
                 with suppress(SignInError):
                     self._post("sign_out", _signed(agent_id, token), call)
         except SignInError as failure:
@@ -144,17 +114,24 @@ class AccessPointClient(AuthClient):
 
     def _checked(self, config: Fields) -> AccessPointConfig:
         """Return what the config says; raises `SignInError`."""
+        if config.content.get("heartbeat_server") in (None, ""):
+            return AccessPointConfig(self._server_url, _text_or_none(config, "message_server"))
         try:
-            heartbeat_server = checked_url(config.text("heartbeat_server"), self._allow_insecure_http)
+            named = secure_url(config.text("heartbeat_server"), self._allow_insecure_http)
+            heartbeat_server = checked_url(named, self._allow_insecure_http)
         except URLError as error:
             raise config.invalid("heartbeat_server", f"of no use ({quoted(error.fault)})") from error
         if not is_host(urlsplit(heartbeat_server).hostname or ""):
             raise config.invalid("heartbeat_server", "no URL whose host can be")
-        # A stranger's word must not lead to what this machine serves to itself alone.
-        if _is_here(heartbeat_server) and not _is_here(self._server_url) and not self._allow_insecure_http:
+        # A stranger must not direct the agent to a service that this machine keeps for itself.
+        if is_here(heartbeat_server) and not is_here(self._server_url) and not self._allow_insecure_http:
             raise config.invalid("heartbeat_server", "a URL of this machine, which no other may name")
-        message_server = config.content.get("message_server")
-        return AccessPointConfig(heartbeat_server, message_server if isinstance(message_server, str) else None)
+        return AccessPointConfig(heartbeat_server, _text_or_none(config, "message_server"))
+
+
+def _text_or_none(config: Fields, name: str) -> str | None:
+    value = config.content.get(name)
+    return value if isinstance(value, str) else None
 
 
 def _signed(agent_id: str, token: str) -> dict[str, str]:
@@ -174,21 +151,9 @@ def _step_of(failure: SignInError, step: DiscoveryStep) -> DiscoveryStep:
     return step
 
 
-def _is_here(url: str) -> bool:
+def is_here(url: str) -> bool:
     """Whether the URL's host, without asking for its address, is this machine, however it is written."""
-    host = (urlsplit(url).hostname or "").removesuffix(".")
-    if is_loopback(host) or host.endswith(".localhost"):
-        return True
-    try:
-        number = ip_address(host)
-    except ValueError:
-        try:
-            number = ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001: the resolver takes them for addresses
-        except (OSError, UnicodeError, ValueError):
-            return False
-    if isinstance(number, IPv6Address) and number.ipv4_mapped is not None:
-        number = number.ipv4_mapped
-    return number.is_loopback or number.is_unspecified  # the latter, connected to, is the former
+    return near(urlsplit(url).hostname or "") in ("loopback", "unspecified")  # the latter, connected to, is the former
 
 
 def _is_address(text: str) -> bool:

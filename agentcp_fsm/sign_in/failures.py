@@ -1,87 +1,100 @@
-"""Why a call of the sign-in service failed, in terms that the lifecycle and a person can act on."""
+"""Why an HTTP call failed, in terms that the lifecycle and a person can act on."""
 
-from enum import StrEnum
+from __future__ import annotations
 
-from agentcp_fsm.errors import AgentCPError
+import ssl
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-_PERMANENT_STATUSES = frozenset({400, 403, 404})
-"""Rejections that retrying soon cannot mend (lifecycle, rule 6)."""
+import requests
+import urllib3
 
+from agentcp_fsm.errors import FailureKind, SignInError
+from agentcp_fsm.sign_in.budget import ExcessiveAnswerError
 
-MAX_QUOTE = 200
-"""Characters of the server's text that a failure quotes."""
+if TYPE_CHECKING:
+    from agentcp_fsm.sign_in.http import Call
 
-
-class FailureKind(StrEnum):
-    """The class of a failure."""
-
-    NETWORK = "network"
-    """No connection, or it broke before the answer was complete."""
-    TIMEOUT = "timeout"
-    """Not connected, not answered, or not answered completely in time."""
-    HTTP_STATUS = "http_status"
-    """A status other than 200 that is no rejection and no redirect."""
-    REDIRECTED = "redirected"
-    """A status 3xx: credentials are not carried to wherever an answer points."""
-    REJECTED = "rejected"
-    """The server refuses the call: status 400, 401, 403 or 404, or an error in an answer of status 200."""
-    TOO_LARGE = "too_large"
-    """An answer larger than any that the protocol has."""
-    NOT_JSON = "not_json"
-    """An answer that is not one JSON object in UTF-8."""
-    MISSING_FIELD = "missing_field"
-    """An answer without a field that the protocol requires."""
-    INVALID_FIELD = "invalid_field"
-    """A field of the wrong type or out of range."""
-    UNPROVEN_SERVER = "unproven_server"
-    """The server's TLS certificate or its proof (protocol, "Sign-in", step 1) does not hold."""
-    ABANDONED = "abandoned"
-    """The caller abandoned the call."""
+FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+"""What requests and urllib3 raise when an exchange fails."""
 
 
-class SignInError(AgentCPError):
-    """A sign-in, sign-out or query failed; the text says what happened and what a person can do about it."""
-
-    def __init__(
-        self,
-        kind: FailureKind,
-        text: str,
-        *,
-        remedy: str = "",
-        status: int | None = None,
-        retry_after: float | None = None,
-        field: str | None = None,
-    ) -> None:
-        super().__init__(kind, f"{text}: {remedy}" if remedy else text)
-        self.kind = kind
-        self.fault = text
-        """The text without the remedy, if that was told apart."""
-        self.status = status
-        """The HTTP status, when a status is what failed."""
-        self.retry_after = retry_after
-        """Seconds that the server asks to wait before the next try; finite, not negative."""
-        self.field = field
-        """The name of the missing or invalid field."""
-
-    def __str__(self) -> str:
-        return str(self.args[1])
-
-    @property
-    def permanent(self) -> bool:
-        """Whether retrying soon cannot mend it, so that a person is needed (lifecycle, rule 6)."""
-        return self.status in _PERMANENT_STATUSES or self.kind is FailureKind.UNPROVEN_SERVER
+def abandoned(url: str) -> SignInError:
+    """Return the failure of a call that nobody waits for any more."""
+    return SignInError(FailureKind.ABANDONED, f"the call of {url} was abandoned")
 
 
-def quoted(text: str) -> str:
-    """Return the server's text fit for one line of a log: printable and at most `MAX_QUOTE` characters."""
-    shown = text[: MAX_QUOTE - 1] + "…" if len(text) > MAX_QUOTE else text
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown).strip()
-
-
-def unproven(reason: str) -> SignInError:
-    """Return the failure of a server whose proof (protocol, "Sign-in", step 1) does not hold."""
+def failure(url: str, call: Call, error: Exception) -> SignInError:
+    """Say what one of `FAILURES` means, and what a person can do about it."""
+    if call.abandoned:
+        return abandoned(url)
+    behind = tuple(causes(error))
+    for cause in behind:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return SignInError(
+                FailureKind.UNPROVEN_SERVER,
+                f"{url}: the TLS certificate cannot be trusted ({cause.verify_message}): check the server's URL and"
+                " this machine's clock; for a private certificate authority give its file as verify (--ca-file)",
+            )
+        if isinstance(cause, ExcessiveAnswerError):
+            return SignInError(
+                FailureKind.TOO_LARGE,
+                f"{url}: the answer is larger than any of a sign-in server ({cause})",
+                remedy="check the server's URL, and whether something on the way answers in its place",
+            )
+    # Not urllib3's TimeoutError, because its NewConnectionError, a refused connection, is one.
+    if any(
+        isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.ReadTimeoutError) for cause in behind
+    ):
+        limits = call.timeouts
+        return SignInError(
+            FailureKind.TIMEOUT,
+            f"{url}: no complete answer in time (connecting may take {limits.connect:g} s, each read {limits.read:g} s,"
+            f" all of it {limits.total:g} s)",
+            remedy="check the network, and whether the server is overloaded",
+        )
+    for cause in behind:
+        if isinstance(cause, ssl.SSLError):
+            return SignInError(
+                FailureKind.NETWORK,
+                f"{url}: {tls_fault(cause)}",
+                remedy="check the server's URL and port, and whether something on the way takes its place",
+            )
+    root = next((cause for cause in reversed(behind) if isinstance(cause, OSError) and cause.strerror), behind[-1])
+    reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
     return SignInError(
-        FailureKind.UNPROVEN_SERVER,
-        f"the server fails to prove itself: {reason}: somebody may be posing as the server; check its URL and, if that"
-        " is right, tell its operator",
+        FailureKind.NETWORK, f"{url}: {reason or type(root).__name__}", remedy="check the network and the server's URL"
     )
+
+
+_TLS_FAULTS = {
+    "WRONG_VERSION_NUMBER": "what answers speaks no TLS",
+    "HTTP_REQUEST": "what answers speaks no TLS",
+    "UNSUPPORTED_PROTOCOL": "the server speaks no version of TLS that is still safe",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "the server speaks no version of TLS that is still safe",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refuses the TLS handshake",
+    "TLSV1_UNRECOGNIZED_NAME": "the server does not know its own name, as the URL has it",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a TLS certificate of the client, which nobody has here",
+}
+"""By OpenSSL's reason."""
+
+
+def tls_fault(error: ssl.SSLError) -> str:
+    """Say in words what went wrong with TLS, with OpenSSL's as the detail."""
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "the connection was closed in the midst of TLS"
+    reason = error.reason or ""
+    detail = f" (OpenSSL: {reason.replace('_', ' ').lower()})" if reason else ""
+    return f"{_TLS_FAULTS.get(reason, 'TLS failed')}{detail}"
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield ``error`` and what lies behind it, outermost first: urllib3 and requests wrap in more ways than one."""
+    seen: list[BaseException] = []
+    found: list[object] = [error]
+    while found:
+        cause = found.pop(0)
+        if isinstance(cause, BaseException) and cause not in seen:
+            seen.append(cause)
+            yield cause
+            found += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]

@@ -1,4 +1,4 @@
-"""How whoever waits for a blocking call tells that it no longer does."""
+"""Lets a caller abandon a blocking call that it no longer waits for."""
 
 import os
 import socket
@@ -7,10 +7,10 @@ from contextlib import suppress
 
 
 class Abandonment:
-    """The caller's handle on one call that it may lose interest in; thread-safe.
+    """The caller's handle on one call; thread-safe.
 
-    An abandoned call ends with kind ABANDONED as soon as it notices: at once while it waits for a connection or for an
-    answer that nobody needs any more, else before its next request.
+    An abandoned call ends with kind ABANDONED as soon as it notices: at once while it waits for a connection or an
+    answer, otherwise before its next request.
     """
 
     __slots__ = ("_abandoned", "_lock", "_socket")
@@ -26,15 +26,15 @@ class Abandonment:
         return self._abandoned
 
     def abandon(self) -> None:
-        """End the call's interest; never blocks, may be repeated."""
+        """Abandon the call; never blocks, may be repeated."""
         with self._lock:
             self._abandoned = True
             self._wake()
 
-    def _watch(self, connection: socket.socket) -> None:
-        """Take note of the connection whose establishment and reads `abandon` shall end."""
-        # A duplicate, for the descriptor stays ours: the original's could be closed, and reused for a stranger's
-        # socket, at any moment.
+    def watch(self, connection: socket.socket) -> None:
+        """For the call itself: have `abandon` wake the thread that waits for this connection."""
+        # A duplicate, whose descriptor stays ours: the original could be closed at any moment, and its number reused
+        # for a stranger's socket.
         duplicate = socket.socket(fileno=os.dup(connection.fileno()))
         with self._lock:
             self._forget()
@@ -42,7 +42,8 @@ class Abandonment:
             if self._abandoned:
                 self._wake()
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """For the call itself: forget the connection."""
         with self._lock:
             self._forget()
 

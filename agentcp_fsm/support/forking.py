@@ -1,17 +1,35 @@
-"""Forking beside the threads of a connection.
+"""Makes a fork safe beside the threads of a connection.
 
-A forked child has none of its parent's other threads, but what they held is held for ever there: locks of OpenSSL in
-the middle of a signature, of a module in the middle of its import, of the stream below a logging handler in the middle
-of a line.  The child would hang in its own first.  Before a connection is started, a program may have no other thread
-at all; so it is for this package to see to it that a fork finds nothing half done.
+A forked child has none of its parent's other threads, but the locks that they held stay held for ever in the child: a
+lock of OpenSSL in the middle of a signature, of a module in the middle of its import, of the stream below a logging
+handler in the middle of a line.  The child would hang at its own first use of such a lock.  A program may have no
+other thread at all before it starts a connection, so this package must see to it that a fork finds nothing half done.
+
+All fork hooks of the package are registered here, by `in_child`.
 """
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from bisect import insort
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from enum import IntEnum
+from operator import itemgetter
 from typing import Any
+
+
+class Stage(IntEnum):
+    """When a hook runs in a forked child: the lowest first."""
+
+    LOOPS = 1
+    """The parent's event loops are forgotten."""
+    CONNECTIONS = 2
+    """The copies of the parent's connections are put to rest."""
+    CLIENTS = 3
+    """The same for the objects that own a connection."""
+
 
 PATIENCE = 1.0
 """Seconds that a fork waits, at most, for what is half done."""
@@ -22,11 +40,23 @@ _done = threading.Condition()
 _busy: set[int] = set()
 """The threads that a fork waits for."""
 _held = threading.local()
+_hooks: list[tuple[Stage, Callable[[], None]]] = []
+"""What a forked child does, in this order."""
+
+
+def in_child(stage: Stage, hook: Callable[[], None]) -> None:
+    """Have every forked child call `hook`, in the order of the stages; the first hook also makes forks wait.
+
+    Has no effect where the system cannot fork.
+    """
+    if not _hooks and hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=before, after_in_parent=after_in_parent, after_in_child=after_in_child)
+    insort(_hooks, (stage, hook), key=itemgetter(0))
 
 
 @contextmanager
 def busy() -> Iterator[None]:
-    """Around what a thread of this package does: a fork waits for its end, or until it is `waiting`."""
+    """Surround the work of a thread of this package: a fork waits until it ends or is `waiting`."""
     _begin()
     try:
         yield
@@ -36,8 +66,8 @@ def busy() -> Iterator[None]:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Around what waits for somebody else: no fork waits for that."""
-    if threading.get_ident() not in _busy:  # a thread of the application's own
+    """Surround a wait for somebody else: no fork waits for that."""
+    if threading.get_ident() not in _busy:  # one of the application's threads
         yield
         return
     _end()
@@ -59,7 +89,7 @@ def _end() -> None:
 
 
 def before() -> None:
-    """Let what is half done come to an end, and nothing begin."""
+    """Before a fork: let half-done work end, and let nothing begin."""
     deadline = time.monotonic() + PATIENCE
     _gate.acquire()
     _done.acquire()
@@ -69,20 +99,20 @@ def before() -> None:
     locks.extend(
         handler.lock
         for handler in _handlers()
-        # Bounded, for who holds one may be waiting for another, or for the thread that forks.
+        # Bounded, because its holder may be waiting for another, or for the thread that forks.
         if handler.lock is not None and handler.lock.acquire(timeout=max(deadline - time.monotonic(), 0.0))
     )
 
 
 def _handlers() -> Iterator[logging.Handler]:
-    """Those of all loggers; what a handler hands on to another, it does while it is itself held."""
+    """Yield the handlers of all loggers; a handler that hands a line on to another is itself held meanwhile."""
     known: list[Any] = list(logging.root.manager.loggerDict.values())
     for logger in (logging.root, *known):
-        yield from getattr(logger, "handlers", ())  # a placeholder, for a name that is only a part of others, has none
+        yield from getattr(logger, "handlers", ())  # a placeholder for a part of other names has none
 
 
 def after_in_parent() -> None:
-    """Let it go on."""
+    """After a fork: let everything go on."""
     for lock in _held.__dict__.pop("locks", ()):
         with suppress(RuntimeError):  # in the child, logging has made it anew
             lock.release()
@@ -91,6 +121,9 @@ def after_in_parent() -> None:
 
 
 def after_in_child() -> None:
-    """The same, without the threads that are not there."""
-    _busy.intersection_update({threading.get_ident()})
-    after_in_parent()
+    """Do the same without the threads that are not there, then call the hooks."""
+    with ExitStack() as hooks:  # each hook runs, even if another raises
+        for _, hook in reversed(_hooks):
+            hooks.callback(hook)
+        _busy.intersection_update({threading.get_ident()})
+        after_in_parent()

@@ -1,33 +1,84 @@
-"""The package's loggers: those of `logging`, but that nothing raised while a line is logged ends what logs it.
+"""The package's loggers, which survive a line that cannot be written, and fold what comes in floods.
 
-The handlers of `logging` catch most of what goes wrong in them.  A handler or a filter of the application's own need
-not, nor is a `__repr__` without end caught, and a connection must not fall silent because a line cannot be written.
+A connection must not fall silent because a line cannot be logged.  The handlers of `logging` catch most of their own
+errors.  The application's handlers and filters need not, and an endless `__repr__` is caught by nobody.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
+
+FOLDING = 60.0
+"""Seconds in which a message that strangers can cause is logged once."""
 
 
 class Logger(logging.LoggerAdapter[logging.Logger]):
-    """A logger that reports what is raised as the handlers of `logging` do, and returns.
+    """A logger that reports an error raised while it logs, as the handlers of `logging` do, and then returns.
 
-    Only what would end the main thread passes, such as KeyboardInterrupt: that is the program's to end.
+    In the main thread it lets pass what is to end the program, such as KeyboardInterrupt.
     """
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        """Log a line, whatever comes of it."""
+        """Log a line; returns even if it cannot be written."""
         try:
             super().log(level, msg, *args, stacklevel=2, **kwargs)
-        except BaseException as error:  # whatever it is, it is the application's
+        except BaseException as error:  # the application's code may raise anything
             if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
                 raise
-            # Without the arguments, which may be what cannot be written.
+            # Without the arguments, which may be the reason.
             logging.NullHandler().handleError(logging.makeLogRecord({"name": self.logger.name, "msg": msg}))
 
 
 def logger_of(module: str) -> Logger:
-    """The logger of a module, by its ``__name__``."""
+    """Return the logger of a module, by its ``__name__``."""
     return Logger(logging.getLogger(module))
+
+
+class Flood:
+    """Folds one message that strangers can cause at will.
+
+    The first is logged as it is.  Those that follow within `FOLDING` seconds are counted, and the count is logged with
+    the next one after that time, or by `end`.  It needs no lock: threads that log at once may be counted as one.
+    """
+
+    __slots__ = ("_clock", "_folded", "_latest", "_level", "_logger", "_message", "_owner", "_since")
+
+    def __init__(
+        self, logger: Logger, level: int, owner: str, message: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._logger = logger
+        self._level = level
+        self._owner = owner
+        """The agent's id: each line begins with it."""
+        self._message = message
+        self._clock = clock
+        self._since = -math.inf
+        self._folded = 0
+        self._latest: tuple[object, ...] = ()
+
+    def log(self, *arguments: object, exc_info: bool = False) -> None:
+        """Log the message with these arguments, unless it is to be folded."""
+        if self._clock() - self._since < FOLDING:
+            self._folded += 1
+            self._latest = arguments
+            return
+        self._write(arguments, exc_info)
+        self._since = self._clock()
+
+    def end(self) -> None:
+        """Log the latest that was folded, with the count, and begin anew."""
+        if self._folded:
+            self._folded -= 1
+            self._write(self._latest, exc_info=False)
+        self._since = -math.inf
+
+    def _write(self, arguments: tuple[object, ...], exc_info: bool) -> None:
+        more = f" (... {self._folded:,} more in {self._clock() - self._since:.0f} s)" if self._folded else ""
+        self._logger.log(self._level, f"%s: {self._message}%s", self._owner, *arguments, more, exc_info=exc_info)
+        self._folded = 0
+        self._latest = ()

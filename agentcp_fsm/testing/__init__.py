@@ -4,13 +4,14 @@
 - `agentcp_fsm.testing.simulator`: a deterministic world around one machine, whose edges do as they are told;
 - `agentcp_fsm.testing.agents`: virtual agents, which share a clock (`clock`), a network with its weather (`network`,
   `tcp`) and a server with its habits (`servers`);
-- `agentcp_fsm.testing.walk`: a chart walked event by event, with its guards answered by the test;
+- `Walk` (of `agentcp_fsm.fsm.walk`): a chart walked event by event; the test answers its guards;
 - `agentcp_fsm.testing.strategies` and `agentcp_fsm.testing.machine`: Hypothesis strategies, and a
   `RuleBasedStateMachine` over them; these two need the extra ``testing``.
 """
 
-from agentcp_fsm.testing.monitor import InvariantError, Monitor, Observation, Watched
+from agentcp_fsm.errors import InvariantError, WalkError
+from agentcp_fsm.fsm.walk import Walk
+from agentcp_fsm.testing.monitor import Monitor, Observation, Watched
 from agentcp_fsm.testing.simulator import World
-from agentcp_fsm.testing.walk import Walk, WalkError
 
 __all__ = ["InvariantError", "Monitor", "Observation", "Walk", "WalkError", "Watched", "World"]

@@ -76,6 +76,7 @@ class RoundTrips:
         return min(seconds, self.interval, self.config.silence_timeout)
 
     def measure(self, seconds: float) -> None:
+        """Take a round trip, in seconds."""
         if self._smoothed is None:
             self._smoothed, self._variation = seconds, seconds / 2
         else:
@@ -86,9 +87,11 @@ class RoundTrips:
         self.longest = self._bounded(max(computed, least * (1 + self.config.retransmission_spread)))
 
     def double(self) -> None:
+        """Take it that a repetition was needless."""
         self.shortest, self.longest = self._bounded(2 * self.shortest), self._bounded(2 * self.longest)
 
     def take_interval(self, next_beat: int) -> None:
+        """Take an answer's NextBeat, in milliseconds."""
         before, config = self.interval, self.config
         if next_beat <= config.interval_min * 1000:
             self.interval = config.interval_min
@@ -249,10 +252,10 @@ class Books:
 
     def lasted(self, source: str, now: float) -> bool:
         """Whether ONLINE has lasted (rule 6), seen from `source`."""
-        return (now if source == ONLINE else self.answered_at) - self.proven_at >= self.config.stable_after
+        return (now if source == ONLINE else self.entered_at) - self.proven_at >= self.config.stable_after
 
     def note_socket_closed(self, step: Observation) -> None:
-        """Enter what becomes of the session when its socket closes (specification, "States": doubtful)."""
+        """Enter what becomes of the session when its socket closes (lifecycle, "States": doubtful)."""
         if step.source in ALIVE:
             if not isinstance(step.event, Unauthorized | Reconnect):
                 self.doubtful, self.probes = self.session, 0
@@ -272,7 +275,7 @@ class Books:
         return max(self.sign_in_at + self.config.sign_in_interval_min, self.retry_after_until)
 
     def note_wait(self, step: Observation, *, failed: bool, held: float) -> None:
-        """Enter the bounds of a wait that begins: after a failure, or else as soon as a sign-in may; `held` at least."""
+        """Enter the bounds of a wait that begins, with a backoff or without, and of `held` seconds at least."""
         config, now = self.config, step.now
         earliest = max(self.earliest_sign_in(), now + held)
         window = doubled(config.backoff_initial, self.failures, config.backoff_max) if failed else 0.0
@@ -307,3 +310,40 @@ class Books:
         patience = self.answered_at + config.silence_limit * self.interval
         overdue = min(self.due_at, self.unanswered_since) if shortest else self.due_at
         return max(min(patience, overdue + config.silence_timeout), self.unanswered_since + retransmission)
+
+    def earliest_heartbeat(self, step: Observation) -> float:
+        """When the heartbeat that leaves in this step was due at the earliest (rules 1 to 3 and 5)."""
+        if isinstance(step.event, SocketOpened) and self.probes > 1 and step.state == BACKOFF:
+            return self.sent_at + self.probe_gap(self.probes - 1, shortest=True)
+        if isinstance(step.event, SocketOpened):
+            return step.now
+        if step.source in CONNECTING:
+            return min(self.sent_at + self.config.probe_interval, self.retry_at)
+        if self.unanswered:
+            return min(self.sent_at + self.round_trips.shortest, self.retry_at)
+        return min(self.due_at, self.retry_at)
+
+    def latest_deadline(self, step: Observation) -> float:
+        """The latest time that the rules allow for the next timer (S10)."""
+        config = self.config
+        if step.state == STOPPING:
+            return self.entered_at + config.sign_out_timeout
+        if step.state == BACKOFF:
+            if self.doubtful is None:
+                return self.wait_until
+            began = self.sent_at if self.socket is None or self.socket_ready_at is not None else self.socket_at
+            return min(self.wait_until, max(began, self.socket_at) + self.probe_gap(self.probes, shortest=False))
+        if self.session is None:
+            return self.sign_in_at + config.sign_in_timeout
+        if self.socket_ready_at is None:
+            return self.socket_at + config.socket_timeout
+        if step.state in CONNECTING:
+            repeated = min(self.sent_at + config.probe_interval, self.retry_at)
+            return min(repeated, self.socket_ready_at + self.proof_time())
+        if self.retry_at < math.inf:
+            due = min(self.sent_at + self.interval, self.retry_at)
+        elif self.unanswered:
+            due = self.sent_at + self.round_trips.longest
+        else:
+            due = self.due_at
+        return min(due, self.lost_at(shortest=False))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hypothesis import strategies as st
 
-from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.events import EVENTS, Event
 from agentcp_fsm.lifecycle.session import Invitation, Session

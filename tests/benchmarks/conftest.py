@@ -1,6 +1,6 @@
 """Benchmarks: they run with ``pytest tests/benchmarks --benchmark-only``, and say at the end what was reached.
 
-They fail when what they measure is wrong, never when it is slow: a target that is missed is printed as such.
+They fail when the measured code is wrong, never when it is slow: a missed target is printed as missed.
 """
 
 from __future__ import annotations

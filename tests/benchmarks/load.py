@@ -1,11 +1,11 @@
 """1,000 connections in one process, the reference server in another: ``python -m tests.benchmarks.load``.
 
-Beside each figure stands its target, and the floor: what the same beats cost without any protocol, a machine or a
-library, in a loop that only sends and receives.  Each measurement runs in a fresh process.  All connections wear one
-agent's identity, as the server allows and nothing in the client notices: so there is one sign-in, not a thousand.
+Each figure is printed beside its target and its floor: the cost of the same beats without any protocol, machine or
+library, in a loop that only sends and receives.  Each measurement runs in a fresh process.  All connections use one
+agent's identity, which the server allows and the client does not notice: so there is one sign-in, not a thousand.
 
-What a beat costs depends on how many share a wake-up of the loop, which alone costs more than all the rest: the default
-is 10,000 beats a second.
+The cost of a beat depends on how many beats share a wake-up of the loop, which alone costs more than all the rest.  The
+default is 10,000 beats a second.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ from rich.table import Table
 from agentcp_fsm import Config, Connection, Session, State
 from agentcp_fsm.connection import hub
 from agentcp_fsm.connection.driver import Driver
+from agentcp_fsm.connection.lease import Lease
 from agentcp_fsm.wire import codec_named
+from tests.waiting import until
 
 AGENT = "alice.agentid.pub"
 LOOPS = ("asyncio", "uvloop")
@@ -65,14 +67,6 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
-    bound = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > bound:
-            raise SystemExit(f"gave up after {PATIENCE:g} s: {what}")
-        time.sleep(0.01)
-
-
 def processor_time_each(count: Callable[[], int], seconds: float) -> tuple[float, float]:
     """Microseconds of processor time of the whole process for each of what is counted, and how many a second."""
     before, used, at = count(), time.process_time(), time.monotonic()
@@ -101,11 +95,11 @@ def measure_connections(session: list[Any], connections: int, beat: float, secon
             connection = Connection(AGENT, authenticator=authenticator, config=config)
             connection.start()
             started.append(connection)
-        until(lambda: all(each.state is State.ONLINE for each in started), "not everybody came online")
-        until(lambda: not any(each.name == "agentcp-http" for each in threading.enumerate()), "the pool does not rest")
+        until(lambda: all(each.state is State.ONLINE for each in started), PATIENCE, "not everybody came online")
+        until(lambda: "agentcp-http" not in {each.name for each in threading.enumerate()}, PATIENCE, "the pool is busy")
 
     def total(name: str) -> int:
-        return sum(getattr(each._lifecycle.statistics, name) for each in started)
+        return sum(getattr(each._attachment.driver.lifecycle.statistics, name) for each in started)
 
     try:
         start(FIRST)
@@ -136,9 +130,9 @@ def lateness_of_heartbeats() -> Iterator[list[float]]:
     lateness: list[float] = []
     wake = Driver.wake
 
-    def timed(self: Driver) -> float:
+    def timed(self: Driver, lease: Lease) -> float:
         due, sequence = self.lifecycle.beat_due, self.lifecycle.sequence
-        deadline = wake(self)
+        deadline = wake(self, lease)
         if self.lifecycle.sequence != sequence:
             lateness.append(time.monotonic() - due)
         return deadline
@@ -188,7 +182,9 @@ def measure_floor(session: list[Any], connections: int, beat: float, seconds: fl
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        until(lambda: answers >= 2 * connections, "not every heartbeat was answered")  # all that is done once is done
+        until(
+            lambda: answers >= 2 * connections, PATIENCE, "not every heartbeat was answered"
+        )  # all that is done once is done
         lateness.clear()
         microseconds, rate = processor_time_each(lambda: answers, seconds)
         return {"microseconds": microseconds, "rate": rate, "late": percentile(lateness, 0.99) * 1000}
@@ -217,8 +213,9 @@ def server_with_session(beat: float) -> Iterator[list[Any]]:
     """The reference server in a process of its own, and the session that it gave an agent."""
     from agentcp_fsm.sign_in import Abandonment, AuthClient, Credentials
     from agentcp_fsm.sign_in.identities import make_identity
+    from tests.server_process import SERVE
 
-    command = [sys.executable, "-m", "agentcp_fsm.server", "--next-beat", str(beat)]
+    command = [sys.executable, "-m", "agentcp_fsm", *SERVE, "--next-beat", str(beat)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     watchdog = threading.Timer(PATIENCE, process.kill)  # for the one wait that has no bound of its own
     watchdog.start()

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agentcp_fsm.fsm.engine import SAME, Chart, Row, _callback
+from agentcp_fsm.fsm.chart import SAME, Chart, Row
+from agentcp_fsm.fsm.step import callback
 
 
 def table_loop(chart: Chart, model: type) -> Callable[..., Row]:
     """A stepper for a chart whose states have no callbacks."""
 
     def methods(names: tuple[str, ...]) -> tuple[Callable[..., Any], ...]:
-        return tuple(_callback(model, name) for name in names)
+        return tuple(callback(model, name) for name in names)
 
     def compiled(source: str, row: Row) -> tuple[Any, ...]:
         return (

@@ -1,7 +1,7 @@
 """How many events a second: the compiled chart beside a machine written by hand and the libraries of the field.
 
-Every contender of a group takes the same events in the same order.  What is kept is the least of many short rounds: the
-time of one that nothing else on the computer disturbed.
+Every contender of a group takes the same events in the same order.  The shortest of many short rounds counts: the one
+that nothing else on the computer disturbed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 import statemachine
 from automat import TypeMachineBuilder
 
-from agentcp_fsm.fsm.engine import Chart, ChartState, Row
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART, State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import Effect

@@ -1,4 +1,4 @@
-"""``agentcp-fsm chart`` shows every row, in whatever form."""
+"""``agentcp-fsm chart`` shows every row, in every form."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What holds for every command: help, version, wrong uses, and what is not installed."""
+"""Every command: help, version, wrong uses, and missing extras."""
 
 import re
 import subprocess

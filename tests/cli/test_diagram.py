@@ -1,4 +1,4 @@
-"""``agentcp-fsm diagram`` draws any chart, keeps files up to date, and says what is wrong with what it was told."""
+"""``agentcp-fsm diagram`` draws any chart, keeps files up to date, and names what is wrong with its arguments."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from tests.cli.command import COMMAND, refused, run
 
 ROOT = Path(__file__).parents[2]
 DOOR = """
-from agentcp_fsm.fsm.engine import Chart, ChartState, Row
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 
 DOOR = Chart("door", "closed", (ChartState("closed"), ChartState("open")),
              (Row("push", "closed", "open", conditions="unlocked"), Row("pull", "open", "closed")))

@@ -50,7 +50,7 @@ def test_a_failure_is_said_with_its_remedy_and_in_the_exit_status(server: Server
 
 
 def test_trust_roots_ask_for_a_proof(server: Server, identity: Identity) -> None:
-    certificate = identity.data / ALICE / "private" / "certs" / f"{ALICE}.crt"
+    certificate = identity.data / "agentcp" / "AIDs" / ALICE / "private" / "certs" / f"{ALICE}.crt"
     found = findings(run(*arguments(server, identity, "--json", "--trust-roots", certificate)).stdout)
     assert found["sign-in"]["outcome"] == "failed"
     assert "offers no proof of itself" in found["sign-in"]["says"]

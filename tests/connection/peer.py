@@ -1,6 +1,6 @@
 """The other end of a connection, as small as it can be: a UDP socket that answers, and a sign-in that names it.
 
-The reference server does all of this for real, in `tests/e2e`; here each test says itself how the other end behaves.
+The reference server does all of this for real, in `tests/e2e`; here each test decides how the other end behaves.
 """
 
 import os
@@ -8,27 +8,19 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from agentcp_fsm import Config, Invitation, Session
+from agentcp_fsm import Config, Connection, Invitation, Session
 from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.wire import HeartbeatRequest, HeartbeatResponse, InviteRequest, InviteResponse, codec_named
+from tests.timings import scaled
+from tests.waiting import pause
 
-FAST = Config(
-    interval_min=0.05,
-    probe_interval=0.05,
-    send_retry_initial=0.02,
-    sign_in_interval_min=0.0,
-    sign_in_timeout=2.0,
-    backoff_initial=0.02,
-    backoff_max=0.1,
-    unauthorized_spread=0.0,
-    sign_out_timeout=1.0,
-)
-"""Everything that takes seconds in the field, in hundredths."""
+FAST = scaled(1 / 100, sign_in_interval_min=0.0, backoff_max=0.1, unauthorized_spread=0.0, socket_timeout=5.0)
+"""Everything that takes seconds in the field, in hundredths, and signs in again at once."""
 PATIENT = replace(FAST, probe_limit=1000, silence_limit=1000, sign_in_timeout=30.0)
 """The same, but an answer may come late, as on a busy machine: silence alone ends nothing."""
 
@@ -139,19 +131,26 @@ class Peer:
         self.close()
 
 
-def leftovers() -> tuple[set[str], int]:
-    """The names of the library's threads, and how many descriptors the process has open."""
-    return {thread.name for thread in threading.enumerate() if "agentcp" in thread.name}, len(
-        os.listdir("/proc/self/fd")
-    )
+def connect(peer: Peer, agent_id: str = "alice.agentid.pub", config: Config = FAST) -> Connection:
+    """A connection to the peer, not started."""
+    return Connection(agent_id, authenticator=peer, config=config)
+
+
+def _held() -> set[tuple[str, object]]:
+    """The library's threads, and the descriptors that the process has open, each with what it stands for."""
+    held: set[tuple[str, object]] = {("thread", each) for each in threading.enumerate() if "agentcp" in each.name}
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # closed meanwhile, as the list's own is
+            held.add((f"descriptor {number}", os.readlink(f"/proc/self/fd/{number}")))
+    return held
 
 
 @contextmanager
 def nothing_left() -> Iterator[None]:
-    """Fail unless threads and descriptors are as before."""
-    before = leftovers()
+    """Fail if there are threads or descriptors that were not there before, within 5 s; what ends meanwhile may end."""
+    before = _held()
     yield
     deadline = time.monotonic() + 5
-    while (after := leftovers()) != before and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert after == before, f"left over: {after}, before: {before}"
+    while (new := _held() - before) and time.monotonic() < deadline:
+        pause()
+    assert not new, f"left over: {new}"

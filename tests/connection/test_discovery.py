@@ -27,7 +27,7 @@ from agentcp_fsm.sign_in import Abandonment
 from agentcp_fsm.sign_in.identities import make_identity
 from tests.connection.peer import FAST, nothing_left
 from tests.sign_in import certificates
-from tests.waiting import until
+from tests.waiting import online, until
 
 ALICE = "alice.agentid.pub"
 BOUND = 20.0
@@ -42,29 +42,20 @@ def credentials(tmp_path_factory: pytest.TempPathFactory) -> Credentials:
     return make_identity(tmp_path_factory.mktemp("agents"), ALICE)
 
 
-def serving() -> ServerThread:
-    return ServerThread(next_beat=0.05)
+@pytest.fixture(scope="session")
+def next_beat() -> float:
+    return 0.05
 
 
 @pytest.fixture
-def access_point() -> Iterator[ServerThread]:
+def access_point(next_beat: float) -> Iterator[ServerThread]:
     """Of whose access point we make use; as a server it is one of those that are named."""
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def server() -> Iterator[ServerThread]:
-    with serving() as server:
+    with ServerThread(next_beat=next_beat) as server:
         yield server
 
 
 def discover(access_point: ServerThread, credentials: Credentials, config: Config = PATIENT) -> Connection:
-    return Connection.discover(ALICE, credentials=credentials, access_point=access_point.url, config=config)
-
-
-def online(connection: Connection) -> None:
-    assert connection.wait_for(State.ONLINE, timeout=BOUND), connection.health()
+    return Connection(ALICE, credentials=credentials, access_point=access_point.url, config=config)
 
 
 def is_reached(server: ServerThread) -> bool:
@@ -90,7 +81,7 @@ def test_it_goes_where_the_access_point_says_and_leaves_nothing(
 
 def test_the_other_face_has_it_too(access_point: ServerThread, credentials: Credentials) -> None:
     async def main() -> list[Any]:
-        async with AsyncConnection.discover(
+        async with AsyncConnection(
             ALICE, credentials=credentials, access_point=access_point.url, config=PATIENT
         ) as connection:
             assert await connection.wait_for(State.ONLINE, timeout=BOUND)
@@ -133,7 +124,7 @@ def test_what_cannot_work_is_refused_at_once(
     credentials: Credentials, agent_id: str, options: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        Connection.discover(agent_id, **{"credentials": credentials, **options})
+        Connection(agent_id, **{"credentials": credentials, **options})
 
 
 def test_access_point_and_server_prove_themselves_alike(credentials: Credentials) -> None:
@@ -144,7 +135,7 @@ def test_access_point_and_server_prove_themselves_alike(credentials: Credentials
     own = Credentials.from_pem("server", proven.key_pem, proven.certificate_pem)
 
     def discovered(server: ServerThread, **options: Any) -> Connection:
-        return Connection.discover(ALICE, credentials=credentials, access_point=server.url, config=PATIENT, **options)
+        return Connection(ALICE, credentials=credentials, access_point=server.url, config=PATIENT, **options)
 
     with ServerThread(next_beat=0.05, credentials=own) as server:
         for name in (None, "heartbeat.example"):
@@ -171,8 +162,8 @@ def test_access_point_and_server_prove_themselves_alike(credentials: Credentials
 def test_an_agent_id_without_an_access_point_is_refused(tmp_path: Path) -> None:
     credentials = make_identity(tmp_path, "alice")
     with pytest.raises(ConfigError, match="names no access point"):
-        Connection.discover("alice", credentials=credentials)
-    Connection.discover("alice", credentials=credentials, access_point="agentid.pub")
+        Connection("alice", credentials=credentials)
+    Connection("alice", credentials=credentials, access_point="agentid.pub")
     with pytest.raises(CredentialsError):
         Credentials.load(tmp_path, ALICE)
 
@@ -200,7 +191,7 @@ def test_a_server_that_moved_for_good_is_found(
 ) -> None:
     """Be the old one gone, or still there to sign in at, without ever answering a heartbeat again."""
     impatient = replace(PATIENT, silence_limit=6)
-    with serving() as left, discover(access_point, credentials, impatient) as connection:
+    with ServerThread(next_beat=0.05) as left, discover(access_point, credentials, impatient) as connection:
         access_point.set_faults(heartbeat_server=left.url)
         online(connection)
         until(lambda: is_reached(left))
@@ -293,7 +284,7 @@ def test_a_session_is_signed_out_where_it_is_from(
     access_point: ServerThread, server: ServerThread, credentials: Credentials
 ) -> None:
     """Also when the sign-in was abandoned, and another server named since."""
-    with serving() as slow:
+    with ServerThread(next_beat=0.05) as slow:
         access_point.set_faults(heartbeat_server=slow.url)
         slow.set_faults(sign_in=SignInFault.SLOW, slow_seconds=0.2)
         connection = discover(access_point, credentials)
@@ -313,16 +304,10 @@ def test_stop_is_prompt_while_the_access_point_hangs(
     caplog.set_level(logging.WARNING)
     access_point.set_faults(access_point=SignInFault.HANG)
     with nothing_left():
-        connection = Connection.discover(ALICE, credentials=credentials, access_point=access_point.url)
+        connection = Connection(ALICE, credentials=credentials, access_point=access_point.url)
         connection.start()
         until(lambda: access_point.statistics().calls == 1)
         began = time.monotonic()
         assert connection.stop()
         assert time.monotonic() - began < 5
     assert caplog.text == ""
-
-
-def test_timings_that_no_call_can_have_are_refused_before_anything_is_begun(credentials: Credentials) -> None:
-    """They were only when the connection was started, whose thread was then never ended."""
-    with pytest.raises(ConfigError, match="at most 3600"):
-        Connection.discover(ALICE, credentials=credentials, config=Config(sign_in_timeout=4000.0))

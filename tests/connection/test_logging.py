@@ -1,4 +1,4 @@
-"""What an application does to `logging` silences no connection: handlers that raise, objects that cannot be printed."""
+"""No use of `logging` silences a connection: handlers that raise, objects that cannot be printed."""
 
 import asyncio
 import logging
@@ -12,9 +12,8 @@ from agentcp_fsm import Invitation, State
 from agentcp_fsm.connection import hub
 from agentcp_fsm.connection.workers import HandlerQueue, WorkerPool
 from agentcp_fsm.support.log import logger_of
-from tests.connection.peer import INVITATION, Peer, nothing_left
-from tests.connection.test_connection import connect
-from tests.waiting import until
+from tests.connection.peer import INVITATION, Peer, connect, nothing_left
+from tests.waiting import online, until
 
 
 class Raising(logging.Handler):
@@ -61,13 +60,13 @@ def test_a_logging_handler_that_raises_silences_nothing(
         assert connection.wait_for(State.BACKOFF, timeout=10)
         until(lambda: peer.sign_ins >= 3)
         peer.refuse = False
-        assert connection.wait_for(State.ONLINE, timeout=10)
+        online(connection)
         peer.invite(connection.agent_id)
         assert arrived.wait(10)
         peer.next_beat = 401
         until(lambda: connection.health().statistics.losses == 1)
         peer.next_beat = 50
-        assert connection.wait_for(State.ONLINE, timeout=10)
+        online(connection)
         assert connection.stop()
     assert "the disk is full" in capsys.readouterr().err
 
@@ -79,10 +78,10 @@ def test_a_loop_that_was_left_is_entered_again(caplog: pytest.LogCaptureFixture)
         raise SystemExit
 
     with Peer() as peer, connect(peer) as connection, caplog.at_level(logging.CRITICAL):
-        assert connection.wait_for(State.ONLINE, timeout=10)
-        driver = connection._driver
-        assert driver is not None
-        driver.hub.post(leave)
+        online(connection)
+        lease = connection._attachment.lease
+        assert lease is not None
+        lease.hub.post(leave)
         seen = peer.heartbeats
         peer.wait(lambda: peer.heartbeats > seen + 3)
 
@@ -108,7 +107,7 @@ def test_a_handler_that_raises_and_cannot_be_printed_is_not_the_last_one(capsys:
             connection.on_invite(Endless())
             connection.on_invite(delivered.append)
             connection.on_invite(lambda invitation: arrived.set())
-            assert connection.wait_for(State.ONLINE, timeout=10)
+            online(connection)
             peer.invite(connection.agent_id)
             assert arrived.wait(10)
         assert delivered == [INVITATION]

@@ -1,6 +1,6 @@
 """Datagrams that come twice, late, out of order or from the past, on real sockets (docs/messages.md).
 
-They come from the server's own address: what a stranger sends, the kernel drops.
+They come from the server's own address: the kernel drops a stranger's.
 """
 
 import queue
@@ -14,7 +14,7 @@ import pytest
 from agentcp_fsm import Config, Connection, Invitation, Session, State
 from agentcp_fsm.wire import UNAUTHORIZED, HeartbeatResponse, InviteRequest, codec_named
 from tests.connection.peer import FAST, INVITATION, Peer
-from tests.waiting import until
+from tests.waiting import online, until
 
 ALICE = "alice.agentid.pub"
 CODEC = codec_named("agentcp")
@@ -22,10 +22,10 @@ BOUND = 20.0
 QUIET = replace(FAST, interval_min=0.05, interval_max=30.0, silence_limit=40)
 
 
-def online(peer: Peer, config: Config = QUIET) -> Connection:
+def connected(peer: Peer, config: Config = QUIET) -> Connection:
     connection = Connection(ALICE, authenticator=peer, config=config)
     connection.start()
-    assert connection.wait_for(State.ONLINE, timeout=BOUND)
+    online(connection)
     return connection
 
 
@@ -39,7 +39,7 @@ def answer(peer: Peer, next_beat: int, sequence: int = 1, times: int = 1) -> Non
 
 def test_old_answers_come_again_and_the_latest_to_arrive_is_in_force() -> None:
     with Peer(next_beat=20_000) as peer:
-        connection = online(peer)
+        connection = connected(peer)
         counted = connection.health().statistics.answers
         heartbeats = peer.heartbeats
         answer(peer, 9_000, sequence=0, times=10)
@@ -55,7 +55,7 @@ def test_old_answers_come_again_and_the_latest_to_arrive_is_in_force() -> None:
 
 def test_the_echo_of_message_seq_is_recorded_and_not_required() -> None:
     with Peer() as peer:
-        connection = online(peer)
+        connection = connected(peer)
         assert 1 <= (connection.health().answer_sequence or 0) <= connection.health().sequence
         peer.next_beat = -1  # it is silent now, but for what follows
         answer(peer, 20_000, sequence=12345)
@@ -67,7 +67,7 @@ def test_the_echo_of_message_seq_is_recorded_and_not_required() -> None:
 
 def test_answers_to_an_earlier_session_reach_nobody() -> None:
     with Peer(next_beat=20_000) as peer:
-        connection = online(peer)
+        connection = connected(peer)
         earlier = peer.clients[ALICE]
         connection.reconnect()
         until(lambda: connection.health().statistics.times_online == 2)
@@ -84,7 +84,7 @@ def test_answers_to_an_earlier_session_reach_nobody() -> None:
 
 def test_one_forged_answer_slows_heartbeats_to_the_longest_interval_at_most() -> None:
     with Peer(next_beat=50) as peer:
-        connection = online(peer, replace(QUIET, interval_max=0.3))
+        connection = connected(peer, replace(QUIET, interval_max=0.3))
         answer(peer, 2**62)
         until(lambda: connection.health().interval == 0.3)
         heartbeats = peer.heartbeats
@@ -108,7 +108,7 @@ def test_a_401_replayed_from_the_servers_own_address_costs_a_sign_in_each_least_
             return real(abandoned)
 
         peer.sign_in = sign_in  # type: ignore[method-assign]
-        connection = online(peer, replace(QUIET, sign_in_interval_min=least, backoff_max=1.0))
+        connection = connected(peer, replace(QUIET, sign_in_interval_min=least, backoff_max=1.0))
         for losses in range(1, 4):
             answer(peer, UNAUTHORIZED, times=50)
             until(lambda: connection.health().statistics.losses == losses)  # noqa: B023 - it is called here

@@ -1,4 +1,4 @@
-"""One timer for all: everybody is woken once for each deadline, never before it, whatever moves meanwhile."""
+"""One timer for all: each is woken once for each deadline, never before it, even if others move meanwhile."""
 
 import asyncio
 import logging
@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentcp_fsm.connection.hub import Timers, new_event_loop
+from agentcp_fsm.connection.hub import new_event_loop
+from agentcp_fsm.connection.timers import Timers
 
 milliseconds = st.integers(0, 20)
 

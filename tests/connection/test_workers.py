@@ -1,4 +1,4 @@
-"""The threads that run what may block."""
+"""The threads for calls that may block."""
 
 import logging
 import resource

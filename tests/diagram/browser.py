@@ -1,4 +1,7 @@
-"""A real browser: Debian's Chromium, driven by Playwright, off the network; its fixtures are every test's here."""
+"""A real browser: Debian's Chromium, driven by Playwright, off the network.
+
+All tests of this folder have its fixtures.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

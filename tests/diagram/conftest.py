@@ -1,5 +1,6 @@
-"""What all tests of diagrams can ask for."""
+"""Fixtures for all tests of diagrams."""
 
 from tests.diagram.browser import browser, offline_page
+from tests.diagram.reader import interpreter, page_file, reader
 
-__all__ = ["browser", "offline_page"]
+__all__ = ["browser", "interpreter", "offline_page", "page_file", "reader"]

@@ -1,4 +1,4 @@
-"""Where Graphviz puts what it draws, measured."""
+"""The layout of a picture, as Graphviz computed it, measured."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.dot import dot
 from agentcp_fsm.fsm.diagram.graphviz import draw
-from agentcp_fsm.fsm.engine import Chart
 
 POINTS = 72
 """In an inch."""

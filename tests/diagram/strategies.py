@@ -1,8 +1,8 @@
-"""Charts of any kind, for what is made from charts."""
+"""Strategies for charts of any kind."""
 
 from hypothesis import strategies as st
 
-from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, ChartState, Role, Row
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Role, Row
 
 SPECIAL_NAMES = st.sampled_from(
     ["end", "A", "B", "a b", "ÄÖ", 'qu"ote', "<i>", "class", "|", "a.b", "*x*", "[*]", "--", "-->", "__proto__", "`"]

@@ -1,10 +1,11 @@
-"""Everything can be told apart and read on light and dark pages, by those too who see no colours."""
+"""Everything can be read and told apart on light and dark pages, also by readers who see no colours."""
 
 import pytest
 
-from agentcp_fsm.fsm.diagram.colours import COLOURS, PAPERS, PLAIN, Colours
+from agentcp_fsm.fsm.chart import Role
+from agentcp_fsm.fsm.diagram.colours import COLOURS, KINDS, LOOKS, PAPERS, Colours
+from agentcp_fsm.fsm.diagram.diff import Kind
 from agentcp_fsm.fsm.diagram.formats import Theme
-from agentcp_fsm.fsm.engine import Role
 
 GITHUB = ("#ffffff", "#0d1117")
 """The pages that Mermaid's diagrams are seen on."""
@@ -22,7 +23,7 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-@pytest.mark.parametrize("colours", [*COLOURS.values(), PLAIN], ids=[*COLOURS, "plain"])
+@pytest.mark.parametrize("colours", LOOKS.values(), ids=LOOKS)
 def test_states_have_contrast(colours: Colours) -> None:
     """The text on its fill as WCAG asks of text (4.5); border or fill against the page (3)."""
     assert contrast(colours.fill, colours.text) >= 4.5
@@ -34,9 +35,16 @@ def test_states_have_contrast(colours: Colours) -> None:
 def test_words_and_lines_have_contrast(theme: Theme) -> None:
     paper = PAPERS[theme]
     assert contrast(paper.ink, paper.page) >= 7
-    assert contrast(paper.line, paper.page) >= 4.5
+    for line in (paper.line, *paper.marks.values()):
+        assert contrast(line, paper.page) >= 4.5
 
 
 def test_every_role_has_its_look() -> None:
     assert set(COLOURS) == set(Role)
     assert len({(colours.fill, colours.border) for colours in COLOURS.values()}) == len(Role)
+
+
+def test_every_kind_of_change_has_its_look() -> None:
+    assert set(KINDS) == set(Kind)
+    assert all(set(paper.marks) == set(Kind) for paper in PAPERS.values())
+    assert len({colours.border for colours in KINDS.values()}) == len(Kind)

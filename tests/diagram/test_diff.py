@@ -1,10 +1,11 @@
-"""A difference tells all that differs, and nothing else."""
+"""A difference shows everything that differs, and nothing else."""
 
 import dataclasses
 import json
 import re
 from collections.abc import Callable
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -12,19 +13,22 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState, Role, Row
 from agentcp_fsm.fsm.diagram import diff_picture
-from agentcp_fsm.fsm.diagram.diff import CellChange, Kind, as_data, cell, difference
+from agentcp_fsm.fsm.diagram.diff import CellChange, Kind, as_data, difference
 from agentcp_fsm.fsm.diagram.diff_markdown import markdown
 from agentcp_fsm.fsm.diagram.diff_text import details, lines, summary
 from agentcp_fsm.fsm.diagram.document import chart_of, document
 from agentcp_fsm.fsm.diagram.markdown import markdown as chart_tables
 from agentcp_fsm.fsm.diagram.plantuml import plantuml
 from agentcp_fsm.fsm.diagram.scxml import scxml
+from agentcp_fsm.fsm.diagram.table import cell
 from agentcp_fsm.fsm.diagram.xstate import xstate
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Role, Row
 from agentcp_fsm.lifecycle.chart import BACKOFF, CHART, DEGRADED, ONLINE, STOPPING
 from agentcp_fsm.testing import strategies
 from tests.diagram.strategies import charts
+
+SVG = "{http://www.w3.org/2000/svg}text"
 
 
 @st.composite
@@ -36,30 +40,21 @@ def edited(draw: st.DrawFn, chart: Chart) -> Chart:
             break
         index = draw(st.integers(0, len(rows) - 1))
         row = rows.pop(index)
-        what = draw(st.sampled_from(["remove", "move", "dest", "guards", "after", "reason", "source"]))
+        what = draw(st.sampled_from(["remove", "move", "dest", "conditions", "after", "reason", "source"]))
         if what == "remove":
             continue
         if what == "move":
             rows.insert(draw(st.integers(0, len(rows))), row)
             continue
         words = st.lists(st.sampled_from(["g0", "g1", "a0", "a1"]), unique=True).map(tuple)
-        rows.insert(
-            index,
-            Row(
-                row.trigger,
-                draw(st.lists(st.sampled_from(chart.state_names), min_size=1, unique=True))
-                if what == "source"
-                else row.source,
-                draw(st.sampled_from([None, SAME, *chart.state_names])) if what == "dest" else row.dest,
-                prepare=row.prepare,
-                conditions=draw(words) if what == "guards" else row.conditions,
-                unless=row.unless,
-                before=row.before,
-                after=draw(words) if what == "after" else row.after,
-                reason=draw(st.sampled_from(["", "because"])) if what == "reason" else row.reason,
-                ignored=row.ignored,
-            ),
-        )
+        values: dict[str, st.SearchStrategy[Any]] = {
+            "source": st.lists(st.sampled_from(chart.state_names), min_size=1, unique=True),
+            "dest": st.sampled_from([None, SAME, *chart.state_names]),
+            "conditions": words,
+            "after": words,
+            "reason": st.sampled_from(["", "because"]),
+        }
+        rows.insert(index, dataclasses.replace(row, **{what: draw(values[what])}))
     states = list(chart.states)
     if draw(st.booleans()):
         index = draw(st.integers(0, len(states) - 1))
@@ -75,7 +70,7 @@ pairs = st.one_of(
 
 
 def applied(old: tuple[Row, ...], changes: list[CellChange]) -> tuple[Row, ...]:
-    """The rows of a cell after the changes that are told of it."""
+    """The rows of a cell after its reported changes."""
     told = {change.old_position for change in changes}
     kept = iter([row for position, row in enumerate(old) if position not in told])
     placed = {change.new_position: change.new for change in changes if change.new_position is not None}
@@ -88,7 +83,7 @@ def applied(old: tuple[Row, ...], changes: list[CellChange]) -> tuple[Row, ...]:
 
 @given(pairs)
 def test_the_changes_of_a_cell_make_the_new_one_of_the_old(pair: tuple[Chart, Chart]) -> None:
-    """Nothing is left out, and nothing is told of what did not change."""
+    """No change is left out, and nothing unchanged is reported."""
     old, new = pair
     found = difference(old, new)
     for state in {*old.state_names, *new.state_names}:
@@ -247,7 +242,7 @@ def test_a_state_that_is_new_is_told_with_all_its_rows() -> None:
 
 
 def test_what_holds_in_several_states_is_told_so_that_it_holds_in_each() -> None:
-    """A row that led back to each of two states used to be told as if it led to the first of them."""
+    """A row that led back to each of two states used to be shown as if it led to the first of them."""
     states = tuple(map(ChartState, "ABC"))
     old = Chart("two", "A", states, (Row("go", ("A", "B"), SAME), Row("go", "C", "A")))
     new = Chart("two", "A", states, (Row("go", ("A", "B"), "C"), Row("go", "C", "A")))
@@ -275,6 +270,39 @@ def test_it_is_data_for_programs(pair: tuple[Chart, Chart]) -> None:
     assert [told["name"] for told in data["states"]] == [change.name for change in found.states]
 
 
+def test_each_kind_of_change_has_its_look_in_the_picture() -> None:
+    states = (ChartState("A"), ChartState("B"))
+    old = Chart("two", "A", states, (Row("go", "A", "B", after="hum"), Row("back", "B", "A"), Row("jump", "A", "B")))
+    new = Chart(
+        "two", "A", (*states, ChartState("C")), (Row("go", "A", "B"), Row("back", "B", "A"), Row("go", "C", "C"))
+    )
+    found = difference(old, new)
+    root = ElementTree.fromstring(diff_picture.svg(found))
+    groups = {
+        (group.get("class"), group.get("data-edges") or group.get("data-state")): [
+            text.text for text in group.iter(SVG)
+        ]
+        for group in root
+        if group.get("data-edges") or group.get("data-state")
+    }
+    assert groups == {
+        ("edge changed", "edge-A-B"): ["~ go: after"],
+        ("edge removed", "edge-A-B"): ["- jump"],
+        ("edge", "edge-B-A"): [],
+        ("edge added", "edge-C-C"): ["+ go"],
+        ("node plain", "A"): ["A"],
+        ("node plain", "B"): ["B"],
+        ("node added", "C"): ["+ C"],
+    }
+    ids = [element.get("id") for element in root.iter() if element.get("id")]
+    assert len(ids) == len(set(ids))
+    lines = diff_picture.mermaid(found).splitlines()
+    links = [line for line in lines if re.search(r"-->|==>|-\.->", line)]
+    assert [line.split("|")[1] for line in links] == ['"#126; go#58; after"', '"- jump"', '"#43; go"']
+    styles = [line.split()[1] for line in lines if "linkStyle" in line]
+    assert styles == ["2", "1", "0"]  # added, removed, changed
+
+
 @given(pairs)
 def test_markdown_and_pictures_can_be_made_of_any_difference(pair: tuple[Chart, Chart]) -> None:
     """What they say is looked at by people; that no name breaks out of them is seen here."""
@@ -288,4 +316,4 @@ def test_markdown_and_pictures_can_be_made_of_any_difference(pair: tuple[Chart, 
         assert not re.search(r"[<>\"]", re.sub(r'"[^"]*"|-->|==>|-\.->', "", line)), line
     graph = diff_picture.dot(found)
     names = {*found.old.state_names, *found.new.state_names}
-    assert len(re.findall(r"^  state\d+ \[", graph, re.MULTILINE)) == len(names)
+    assert len(re.findall(r'^  "state-[\w.]*" \[id=', graph, re.MULTILINE)) == len(names)

@@ -1,4 +1,4 @@
-"""A chart survives being a file, and what is no chart is refused."""
+"""A chart survives being written to a file and read; a file that is no chart is refused."""
 
 import json
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.document import chart_of, document
-from agentcp_fsm.fsm.engine import Chart
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.strategies import charts
 

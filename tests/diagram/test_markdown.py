@@ -1,4 +1,4 @@
-"""The reviewer's tables say what the chart says, as a reader of Markdown sees them, whatever the names."""
+"""The reviewer's tables say what the chart says, as a reader of Markdown sees them, for all names."""
 
 from dataclasses import dataclass, field
 
@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.markdown import code, markdown, text
 from agentcp_fsm.fsm.diagram.table import table
-from agentcp_fsm.fsm.engine import Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.strategies import NAMES, charts
 
@@ -106,7 +106,7 @@ def test_every_change_of_state_stands_between_its_states_with_guards_and_reason(
         found += [(source, dest, line) for line in cell.split("\n")]
     expected = [
         (
-            row.state,
+            row.source[0],
             row.dest,
             " ".join([row.trigger, *([f"[{', '.join(row.guards)}]"] if row.guards else []), row.reason]),
         )

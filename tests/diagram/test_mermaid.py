@@ -5,10 +5,10 @@ import re
 import pytest
 from hypothesis import given
 
+from agentcp_fsm.fsm.chart import SAME, Chart
 from agentcp_fsm.fsm.diagram.colours import COLOURS
 from agentcp_fsm.fsm.diagram.mermaid import mermaid
 from agentcp_fsm.fsm.diagram.views import view_of
-from agentcp_fsm.fsm.engine import SAME, Chart
 from agentcp_fsm.lifecycle.chart import CHART, State
 from tests.diagram.strategies import charts
 

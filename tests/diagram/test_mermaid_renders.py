@@ -5,11 +5,11 @@ import re
 import pytest
 from playwright.sync_api import Page
 
+from agentcp_fsm.fsm.chart import Chart, ChartState, Role, Row
 from agentcp_fsm.fsm.diagram.diff import difference
 from agentcp_fsm.fsm.diagram.diff_picture import mermaid as diff_mermaid
 from agentcp_fsm.fsm.diagram.mermaid import mermaid
 from agentcp_fsm.fsm.diagram.views import view_of
-from agentcp_fsm.fsm.engine import Chart, ChartState, Role, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.browser import node_package
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from playwright.sync_api import Page
 
 from agentcp_fsm.errors import ChartError, RendererError
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram import graphviz
 from agentcp_fsm.fsm.diagram.colours import PAPERS
 from agentcp_fsm.fsm.diagram.dot import dot, edge_id, state_id
 from agentcp_fsm.fsm.diagram.formats import FORMATS, Format, Theme
 from agentcp_fsm.fsm.diagram.svg import svg
 from agentcp_fsm.fsm.diagram.views import happy_path, steps, view_of
-from agentcp_fsm.fsm.engine import Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART, State
 from tests.diagram.layout import Layout
 from tests.diagram.strategies import charts

@@ -1,4 +1,4 @@
-"""PlantUML reads the text as what it is meant to say, whatever the names."""
+"""PlantUML reads the text as it is meant, for all names."""
 
 import re
 import subprocess
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.formats import FORMATS
 from agentcp_fsm.fsm.diagram.plantuml import plantuml
 from agentcp_fsm.fsm.diagram.scxml import SCXML_NAMESPACE
 from agentcp_fsm.fsm.diagram.views import row_steps, steps
-from agentcp_fsm.fsm.engine import Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.strategies import charts
 from tests.needs import needs_program
@@ -30,7 +30,7 @@ def read_back(text: str) -> str:
 
 
 def understood(texts: list[str], folder: Path) -> list[ET.Element]:
-    """What PlantUML takes the diagrams for, which it can tell as SCXML; all in one process."""
+    """How PlantUML reads the diagrams, which it can export as SCXML; all in one process."""
     (folder / "charts.puml").write_text("\n".join(texts), encoding="utf-8")
     command = [needs_program("plantuml", "plantuml"), "-tscxml", "-charset", "UTF-8", "charts.puml"]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)

@@ -1,4 +1,4 @@
-"""Charts are read from revisions, from files and from the work tree; what cannot be had is one clear error."""
+"""Charts are read from revisions, from files and from the work tree; a chart that cannot be read is one clear error."""
 
 import json
 import subprocess

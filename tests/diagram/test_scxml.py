@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from statemachine.io.scxml.processor import SCXMLProcessor
 
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.scxml import CHART_NAMESPACE, SCXML_NAMESPACE, scxml
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.strategies import charts
 from tests.diagram.walks import Event, Step, Walk, World, walk, walks
@@ -45,7 +45,7 @@ class Printed(io.TextIOBase):
 
 
 class Told(dict[str, bool]):
-    """What the guards say, told to the interpreter's data model as it changes."""
+    """The guards' answers, passed to the interpreter's data model as they change."""
 
     def __init__(self, model: object, variables: dict[str, str]) -> None:
         self.model, self.variables = model, variables

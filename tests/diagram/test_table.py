@@ -2,8 +2,8 @@
 
 from hypothesis import given
 
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.table import table
-from agentcp_fsm.fsm.engine import Chart
 from tests.diagram.strategies import charts
 
 
@@ -13,6 +13,6 @@ def test_the_table_has_every_row_in_each_of_its_states_in_order(chart: Chart) ->
     assert len(rows) == sum(len(chart.sources(row)) for row in chart.rows)
     for state in chart.state_names:
         for trigger in chart.triggers:
-            cell = [(row.guards, row.reason) for row in rows if (row.state, row.trigger) == (state, trigger)]
+            cell = [(row.guards, row.reason) for row in rows if (*row.source, row.trigger) == (state, trigger)]
             assert cell == [(row.guards, row.reason) for row in chart.cell(state, trigger)]
     assert all(row.dest is None or row.dest in chart.state_names for row in rows)

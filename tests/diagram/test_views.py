@@ -1,4 +1,4 @@
-"""A view shows what it says, and what is no view is refused with those that there are."""
+"""A view shows what its name says; a name that is no view is refused with the list of views."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.views import happy_path, steps, view_of
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.strategies import charts
 

@@ -1,4 +1,4 @@
-"""Walks: what a chart does on a sequence of events, as our own engine has it, for other interpreters to do likewise."""
+"""Walks: what a chart does on a sequence of events in our own engine, for other interpreters to repeat."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, Row
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from agentcp_fsm.testing import strategies
 from tests.diagram.strategies import SPECIAL_NAMES

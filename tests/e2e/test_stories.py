@@ -1,21 +1,18 @@
-"""The stories behind the reports from the field (problem, "Named tests"), against a server in its own process."""
+"""The stories behind the reports from the field, against a server in its own process."""
 
 import os
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
-from agentcp_fsm import Config, Connection, Credentials, Invitation, ReportTransition, State
+from agentcp_fsm import Connection, Credentials, Invitation, ReportTransition, State
 from tests.connection.peer import nothing_left
 from tests.e2e.conftest import ALICE
 from tests.server_process import ServerProcess
 from tests.timings import SCALED
-from tests.waiting import until
-
-
-def online(connection: Connection) -> None:
-    assert connection.wait_for(State.ONLINE, timeout=15), connection.health()
+from tests.waiting import online, until
 
 
 def test_steady_heartbeats(server: ServerProcess, connection: Connection) -> None:
@@ -85,10 +82,8 @@ def test_offline_and_online_a_hundred_times_leave_nothing(server: ServerProcess,
 @pytest.mark.parametrize("damage", ["closed", "replaced"])
 def test_a_broken_socket(server: ServerProcess, connection: Connection, damage: str) -> None:
     online(connection)
-    driver = connection._driver
-    assert driver is not None
-    assert driver._socket is not None
-    number = driver._socket.fileno()
+    number = connection.fileno()
+    assert number is not None
     os.close(number)
     if damage == "replaced":
         file = os.open(os.devnull, os.O_RDWR)
@@ -169,7 +164,7 @@ def test_a_long_silence_costs_few_sign_ins(server: ServerProcess, connection: Co
 )
 def test_no_next_beat_is_too_absurd(server: ServerProcess, alice: Credentials, encoding: str, next_beat: int) -> None:
     server(f"fault next_beat {next_beat} encoding {encoding}")
-    config = Config(interval_min=0.1, interval_max=0.3, probe_interval=0.1)
+    config = replace(SCALED, interval_max=0.3)
     with Connection(ALICE, server.url, credentials=alice, config=config) as connection:
         online(connection)
         seen = server.count("heartbeats")

@@ -1,7 +1,7 @@
 """``python -m tests.faults``: carry out the cases of the fault bench and print what must hold and what was measured.
 
-Names given as arguments choose the cases that have them as part of theirs.  ``--slow`` takes those along that take a
-minute, ``--write FILE`` puts the table into a page of Markdown, between the marks that stand there.
+Arguments choose the cases whose names contain one of them.  ``--slow`` adds the cases that take a minute, and
+``--write FILE`` puts the table into a page of Markdown, between the marks in it.
 """
 
 import argparse
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.bench import Outcome, run
+from tests.faults.bench import run
+from tests.faults.case import Outcome
 from tests.faults.catalogue import CASES
 from tests.faults.page import parts, show, write
 from tests.server_process import ServerProcess

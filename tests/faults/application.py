@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import agentcp_fsm
-from agentcp_fsm import Config, Credentials, Invitation, ReportTransition, State
+from agentcp_fsm import Config, Connection, Credentials, Invitation, ReportTransition, State
 from agentcp_fsm.connection.hub import new_event_loop
-from agentcp_fsm.sign_in import AuthClient, Timeouts
 from agentcp_fsm.sign_in.http import is_loopback
 from tests.server_process import PATIENCE
 from tests.waiting import pause, until
@@ -85,14 +83,23 @@ def _memory_peak() -> int:
     return int(kilobytes) * 1024
 
 
-class Connection(agentcp_fsm.Connection):
-    """One that keeps a record of its life, in the loop: handlers may be in no state to be told."""
+class Record:
+    """Keeps a record of a connection's life, in the loop: handlers may be in no state to be called."""
 
-    life: list[ReportTransition]
+    def __init__(self, connection: Connection) -> None:
+        self._listener = connection._attachment.driver.listener
+        self.life: list[ReportTransition] = []
+        connection._attachment.driver.listener = self
 
     def transitioned(self, transition: ReportTransition) -> None:
         self.life.append(transition)
-        super().transitioned(transition)
+        self._listener.transitioned(transition)
+
+    def invited(self, invitation: Invitation) -> None:
+        self._listener.invited(invitation)
+
+    def failed(self, reason: str) -> None:
+        self._listener.failed(reason)
 
 
 class Application:
@@ -106,7 +113,6 @@ class Application:
         self.url = url
         self.config = config
         self.agent_id = agent_id
-        self.client = None if is_loopback(urlsplit(url).hostname) else _insecure_client(url, config)
         self.transitions: list[ReportTransition] = []
         self.errors: list[str] = []
         self.invitations: list[Invitation] = []
@@ -115,6 +121,7 @@ class Application:
         self.changed = threading.Condition()
         """Notified of each transition."""
         self.connection = self.connect()
+        self.record = Record(self.connection)
         self.connection.on_transition(self._note)
         self.connection.on_error(self.errors.append)
         self.connection.on_invite(self.invitations.append)
@@ -124,15 +131,13 @@ class Application:
 
     def connect(self) -> Connection:
         """A connection, not started, without handlers."""
-        made = Connection(
+        return Connection(
             self.agent_id,
-            None if self.client else self.url,
-            client=self.client,
+            self.url,
             credentials=self.credentials,
             config=self.config,
+            allow_insecure_http=not is_loopback(urlsplit(self.url).hostname),
         )
-        made.life = []
-        return made
 
     def start(self) -> None:
         """Start the connection."""
@@ -208,7 +213,7 @@ class Application:
 
     def life(self) -> list[ReportTransition]:
         """All transitions so far."""
-        return list(self.connection.life)
+        return list(self.record.life)
 
     def entered_after(self, at: float, state: State) -> float:
         """Wait until `state` is entered after `at`; returns when that was."""
@@ -223,8 +228,6 @@ class Application:
 
     def left(self, expected: Resources = NOTHING) -> Resources:
         """What is held beyond what was held before the start, once it is what is expected, or after 5 s."""
-        if self.client is not None:
-            self.client.close()  # it is the application's own
         deadline = time.monotonic() + 5.0
         while (left := Resources.held() - self.before) != expected and time.monotonic() < deadline:
             pause()
@@ -234,9 +237,3 @@ class Application:
         """The system's numbers of the threads that a recovery depends on, which take turns: the loop and the pool's."""
         names = ("agentcp-loop", "agentcp-http")
         return [thread.native_id for thread in threading.enumerate() if thread.name in names and thread.native_id]
-
-
-def _insecure_client(url: str, config: Config) -> AuthClient:
-    """A client for plain http that is not this machine's own."""
-    timeouts = Timeouts(config.connect_timeout, config.read_timeout, config.sign_in_timeout)
-    return AuthClient(url, timeouts=timeouts, allow_insecure_http=True)

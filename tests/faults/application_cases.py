@@ -5,9 +5,10 @@ from dataclasses import replace
 from functools import partial
 
 from agentcp_fsm import State
-from tests.faults import deeds
+from tests.faults import crowd_deeds, deeds
 from tests.faults.application import ALICE, NOTHING, Application, Resources
-from tests.faults.bench import Bench, Case, Ends
+from tests.faults.bench import Bench
+from tests.faults.case import Case, Ends
 from tests.timings import CALM
 from tests.waiting import until
 
@@ -78,8 +79,7 @@ def signing_in_unanswered(bench: Bench) -> None:
 
 def online(bench: Bench) -> None:
     """ONLINE."""
-    bench.start()
-    bench.wait_for(State.ONLINE)
+    bench.come_online()
 
 
 def degraded(bench: Bench) -> None:
@@ -183,10 +183,10 @@ def stop_by_signals(bench: Bench) -> None:
 
 def crowd_hit_by_401(number: int, bench: Bench) -> None:
     """Everybody online, then every session is forgotten."""
-    bench.agent.call(deeds.gather_crowd, number)
+    bench.agent.call(crowd_deeds.gather_crowd, number)
     bench.server("restart")
-    bench.kept["crowd"] = bench.agent.call(deeds.crowd_back)
-    bench.agent.call(deeds.disperse_crowd)
+    bench.kept["crowd"] = bench.agent.call(crowd_deeds.crowd_back)
+    bench.agent.call(crowd_deeds.disperse_crowd)
 
 
 CASES = (

@@ -5,147 +5,54 @@ A `Case` says in one entry what goes wrong and what must hold.  `run` carries it
 1. the reference server in a process of its own, an `Application` with one real connection in another;
 2. the connection comes online (unless the fault is to meet it before: ``online=False``);
 3. ``fault(bench)`` breaks something, waits until the connection has met it, and mends it;
-4. from then on the bench waits for a heartbeat that is answered, in ONLINE, and measures how long that takes, and
-   what was used and lost since the fault began;
-5. the connection is stopped, which must be prompt and leave nothing; the interpreter must exit well and in silence.
+4. from then on the bench waits for an answered heartbeat in ONLINE, and measures how long that takes and what was used
+   and lost since the fault began;
+5. the connection is stopped, which must be prompt and leave nothing; the interpreter must exit with status 0 and print
+   nothing.
 
-`Outcome.broken` lists everything that did not hold.  So a new fault is an entry in a list of cases:
+`Outcome.broken` lists everything that did not hold (`tests.faults.case`).  So a new fault is an entry in a list of
+cases:
 
     Case("the server restarts", fault=by_server("restart", until=lost(1)), within=0.5, sign_ins=1, losses=1)
 
-and, where no word of `agentcp_fsm.server`'s console makes it, a function that takes the `Bench`:
+or, if no command of `agentcp_fsm.server`'s console makes the fault, a function that takes the `Bench`:
 
     def descriptor_closed(bench: Bench) -> None:
-        bench.agent.call(deeds.close_descriptor)
+        bench.agent.call(system_deeds.close_descriptor)
         bench.lose(1)
 
-What the application itself does wrong is a *deed*, a function of `tests.faults.deeds` that the child is told to call.
-Where a case ends otherwise than in recovery, `ends` says so: STOPPED, the fault leaves the connection stopped; EXITED,
-it has the interpreter exit (`Bench.exits`).
+A *deed* is a fault made inside the application: a function of `tests.faults.deeds`, `system_deeds` or `crowd_deeds`
+that the child is told to call.  If a case does not end in recovery, `ends` says how: STOPPED, the fault leaves the
+connection stopped; EXITED, it makes the interpreter exit (`Bench.exits`).
 
-The lists of cases stand in `tests.faults.catalogue`; ``python -m tests.faults`` runs them and prints the table, and
-``pytest tests/faults`` checks them.  Processes, and how to call into them, are those of `tests.faults.process`.
+The cases are listed in `tests.faults.catalogue`.  ``python -m tests.faults`` runs them and prints the table;
+``pytest tests/faults`` checks them.  `tests.faults.process` has the processes, and says how to call into them.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from agentcp_fsm import Config, ReportTransition, State
+from agentcp_fsm import ReportTransition, State
 from agentcp_fsm.sign_in.identities import make_identity
 from tests.faults import pace
-from tests.faults.application import ALICE, NOTHING, Application, Reading, Resources
+from tests.faults.application import ALICE, Application, Reading
+from tests.faults.case import DEFAULT_BEAT, Case, Ends, Outcome, judged
 from tests.faults.network import SERVER, Lab, site, within
 from tests.faults.process import Ended, Process
 from tests.faults.relay import Relay
 from tests.server_process import ServerProcess
 from tests.starvation import starved
-from tests.timings import CALM
 
-DEFAULT_BEAT = 0.1
-"""Seconds between heartbeats that the server asks for, unless a case says otherwise."""
 LOG = "log"
-ROUNDING = 1e-6
-"""Seconds that a sum of floats may be off."""
-STOP_MARGIN = 3.0
-"""Seconds beyond the configured sign-out time within which stop returns, whatever happens."""
-
-
-class Ends(StrEnum):
-    """How a case ends."""
-
-    RECOVERED = "recovered"
-    STOPPED = "stopped"
-    EXITED = "exited"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One fault and what must be true of it."""
-
-    name: str
-    """What happens, in the words of the table."""
-    fault: Callable[[Bench], None]
-    """Makes it happen, waits until the connection has met it, and ends it; at its return the clock starts."""
-    within: float
-    """Seconds, at most, from the end of the fault until a heartbeat is answered in ONLINE, or until it has stopped or
-    exited."""
-    sign_ins: int | None
-    """Sign-ins that may be begun, from the beginning of the fault to the end of the case; None: exactly as many as it
-    takes, one for the start, each loss, and each failed attempt that was begun before the fault was over."""
-    rest: float = 0.0
-    """Seconds that the server asks for after each failed attempt: its Retry-After; by a rejection, the backoff's cap.
-    What else keeps sign-ins apart is judged in every case (`tests.faults.pace`)."""
-    losses: int | None = 0
-    """Times that the proven connection is lost, exactly; None: as may be."""
-    processor: float = 0.5
-    """Seconds of the application's processor time, at most, from the beginning of the fault until all is well."""
-    memory: float = 32.0
-    """Megabytes, at most, by which the application grows beyond what it took when the fault began."""
-    left: Resources = NOTHING
-    """What is left after stop, exactly: nothing, but for what the application itself holds on to."""
-    sessions: int | None = None
-    """Sessions that the server is left with; None: as may be."""
-    ends: Ends = Ends.RECOVERED
-    config: Config = CALM
-    online: bool = True
-    """Whether the connection is brought online before the fault begins."""
-    relayed: bool = False
-    """Whether the application reaches the sign-in through `Bench.relay`, so that the server's address may change."""
-    next_beat: float = DEFAULT_BEAT
-    """Seconds between heartbeats that the server asks for."""
-    own_server: bool = False
-    """Whether the fault does more to the server than its console can, so that no other case may use the same."""
-    launcher: Callable[[Path], Sequence[str]] | None = None
-    """Gives the command that starts the application's process, for a folder of the case's own; it may skip the test
-    (`tests.needs`)."""
-    across: str = ""
-    """The address or name by which the application reaches a server in a network of their own (`tests.faults.network`),
-    which is `Bench.lab`; without one, both are on this machine's loopback."""
-    slow: bool = False
-    """Whether it takes too long for every run of the tests."""
-    note: str = ""
-    """What the table says about how the fault is made."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What came of a case."""
-
-    case: Case
-    seconds: float | None = None
-    """From the end of the fault until all is well; None: never."""
-    sign_ins: int = 0
-    sign_ins_due: int = 0
-    """The most that may be begun."""
-    starved: float = 0.0
-    """Seconds, at most, by which the want of a processor delayed all this from the end of the fault on."""
-    losses: int = 0
-    unanswered: int = 0
-    """Heartbeats that were sent and not answered, from the beginning of the fault until all is well."""
-    processor: float = 0.0
-    """Seconds of processor time, from the beginning of the fault until all is well."""
-    memory: float = 0.0
-    """Megabytes by which the application grew beyond what it took when the fault began, at the most."""
-    haste: float = float("-inf")
-    """Seconds by which a sign-in came sooner than the rules allow, at the most."""
-    stopping: float | None = None
-    """Seconds that stop took."""
-    left: Resources | None = None
-    """What is held after stop beyond what was held before start; None: the process has exited, and all with it."""
-    sessions: int | None = None
-    """Sessions that the server is left with."""
-    broken: tuple[str, ...] = ()
-    """What does not hold of what must."""
 
 
 @dataclass(slots=True)
@@ -184,6 +91,11 @@ class Bench:
     def wait_for(self, *states: State) -> None:
         """Wait until the connection enters one of the states."""
         self.agent.call(Application.wait_for, *states)
+
+    def come_online(self) -> None:
+        """Start the connection, and wait until its first heartbeat is answered."""
+        self.start()
+        self.online()
 
     def online(self) -> None:
         """Wait until a heartbeat that is answered from now on."""
@@ -315,8 +227,7 @@ def run(case: Case, shared: ServerProcess | None = None) -> Outcome:
     with bench_of(case, shared) as bench:
         try:
             if case.online:
-                bench.start()
-                bench.online()
+                bench.come_online()
             bench.begun = bench.reading()
             bench.starved = bench.starvation()
             case.fault(bench)
@@ -350,7 +261,7 @@ def _outcome(
     life = bench.agent.call(Application.life)
     bench.exit = bench.agent.end()
     outcome = _measured(bench, begun, after, life)
-    return _judged(replace(outcome, seconds=seconds, starved=waited, stopping=stopping, left=left), bench)
+    return judged(replace(outcome, seconds=seconds, starved=waited, stopping=stopping, left=left), bench.exit)
 
 
 def _exited(bench: Bench, begun: Reading, ended: float) -> Outcome:
@@ -359,7 +270,7 @@ def _exited(bench: Bench, begun: Reading, ended: float) -> Outcome:
     assert bench.exit is not None
     last, life, calls = bench.leaving
     outcome = _measured(bench, begun, last, life)
-    return _judged(
+    return judged(
         replace(
             outcome,
             seconds=seconds,
@@ -367,7 +278,7 @@ def _exited(bench: Bench, begun: Reading, ended: float) -> Outcome:
             sign_ins=outcome.sign_ins + bench.server.count("calls") - calls,
             processor=bench.exit.processor - begun.processor,
         ),
-        bench,
+        bench.exit,
     )
 
 
@@ -393,35 +304,3 @@ def _measured(bench: Bench, begun: Reading, after: Reading, life: list[ReportTra
         haste=pace.haste(attempts),
         sessions=bench.server.count("sessions"),
     )
-
-
-def _judged(outcome: Outcome, bench: Bench) -> Outcome:
-    """The outcome with all that is broken of what must hold."""
-    case, ended = outcome.case, bench.exit
-    assert ended is not None
-    stop_bound = case.config.stop_bound + STOP_MARGIN
-    broken = [
-        text
-        for holds, text in (
-            (outcome.seconds is not None and outcome.seconds <= case.within + outcome.starved,
-             f"{case.ends} after {outcome.seconds} s, not within {case.within:g} s"
-             f" and {outcome.starved:.3f} s of waiting for a processor"),
-            (outcome.sign_ins <= outcome.sign_ins_due,
-             f"{outcome.sign_ins} sign-ins, at most {outcome.sign_ins_due} are due"),
-            (case.losses in (None, outcome.losses), f"lost {outcome.losses} times, not {case.losses}"),
-            (outcome.processor <= case.processor,
-             f"{outcome.processor:.3f} s of processor time, at most {case.processor:g} s are due"),
-            (outcome.memory <= case.memory, f"it grew by {outcome.memory:.0f} MB, at most {case.memory:g} MB are due"),
-            (outcome.haste <= ROUNDING, f"a sign-in came {outcome.haste} s too early"),
-            (outcome.stopping is None or outcome.stopping <= stop_bound,
-             f"stop took {outcome.stopping} s, at most {stop_bound:g} s are due"),
-            (outcome.left in (None, case.left), f"left over: {outcome.left}"),
-            (case.sessions in (None, outcome.sessions),
-             f"the server is left with {outcome.sessions} sessions, not {case.sessions}"),
-            (not ended.orphans, f"processes that it began are left: {ended.orphans}"),
-            (ended.status == 0, f"the process ended with status {ended.status}"),
-            (not ended.errors, f"the process wrote errors:\n{ended.errors}"),
-        )
-        if not holds
-    ]  # fmt: skip
-    return replace(outcome, broken=tuple(broken))

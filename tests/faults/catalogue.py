@@ -8,7 +8,7 @@ from tests.faults import (
     sign_in_cases,
     system_cases,
 )
-from tests.faults.bench import Case
+from tests.faults.case import Case
 
 CASES: tuple[Case, ...] = (
     *server_cases.CASES,

@@ -1,7 +1,7 @@
 """The clients that `tests.faults.side_by_side` compares, each used as its own code uses it.
 
-A `Candidate` is the subject of a process of its own (`tests.faults.process`).  Both are as they come: no timing is
-configured, for the SDK's cannot be.
+A `Candidate` is the subject of a process of its own (`tests.faults.process`).  Both have their default timings, because
+those of the SDK cannot be configured.
 """
 
 import logging

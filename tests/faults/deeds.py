@@ -1,4 +1,4 @@
-"""What is done to an application from inside its own process, by itself or by its system."""
+"""Mistakes of an application, made inside its own process: in handlers, by stopping and by forking."""
 
 from __future__ import annotations
 
@@ -6,123 +6,18 @@ import asyncio
 import faulthandler
 import gc
 import os
-import resource
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from random import Random
 
-from agentcp_fsm import Connection, Credentials, ReportTransition, State
-from tests.faults.application import PAGE, Application
+from agentcp_fsm import ReportTransition, State
+from tests.faults.application import Application
 from tests.server_process import PATIENCE
-from tests.sign_in.certificates import make_identity
 from tests.waiting import until, until_it_ends
-
-# The socket's descriptor ----------------------------------------------------------------------------------------------
-
-
-def _descriptor(application: Application) -> int:
-    number = application.connection.fileno()
-    assert number is not None, application.connection.health()
-    return number
-
-
-def close_descriptor(application: Application) -> None:
-    """As an application does that closes a descriptor once too often."""
-    os.close(_descriptor(application))
-
-
-def replace_descriptor(application: Application) -> None:
-    """As an application does whose dup2 hits the wrong number: it stands for a pipe's end from now on."""
-    number = _descriptor(application)
-    reader, writer = os.pipe()
-    os.dup2(writer, number)
-    os.close(writer)
-    application.kept["pipe"] = (reader, number)
-
-
-def use_replaced_descriptor(application: Application) -> None:
-    """The pipe must still be there, for it is the application's; then it is closed."""
-    reader, writer = application.kept.pop("pipe")
-    os.write(writer, b"mine")
-    assert os.read(reader, 100) == b"mine"
-    os.close(reader)
-    os.close(writer)
-
-
-# What the system has no more of ---------------------------------------------------------------------------------------
-
-
-def run_out_of_descriptors(application: Application) -> None:
-    """No descriptor can be opened from now on: EMFILE."""
-    _limit(application, resource.RLIMIT_NOFILE, 1)  # at 0, poll would fail too, by EINVAL
-    try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
-    except OSError:
-        return
-    raise AssertionError("a descriptor can still be opened")
-
-
-def run_out_of_threads(application: Application) -> None:
-    """No thread can be started from now on: there is less address space left than its stack takes.
-
-    Begun once those that idle have ended, for they would do; stacks that the system kept are too small.
-    """
-    until(lambda: not {"agentcp-http", "agentcp-handlers"} & {thread.name for thread in threading.enumerate()})
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * PAGE
-    threading.stack_size(256 * 1024**2)
-    _limit(application, resource.RLIMIT_AS, used + 64 * 1024**2)
-
-
-def _limit(application: Application, kind: int, bound: int) -> None:
-    application.kept["limit"] = (kind, resource.getrlimit(kind))
-    resource.setrlimit(kind, (bound, resource.getrlimit(kind)[1]))
-
-
-def lift_limit(application: Application) -> None:
-    """There is enough again."""
-    resource.setrlimit(*application.kept.pop("limit"))
-    threading.stack_size(0)
-
-
-def start_another(application: Application) -> None:
-    """Another connection, whose first sign-in is due now."""
-    application.kept["another"] = another = application.connect()
-    another.start()
-
-
-def await_and_stop_another(application: Application) -> None:
-    """It came online all the same."""
-    another = application.kept.pop("another")
-    assert another.wait_for(State.ONLINE, timeout=PATIENCE), another.health()
-    assert another.stop()
-
-
-def fail_to_start(application: Application) -> None:
-    """The system has nothing to start with: start says so, and nothing is left of it."""
-    try:
-        application.start()
-    except (OSError, RuntimeError):
-        pass
-    else:
-        raise AssertionError("it started")
-    assert application.connection.state is State.OFFLINE
-    assert application.connection.stop()
-
-
-# Clocks ---------------------------------------------------------------------------------------------------------------
-
-
-def clocks(application: Application) -> tuple[float, float]:
-    """The wall clock and the monotonic clock."""
-    return time.time(), time.monotonic()
-
 
 # Handlers -------------------------------------------------------------------------------------------------------------
 
@@ -189,6 +84,21 @@ def stopped_by_itself(application: Application) -> float:
     return took
 
 
+def calls_dropped(application: Application) -> int:
+    """Calls of handlers that were dropped because too many waited."""
+    return application.connection.health().dropped
+
+
+def handlers_wait(application: Application) -> None:
+    """Until they are told to go on."""
+    go_on = application.kept["go on"] = threading.Event()
+    application.connection.on_invite(lambda invitation: go_on.wait(PATIENCE))
+
+
+def handlers_go_on(application: Application) -> None:
+    application.kept["go on"].set()
+
+
 # Stopping -------------------------------------------------------------------------------------------------------------
 
 
@@ -204,14 +114,13 @@ def _in_a_thread(application: Application) -> float:
 
 def _in_a_handler(application: Application) -> float:
     """Which is called when the connection reports an error."""
-    connection = application.connection
-    driver = connection._driver
-    connection.on_error(lambda reason: application.kept.setdefault("stopped", application.stop()))
-    report = partial(connection.failed, "a test wants a handler to be called")
-    if driver is None:
-        report()
+    attachment = application.connection._attachment
+    application.connection.on_error(lambda reason: application.kept.setdefault("stopped", application.stop()))
+    if (lease := attachment.lease) is None:
+        with asyncio.Runner() as runner:
+            attachment.handlers.call("error", "a test calls a handler", runner.get_loop())
     else:
-        driver.hub.post(report)
+        lease.hub.post(partial(attachment.failed, "a test calls a handler"))
     return stopped_by_itself(application)
 
 
@@ -230,12 +139,12 @@ def _in_a_signal_handler(application: Application) -> float:
 
 def _in_the_loop(application: Application) -> float:
     """Which cannot wait for itself: stop says so, and it stops all the same."""
-    driver = application.connection._driver
+    lease = application.connection._attachment.lease
     began = time.monotonic()
-    if driver is None:
+    if lease is None:
         return application.stop()
-    driver.hub.post(lambda: application.kept.update(waited=application.connection.stop()))
-    until(lambda: application.connection._driver is None, PATIENCE)
+    lease.hub.post(lambda: application.kept.update(waited=application.connection.stop()))
+    until(lambda: lease.is_over, PATIENCE)
     assert application.kept.pop("waited") is False
     return time.monotonic() - began
 
@@ -348,101 +257,6 @@ def fork_and_exit(application: Application) -> None:
     until_it_ends(child, PATIENCE)
 
 
-# Crowds ---------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Return:
-    """How a crowd came back from a 401.  Times are seconds after the first was hit."""
-
-    first: float
-    """The first sign-in."""
-    median: float
-    """The sign-in that half of the others preceded."""
-    last: float
-    """The last sign-in."""
-    back: float
-    """The last that was online again."""
-    attempts: int
-    """Sign-ins in all."""
-
-
-def gather_crowd(application: Application, number: int) -> None:
-    """As many agents, each with a session of its own, online."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    crowd: list[Connection] = []
-    application.kept["crowd"] = crowd
-    told: list[ReportTransition] = []
-    application.kept["told"] = told
-    for index in range(number):
-        agent_id = f"agent{index}.agentid.pub"
-        identity = make_identity(agent_id)
-        credentials = Credentials.from_pem(agent_id, identity.key_pem, identity.certificate_pem)
-        connection = Connection(agent_id, application.url, credentials=credentials, config=application.config)
-        connection.on_transition(told.append)
-        crowd.append(connection)
-        connection.start()
-    for connection in crowd:
-        assert connection.wait_for(State.ONLINE, timeout=PATIENCE * 4), connection.health()
-    told.clear()
-
-
-def crowd_back(application: Application) -> Return:
-    """Wait until everybody was lost, and is online again."""
-    crowd: list[Connection] = application.kept["crowd"]
-    for connection in crowd:
-        until(lambda connection=connection: connection.health().statistics.losses, PATIENCE * 4)  # type: ignore[misc]
-        assert connection.wait_for(State.ONLINE, timeout=PATIENCE * 4), connection.health()
-    told: list[ReportTransition] = list(application.kept["told"])
-    hit = min(one.at for one in told if one.trigger == "unauthorized")
-    signed_in = sorted(one.at - hit for one in told if one.dest == State.RECONNECTING)
-    back = max(one.at - hit for one in told if one.dest == State.ONLINE)
-    assert all(connection.health().statistics.losses == 1 for connection in crowd)
-    return Return(signed_in[0], signed_in[len(signed_in) // 2], signed_in[-1], back, len(signed_in))
-
-
-def disperse_crowd(application: Application) -> None:
-    """Everybody leaves, all at once."""
-    crowd: list[Connection] = application.kept.pop("crowd")
-    for connection in crowd:
-        connection.stop(timeout=0)
-    for connection in crowd:
-        assert connection.stop(timeout=PATIENCE), connection.health()
-
-
-# The socket's address -------------------------------------------------------------------------------------------------
-
-
-def nothing(application: Application) -> None:
-    """Be there: a call that returns."""
-
-
-def has_socket(application: Application) -> bool:
-    return application.connection.fileno() is not None
-
-
-def udp_addresses(application: Application) -> tuple[tuple[str, int], tuple[str, int]]:
-    """Where the application receives, and its server's address."""
-    with socket.socket(fileno=os.dup(_descriptor(application))) as opened:
-        return opened.getsockname(), opened.getpeername()
-
-
-def calls_dropped(application: Application) -> int:
-    """Calls of handlers that were dropped because too many waited."""
-    return application.connection.health().dropped
-
-
-def handlers_wait(application: Application) -> None:
-    """Until they are told to go on."""
-    go_on = application.kept["go on"] = threading.Event()
-    application.connection.on_invite(lambda invitation: go_on.wait(PATIENCE))
-
-
-def handlers_go_on(application: Application) -> None:
-    application.kept["go on"].set()
-
-
 # The way back from a loss ---------------------------------------------------------------------------------------------
 
 
@@ -464,7 +278,7 @@ def seconds_to_return(application: Application) -> float:
 
 def forget_what_was_told(application: Application) -> None:
     """The bench's own notes, which grow, are no leak of the library's."""
-    for notes in (application.transitions, application.errors, application.invitations, application.connection.life):
+    for notes in (application.transitions, application.errors, application.invitations, application.record.life):
         notes.clear()
 
 
@@ -483,3 +297,7 @@ def stop_and_start(application: Application) -> None:
 def reconnect(application: Application) -> None:
     """As an application does that knows better."""
     application.connection.reconnect()
+
+
+def nothing(application: Application) -> None:
+    """Be there: a call that returns."""

@@ -1,6 +1,6 @@
 """``python -m tests.faults.figures``: how fast the connection is back, and at what cost, with the field's own timings.
 
-Each figure stands beside its target.  What takes long is measured on many connections at once, each in a process of its
+Each figure is printed beside its target.  Long measurements run on many connections at once, each in a process of its
 own: about four minutes in all.
 """
 
@@ -29,7 +29,7 @@ from agentcp_fsm.lifecycle.events import (
     Unauthorized,
 )
 from agentcp_fsm.lifecycle.machine import Lifecycle
-from tests.faults import deeds
+from tests.faults import crowd_deeds, deeds
 from tests.faults.application import NOTHING, Application
 from tests.faults.bench import identity
 from tests.faults.page import parts, show, write
@@ -185,12 +185,12 @@ def stopping(runs: int, config: Config) -> list[Figure]:
 def crowd(number: int, config: Config) -> list[Figure]:
     """As many connections in one process, all hit by one 401."""
     with Agents(1, config, FIELD_BEAT) as agents:
-        agents.each(deeds.gather_crowd, number, timeout=300)
+        agents.each(crowd_deeds.gather_crowd, number, timeout=300)
         begun = agents.each(Application.reading)
         agents.server("restart")
-        (back,) = agents.each(deeds.crowd_back, timeout=300)
+        (back,) = agents.each(crowd_deeds.crowd_back, timeout=300)
         over = agents.each(Application.reading)
-        agents.each(deeds.disperse_crowd, timeout=300)
+        agents.each(crowd_deeds.disperse_crowd, timeout=300)
     what = f"{number} connections hit by one 401"
     return [
         Figure(f"{what}: first sign-in", back.first, FIELD_BEAT + config.unauthorized_spread),

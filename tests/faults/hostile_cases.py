@@ -1,4 +1,4 @@
-"""What anybody on the network can send, and what the server itself can; see also `tests.faults.test_bounds`."""
+"""Hostile datagrams, from strangers and from the server itself; see also `tests.faults.test_bounds`."""
 
 import random
 import socket
@@ -11,8 +11,9 @@ from itertools import cycle, repeat
 
 from agentcp_fsm import Invitation
 from agentcp_fsm.wire import UNAUTHORIZED, AgentCPCodec, HeartbeatResponse, InviteRequest
-from tests.faults import deeds
-from tests.faults.bench import Bench, Case, by_server
+from tests.faults import deeds, system_deeds
+from tests.faults.bench import Bench, by_server
+from tests.faults.case import Case
 from tests.needs import needs_root
 from tests.timings import CALM
 from tests.waiting import until
@@ -29,7 +30,7 @@ AT_ONCE = 500
 @contextmanager
 def stranger(bench: Bench) -> Iterator[Send]:
     """Sends to the application from a port that is not its server's."""
-    address, _ = bench.agent.call(deeds.udp_addresses)
+    address, _ = bench.agent.call(system_deeds.udp_addresses)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
         yield lambda data: opened.sendto(data, address)
 
@@ -38,8 +39,8 @@ def stranger(bench: Bench) -> Iterator[Send]:
 def forger(bench: Bench) -> Iterator[Send]:
     """Sends to the application in its server's name: raw packets, whose source nobody checks."""
     needs_root()
-    until(lambda: bench.agent.call(deeds.has_socket))
-    (host, port), (server_host, server_port) = bench.agent.call(deeds.udp_addresses)
+    until(lambda: bench.agent.call(system_deeds.has_socket))
+    (host, port), (server_host, server_port) = bench.agent.call(system_deeds.udp_addresses)
     addresses = socket.inet_aton(server_host) + socket.inet_aton(host)
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as opened:
 

@@ -3,12 +3,12 @@
     client ──── lan: a pair of virtual Ethernet devices (veth) ──── server
            ──── wan: a wire that loses, delays, doubles (wire.py) ──
 
-The server's address is its own, on neither link, so that it is reached by whichever the client's routes choose: at
-first the lan.  The lan is what breaks as the kernel breaks links, with carrier, neighbours and routes; the wan is what
-`tc netem` would be, without a kernel that has it.
+The server's address is on neither link, so the client's routes decide which link is used: at first the lan.  The lan
+breaks as the kernel breaks links, with carrier, neighbours and routes.  The wan does what `tc netem` does, on kernels
+that lack it too.
 
-A namespace is that of a process which ends with its standard input, and named nowhere.  So when the process that made
-the lab ends, however it ends, all of this is gone.  Nothing touches the machine's own network.
+A namespace belongs to a process that ends with its standard input, and has no name.  So all of this is gone when the
+process that made the lab ends, however it ends.  Nothing touches the machine's own network.
 """
 
 import atexit

@@ -1,6 +1,6 @@
 """What the network between client and server does: see `tests.faults.network`.
 
-All of it meets the sign-in and the heartbeats alike, unless a case says that it meets heartbeats only.
+Each fault hits sign-ins and heartbeats alike, unless its case says that it hits heartbeats only.
 """
 
 import time
@@ -12,7 +12,8 @@ from typing import Any
 
 from agentcp_fsm import Config
 from tests.faults.application import ALICE, Application
-from tests.faults.bench import Bench, Case, Ends, Waiting, failed, lost
+from tests.faults.bench import Bench, Waiting, failed, lost
+from tests.faults.case import Case, Ends
 from tests.faults.network import SERVER, SERVER_IPV6, SERVER_NAME, Direction, Lab
 from tests.faults.wire import Impairment
 from tests.timings import WATCHFUL

@@ -1,8 +1,8 @@
 """The pace that the rules set: how soon a sign-in may follow another (lifecycle, rules 5 to 7).
 
-It is reckoned from what anybody sees of a connection, its transitions, and from its configuration; nothing of the
-machine is asked.  `tests.faults.test_pace` holds it to the machine in its greatest haste: were it looser than the
-machine, or stricter, that would show.
+It is computed from the transitions of a connection, which anybody can see, and from its configuration, without asking
+the machine.  `tests.faults.test_pace` compares it with the machine at its fastest: if it were looser than the machine,
+or stricter, that would show.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A TCP relay: what stands before a server whose address changes, as a load balancer does."""
+"""A TCP relay, before a server whose address changes, as a load balancer is."""
 
 import contextlib
 import socket

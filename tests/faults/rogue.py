@@ -1,4 +1,4 @@
-"""An HTTP server that means harm: whatever it is asked, it answers without end, or with what takes a parser apart."""
+"""A hostile HTTP server: it answers every request without end, or with data that is hard on parsers."""
 
 import contextlib
 import itertools
@@ -27,6 +27,30 @@ ANSWERS: dict[str, tuple[bytes, bytes]] = {
     "a chunk's size without end": (CHUNKED, b"0" * 65536),
     "a trailer without end": (CHUNKED + b"0\r\n", b"X: %s\r\n" % MUCH[:1000]),
     "redirects without end": (b"HTTP/1.1 307 Go\r\nLocation: /sign_in\r\nContent-Length: 0\r\n\r\n", b""),
+    "98 cookies of 64 KB": (OK + b"Set-Cookie: %s=1\r\n" % MUCH[:65000] * 98 + b"Content-Length: 0\r\n\r\n", b""),
+    "cookies, many and small": (OK + b"Set-Cookie: a=b\r\n" * 90 + b"Content-Length: 0\r\n\r\n", b""),
+    "headers within a header": (OK + b"Date: %s\r\nContent-Length: 0\r\n\r\n" % (b"a:\r" * 20_000), b""),
+    "framing within a header": (OK + b"Connection: %s\r\nContent-Length: 0\r\n\r\n" % (b"a:\r" * 20_000), b""),
+    "a type of content with 10,000 parameters": (
+        OK + b'Content-Type: multipart/x; a="%s\r\nContent-Length: 0\r\n\r\n' % (b";" * 20_000),
+        b"",
+    ),
+    "a date without end": (b"HTTP/1.1 503 No\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n" % (b"1 " * 20_000), b""),
+    "20,000 lengths": (OK + b"Content-Length: %s\r\n\r\n" % b",".join([b"1"] * 20_000), b""),
+    "folded headers without end": (OK + b"X: y\r\n", b" z\r\n" * 1000),
+    "early hints without end": (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 100),
+    "interim answers with headers without end": (b"", b"HTTP/1.1 100 Go\r\n%s\r\n" % (b"X: y\r\n" * 90)),
+    "chunks of one byte": (CHUNKED, b"1\r\nx\r\n" * 1000),
+    "extensions of chunks without end": (CHUNKED, b"1;%s\r\nx\r\n" % MUCH[:60_000]),
+    "small extensions of chunks without end": (CHUNKED, b"1;x=y\r\nx\r\n" * 1000),
+    "trailers of one byte": (CHUNKED + b"0\r\n", b"X:\r\n" * 1000),
+    "lines of an answer that is no HTTP": (b"", b"220 mail.example\r\n" * 1000),
+    "JSON of 30,000 lists": (_json(b'{"nonce": [%s0]}' % ((b"[" * 300 + b"]" * 300 + b",") * 105)), b""),
+    "JSON of 12,000 objects": (_json(b'{"nonce": [%s0]}' % ((b'{"":' * 300 + b"0" + b"}" * 300 + b",") * 42)), b""),
+    "JSON of as many parts as may be": (
+        _json(b'{"nonce": [%s%s0]}' % ((b'{"":' * 300 + b"0" + b"}" * 300 + b",") * 13, b'"aa",' * 8000)),
+        b"",
+    ),
     "JSON nested too deep": (_json(b"[" * 60_000), b""),
     "JSON with a number of 60,000 digits": (_json(b'{"nonce": %s}' % (b"9" * 60_000)), b""),
 }

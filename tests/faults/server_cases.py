@@ -4,7 +4,8 @@ import signal
 from dataclasses import replace
 
 from tests.faults.application import ALICE, Application
-from tests.faults.bench import Bench, Case, address_of, by_server, failed, lost
+from tests.faults.bench import Bench, address_of, by_server, failed, lost
+from tests.faults.case import Case
 from tests.timings import WATCHFUL
 from tests.waiting import until
 

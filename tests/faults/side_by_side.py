@@ -1,9 +1,9 @@
 """``python -m tests.faults.side_by_side``: the same faults for this library and for the SDK, in one table.
 
-Each fault meets each client in a process of its own, with a reference server of its own in another, and at the timings
-that they come with: so it takes about eight minutes.  What is judged is what any client of the protocol has to do, and
-is seen from the server: a heartbeat of a valid session.  Names given as arguments choose the faults that have them as
-part of theirs; ``--write FILE`` puts the table into a page of Markdown, between the marks that stand there.
+Each fault hits each client in a process of its own, with default timings and a reference server of its own in another
+process: so it takes about eight minutes.  Clients are judged by what any client of the protocol must do, seen from the
+server: a heartbeat of a valid session.  Arguments choose the faults whose names contain one of them; ``--write FILE``
+puts the table into a page of Markdown, between the marks in it.
 """
 
 import argparse

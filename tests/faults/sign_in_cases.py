@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from agentcp_fsm import Config
-from tests.faults.bench import Bench, Case, Waiting, by_server, failed
+from tests.faults.bench import Bench, Waiting, by_server, failed
+from tests.faults.case import Case
 from tests.timings import CALM
 
 QUICK = replace(CALM, sign_in_interval_min=0.05, backoff_initial=0.02, backoff_max=0.2, backoff_jitter=0.0)

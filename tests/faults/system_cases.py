@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from agentcp_fsm import Config
-from tests.faults import deeds
+from tests.faults import system_deeds
 from tests.faults.application import ALICE, Application
-from tests.faults.bench import Bench, Case
+from tests.faults.bench import Bench
+from tests.faults.case import Case
 from tests.needs import needs, needs_program
 from tests.timings import CALM
 from tests.waiting import until
@@ -24,47 +25,47 @@ STEP = "step"
 
 
 def descriptor_closed(bench: Bench) -> None:
-    bench.agent.call(deeds.close_descriptor)
+    bench.agent.call(system_deeds.close_descriptor)
     bench.lose(1)
 
 
 def descriptor_replaced(bench: Bench) -> None:
-    bench.agent.call(deeds.replace_descriptor)
+    bench.agent.call(system_deeds.replace_descriptor)
     bench.lose(1)
     bench.online()
-    bench.agent.call(deeds.use_replaced_descriptor)
+    bench.agent.call(system_deeds.use_replaced_descriptor)
 
 
 def out_of_descriptors(bench: Bench) -> None:
     """When a sign-in and a socket are needed."""
-    bench.agent.call(deeds.run_out_of_descriptors)
+    bench.agent.call(system_deeds.run_out_of_descriptors)
     bench.server("restart")
     bench.fail(3)
-    bench.agent.call(deeds.lift_limit)
+    bench.agent.call(system_deeds.lift_limit)
 
 
 def out_of_threads(bench: Bench) -> None:
     """When a sign-in needs one, for the connection and for another that is started meanwhile."""
-    bench.agent.call(deeds.run_out_of_threads)
-    bench.agent.call(deeds.start_another)
+    bench.agent.call(system_deeds.run_out_of_threads)
+    bench.agent.call(system_deeds.start_another)
     bench.server("restart")
     until(lambda: bench.reading().failed_attempts >= 2)  # no handler is told, for want of a thread
-    bench.agent.call(deeds.lift_limit)
-    bench.agent.call(deeds.await_and_stop_another)
+    bench.agent.call(system_deeds.lift_limit)
+    bench.agent.call(system_deeds.await_and_stop_another)
 
 
 def out_of_threads_at_the_start(bench: Bench) -> None:
     """Not even the library's own can be started: start says so, and works once one can."""
-    bench.agent.call(deeds.run_out_of_threads)
-    bench.agent.call(deeds.fail_to_start)
-    bench.agent.call(deeds.lift_limit)
+    bench.agent.call(system_deeds.run_out_of_threads)
+    bench.agent.call(system_deeds.fail_to_start)
+    bench.agent.call(system_deeds.lift_limit)
     bench.start()
 
 
 def out_of_descriptors_at_the_start(bench: Bench) -> None:
-    bench.agent.call(deeds.run_out_of_descriptors)
-    bench.agent.call(deeds.fail_to_start)
-    bench.agent.call(deeds.lift_limit)
+    bench.agent.call(system_deeds.run_out_of_descriptors)
+    bench.agent.call(system_deeds.fail_to_start)
+    bench.agent.call(system_deeds.lift_limit)
     bench.start()
 
 
@@ -129,9 +130,9 @@ def faketime(folder: Path) -> Sequence[str]:
 def wall_clock_steps(bench: Bench) -> None:
     """An hour ahead, and then to an hour back; heartbeats go on."""
     for step in (HOUR, -2 * HOUR):
-        wall, monotonic = bench.agent.call(deeds.clocks)
+        wall, monotonic = bench.agent.call(system_deeds.clocks)
         (bench.folder / STEP).write_text(f"{HOUR if step > 0 else -HOUR:+g}")
-        wall_after, monotonic_after = bench.agent.call(deeds.clocks)
+        wall_after, monotonic_after = bench.agent.call(system_deeds.clocks)
         assert abs((wall_after - wall) - step) < 60, "the wall clock was not stepped"
         assert 0 <= monotonic_after - monotonic < 60, "the monotonic clock was stepped"
         bench.agent.call(Application.answered, bench.reading().answers + 5)

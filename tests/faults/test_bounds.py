@@ -1,4 +1,4 @@
-"""What bounds hold whatever the network sends: on memory, on the rate of sign-ins, and on the time that stop takes.
+"""Bounds on memory, on the rate of sign-ins and on the time that stop takes, which hold for anything the network sends.
 
 The network is at its worst here: datagrams of all kinds, from strangers and in the server's name, a sign-in that goes
 wrong in every way there is, and a server that restarts and asks for absurd times.
@@ -14,10 +14,11 @@ import pytest
 
 from agentcp_fsm import Config
 from agentcp_fsm.wire import HeartbeatResponse
-from tests.faults import deeds, pace, sign_in_cases
+from tests.faults import deeds, pace, sign_in_cases, system_deeds
 from tests.faults.application import NOTHING, Application
 from tests.faults.application_cases import PATIENT, STATES
-from tests.faults.bench import ROUNDING, STOP_MARGIN, Bench, Case, address_of, bench_of
+from tests.faults.bench import Bench, address_of, bench_of
+from tests.faults.case import ROUNDING, STOP_MARGIN, Case
 from tests.faults.hostile_cases import CODEC, flood, forged_401s, forger, invitations, noise, stranger
 from tests.faults.rogue import ANSWERS, Rogue
 from tests.needs import needs_root
@@ -81,12 +82,6 @@ def application(config: Config, server: ServerProcess) -> Iterator[Bench]:
         yield bench
 
 
-def online(bench: Bench) -> Bench:
-    bench.start()
-    bench.online()
-    return bench
-
-
 def sign_in_goes_wrong(bench: Bench, rogue: Rogue) -> Iterator[str]:
     """Every way in which a sign-in can, one after the other; each is in force until the next is asked for."""
     assert bench.relay is not None
@@ -129,7 +124,8 @@ def must_not_grow(bench: Bench, inputs: Callable[[], None]) -> None:
 def test_memory_does_not_grow_with_the_number_of_datagrams(shared_server: ServerProcess) -> None:
     """Not even while the handler of invitations blocks."""
     with application(HASTY, shared_server) as bench:
-        online(bench).agent.call(deeds.handlers_wait)
+        bench.come_online()
+        bench.agent.call(deeds.handlers_wait)
         foreign, own = any_datagram(), everything(noise, invitations, absurd_beats)
 
         def inputs() -> None:
@@ -144,7 +140,7 @@ def test_memory_does_not_grow_with_the_number_of_datagrams(shared_server: Server
 
 def test_memory_does_not_grow_with_the_number_of_answers_to_sign_ins(shared_server: ServerProcess) -> None:
     with application(RESTLESS, shared_server) as bench, Rogue() as rogue:
-        online(bench)
+        bench.come_online()
 
         def inputs() -> None:
             for _ in sign_in_goes_wrong(bench, rogue):
@@ -165,7 +161,7 @@ def test_sign_ins_follow_each_other_no_sooner_than_the_rules_allow(shared_server
 
     with application(HASTY, shared_server) as bench, Rogue() as rogue:
         before = seen()
-        online(bench)
+        bench.come_online()
         forged = everything(noise, invitations, absurd_beats, forged_401s)
         for losses in range(1, 11):
             bench.online()
@@ -192,7 +188,7 @@ def pouring(bench: Bench) -> Iterator[None]:
     """All the while, datagrams pour in, from a stranger and in the server's name, if there is a socket for them."""
     ended = threading.Event()
     with ExitStack() as stack:
-        if bench.agent.call(deeds.has_socket):
+        if bench.agent.call(system_deeds.has_socket):
             senders = [stack.enter_context(sender(bench)) for sender in (stranger, forger)]
             datagrams = everything(noise, invitations)
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.faults.bench import Case, run
+from tests.faults.bench import run
+from tests.faults.case import Case
 from tests.faults.catalogue import CASES
 from tests.server_process import ServerProcess
 

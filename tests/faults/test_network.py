@@ -1,4 +1,4 @@
-"""The lab does what it says: shown with datagrams of its own, no connection in sight."""
+"""The lab does what it says: shown with datagrams of its own, without a connection."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""The pace that the bench holds a connection to is the machine's in its greatest haste: neither looser nor stricter."""
+"""The pace that the bench holds a connection to is that of the machine at its fastest: neither looser nor stricter."""
 
 from __future__ import annotations
 

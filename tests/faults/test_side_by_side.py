@@ -1,4 +1,4 @@
-"""The comparison can be made, and its table be written into a page."""
+"""The comparison runs, and its table is written into a page."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """Ten minutes of random faults, one after the other, in one life of one process: ``pytest -m soak -s``.
 
-SOAK_SECONDS sets another time, SOAK_SEED the seed of an earlier run, which is printed.  The network's faults are among
-them where there can be a network (root, see `tests.faults.network`).
+SOAK_SECONDS sets another duration.  SOAK_SEED repeats an earlier run, which printed its seed.  The network's faults are
+included where a network can be made (root, see `tests.faults.network`).
 """
 
 import os
@@ -17,9 +17,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 import pytest
 
 from agentcp_fsm.wire import UNAUTHORIZED, HeartbeatResponse, codec_named
-from tests.faults import deeds
+from tests.faults import deeds, system_deeds
 from tests.faults.application import ALICE, NOTHING, Application, Reading
-from tests.faults.bench import Bench, Case, Waiting, bench_of
+from tests.faults.bench import Bench, Waiting, bench_of
+from tests.faults.case import Case
 from tests.faults.network import SERVER, Direction, Lab, needs_network
 from tests.faults.network_cases import NETWORKED, lab_of
 from tests.faults.wire import Impairment
@@ -77,9 +78,9 @@ def suspended(bench: Bench) -> Iterator[None]:
 
 @contextmanager
 def descriptor_replaced(bench: Bench) -> Iterator[None]:
-    bench.agent.call(deeds.replace_descriptor)
+    bench.agent.call(system_deeds.replace_descriptor)
     yield
-    bench.agent.call(deeds.use_replaced_descriptor)
+    bench.agent.call(system_deeds.use_replaced_descriptor)
 
 
 FLOOD = """
@@ -137,7 +138,7 @@ NETWORK_FAULTS: dict[str, Fault] = {
     ),
 }
 APPLICATION_FAULTS: dict[str, Fault] = {
-    "descriptor closed": at_once(lambda bench: bench.agent.call(deeds.close_descriptor)),
+    "descriptor closed": at_once(lambda bench: bench.agent.call(system_deeds.close_descriptor)),
     "descriptor replaced": descriptor_replaced,
     "process suspended": suspended,
     "flooded by a stranger": at_once(flooded_by_a_stranger),

@@ -1,9 +1,9 @@
 """A wire made of a process: passes the packets of two TUN devices to each other, as badly as it is told to.
 
-It does what `tc netem` does, which not every kernel has, and does it the same everywhere and for the same seed.  It
-makes two devices, named on its command line, in its own network namespace; whoever started it may move them.  Then it
-takes one line of JSON at a time, the fields of an `Impairment`, and answers each with the packets passed and lost so
-far.  It ends with its standard input.
+It does what `tc netem` does, which not every kernel has, and does the same everywhere for the same seed.  It makes two
+devices, named on its command line, in its own network namespace; its parent may move them.  Then it takes one line of
+JSON at a time, the fields of an `Impairment`, and answers each with the packets passed and lost so far.  It ends with
+its standard input.
 """
 
 import fcntl

@@ -1,9 +1,10 @@
-"""A chart that is not ours: a turnstile, as the engine's documentation would show one."""
+"""A chart of another kind: a turnstile, such as the engine's documentation could show."""
 
 import pytest
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, ChartState, Row, Step
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.fsm.step import Step
 
 TURNSTILE = Chart(
     "turnstile",

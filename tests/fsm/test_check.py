@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from agentcp_fsm.errors import AgentCPError, ChartError
-from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
 from agentcp_fsm.testing import strategies
 
 OPEN, SHUT = ChartState("open"), ChartState("shut")
@@ -61,6 +61,18 @@ REFUSED: dict[str, tuple[Callable[[], Chart], str]] = {
     "every state as a destination": (
         lambda: door(Row("push", "open", EVERY), PULL, *REST),
         "door: row <push: open → *> names the unknown state '*'",
+    ),
+    "a source without a name": (
+        lambda: door(Row("push", "", "open"), PUSH, PULL, *REST),
+        "door: row <push:  → open> names the unknown state ''",
+    ),
+    "a destination without a name": (
+        lambda: door(Row("push", "open", ""), PULL, *REST),
+        "door: row <push: open → > names the unknown state ''",
+    ),
+    "every state as a source and as a destination": (
+        lambda: door(Row("push", EVERY, EVERY), PULL, REST[1]),
+        "door: row <push: * → *> names the unknown state '*'",
     ),
     "no source": (
         lambda: door(Row("push", (), "open"), PUSH, PULL, *REST),

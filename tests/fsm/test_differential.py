@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from agentcp_fsm.testing import strategies
 
@@ -62,7 +62,7 @@ class Plan:
 
 
 def model_of(plan: Plan, fire: Callable[[Any, str, Any], object], names: list[str], start: str) -> Any:
-    """An instance of a new class whose callbacks follow the plan; `log` tells what was called, in which state."""
+    """An instance of a new class whose callbacks follow the plan; `log` holds the calls, each with its state."""
 
     class Model:
         state = start

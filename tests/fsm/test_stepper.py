@@ -1,4 +1,4 @@
-"""The stepper is written as source: whatever a chart's names are, they must not matter to it."""
+"""The stepper is generated source: no name in a chart may matter to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentcp_fsm.fsm.engine import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
 
 names = st.text(min_size=1).filter(lambda name: name not in (EVERY, SAME))
 callback_names = names.filter(lambda name: not name.startswith(("__", "on")))

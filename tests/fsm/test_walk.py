@@ -1,9 +1,9 @@
-"""A walk by hand runs the chart as it is, and insists on the guards that the chart asks."""
+"""A walk by hand runs the chart as it is, and insists on answers to exactly the guards that the chart asks."""
 
 import pytest
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import Chart, ChartState, Row
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from agentcp_fsm.testing import Walk, WalkError
 

@@ -4,33 +4,22 @@ from random import Random
 
 import pytest
 
-from agentcp_fsm import Config, Invitation, Lifecycle, Session, State
+from agentcp_fsm import Config, Invitation, Lifecycle, State
 from agentcp_fsm.lifecycle.effects import AnswerInvitation, DeliverInvitation
 from agentcp_fsm.lifecycle.events import (
-    BeatAnswered,
     DeadlinePassed,
     Invited,
-    SignedIn,
     SignInFailed,
-    SocketOpened,
     Start,
     Unauthorized,
 )
+from tests.lifecycle.worlds import online
 
-SESSION = Session("192.0.2.1", 5000, 7, "token")
 INVITATION = Invitation("bob.agentid.pub", "CODE", 0, "session-1", "wss://msg.agentid.pub")
 
 
-def online(config: Config, now: float = 0.0) -> Lifecycle:
-    machine = Lifecycle(config, Random(1))
-    for event in (Start(), SignedIn(1, SESSION), SocketOpened(1), BeatAnswered(1, 5000)):
-        machine.handle(event, now)
-    assert machine.state is State.ONLINE
-    return machine
-
-
 def test_a_restored_machine_knows_the_invitations_of_its_snapshot() -> None:
-    machine = online(Config())
+    machine = online(Config()).machine
     assert DeliverInvitation(INVITATION) in machine.handle(Invited(1, INVITATION), 1.0)
     restored = Lifecycle(Config(), Random(1))
     restored.restore(machine.snapshot())
@@ -40,7 +29,7 @@ def test_a_restored_machine_knows_the_invitations_of_its_snapshot() -> None:
 
 @pytest.mark.parametrize("spread", [0.1, 1.0, 5.0])
 def test_any_span_spreads_the_sign_ins_after_a_401(spread: float) -> None:
-    machine = online(Config(unauthorized_spread=spread))
+    machine = online(Config(unauthorized_spread=spread)).machine
     machine.handle(Unauthorized(1), 100.0)
     assert machine.state is State.BACKOFF
     assert 100.0 <= machine.deadline <= 100.0 + spread

@@ -4,7 +4,6 @@ A property each, in the simulator's world, whose monitor watches the invariants 
 """
 
 from itertools import pairwise
-from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,19 +11,9 @@ from hypothesis import strategies as st
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import AnswerInvitation, DeliverInvitation, SendHeartbeat, SignIn
-from agentcp_fsm.lifecycle.events import BeatAnswered, Event, Invited, Reconnect, Start, Unauthorized
-from agentcp_fsm.lifecycle.machine import Lifecycle
+from agentcp_fsm.lifecycle.events import BeatAnswered, Event, Invited, Reconnect, Unauthorized
 from agentcp_fsm.lifecycle.session import Invitation
-from agentcp_fsm.testing import World
-
-LIMIT = 1000.0
-
-
-def online(config: Config) -> World:
-    world = World(Lifecycle(config, Random(1)))
-    world.tell(Start())
-    world.run_until(State.ONLINE, LIMIT)
-    return world
+from tests.lifecycle.worlds import LIMIT, online
 
 
 def invitation(number: int) -> Invitation:

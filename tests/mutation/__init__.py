@@ -13,7 +13,7 @@ nothing that could be noticed.  In `agentcp_fsm/lifecycle/machine.py`:
 - another value in a dictionary of which only the keys count (`deliver_invitation`);
 - an exponent bounded at 1001 instead of 1000, far above any cap (`_doubled`).
 
-In `agentcp_fsm/lifecycle/config.py` and `agentcp_fsm/fsm/engine.py`:
+In `agentcp_fsm/lifecycle/config.py` and `agentcp_fsm/fsm/` (`step.py`, `interop.py`):
 
 - the defaults of fields, which are read at import, before a mutant is switched on (`_seconds`, `_count`);
 - other names in the generated source, and its lines kept for tracebacks without their ends (`_Stepper`);

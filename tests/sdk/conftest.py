@@ -1,30 +1,18 @@
-"""The reference server in a thread, and an agent whose key and certificate lie where the SDK keeps them."""
+"""An agent whose key and certificate lie where the SDK keeps them, and how often it is to send heartbeats."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from agentcp_fsm import Config
-from agentcp_fsm.server import ServerThread
 from agentcp_fsm.sign_in.identities import make_identity
+from tests.timings import scaled
 
 ALICE = "alice.agentid.pub"
 PASSWORD = "seed password"
 BOUND = 10.0
 """Seconds that a test waits for something that should come soon."""
-FAST = Config(
-    interval_min=0.05,
-    probe_interval=0.5,
-    send_retry_initial=0.02,
-    sign_in_interval_min=0.0,
-    silence_limit=40,
-    sign_in_timeout=2.0,
-    socket_timeout=1.0,
-    backoff_initial=0.02,
-    backoff_max=0.1,
-    unauthorized_spread=0.0,
-    sign_out_timeout=1.0,
+FAST = scaled(
+    1 / 100, probe_interval=0.5, sign_in_interval_min=0.0, silence_limit=40, backoff_max=0.1, unauthorized_spread=0.0
 )
 """What takes seconds in the field, in hundredths, and patient: a busy machine is no lost connection."""
 
@@ -43,7 +31,6 @@ def certificates(data: Path) -> str:
     return str(data / ALICE / "private" / "certs")
 
 
-@pytest.fixture
-def server() -> Iterator[ServerThread]:
-    with ServerThread(next_beat=0.05) as running:
-        yield running
+@pytest.fixture(scope="session")
+def next_beat() -> float:
+    return 0.05

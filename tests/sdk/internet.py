@@ -1,7 +1,7 @@
-"""What stands for the internet: https to whatever host leads, through a proxy, to a server of this machine.
+"""A stand-in for the internet: https to any host leads, through a proxy, to a server of this machine.
 
-So a program that insists on ``https://acp3.agentid.pub`` is tested as it is, with nothing changed but what any user may
-set: the environment's proxy.
+So a program that insists on ``https://acp3.agentid.pub`` is tested as it is.  Only the environment's proxy is changed,
+which any user may set.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from cryptography import x509
 
 from tests.sign_in.certificates import make_identity
 
-HOSTS = ("acp3.agentid.pub", "heartbeat.agentid.pub")
+HOSTS = ("acp3.agentid.pub", "ap.agentid.pub", "heartbeat.agentid.pub")
 
 
 class Internet(socketserver.ThreadingTCPServer):
@@ -100,6 +100,7 @@ class MessageServer:
     def __init__(self) -> None:
         self.messages: list[Any] = []
         self.url = ""
+        self._sockets: list[web.WebSocketResponse] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -116,10 +117,21 @@ class MessageServer:
         self._thread.join(10)
         self._loop.close()
 
+    def drop(self) -> None:
+        """Close every session cleanly, as a restart does."""
+
+        async def close() -> None:
+            for each in self._sockets:
+                await each.close()
+            self._sockets.clear()
+
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
+
     async def _start(self) -> None:
         application = web.Application()
         application.router.add_post("/sign_in", self._sign_in)
         application.router.add_get("/session", self._session)
+        application.router.add_post("/joined", self._joined)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -128,13 +140,19 @@ class MessageServer:
 
     async def _sign_in(self, request: web.Request) -> web.Response:
         body = await request.json()
-        return web.json_response({"signature": "message-token"} if "nonce" in body else {"nonce": "a nonce"})
+        return web.json_response({"signature": "message-token"} if "nonce" in body else {"nonce": "a-nonce"})
+
+    async def _joined(self, request: web.Request) -> web.Response:
+        """What an agent without a websocket says when it joins."""
+        self.messages.append(await request.json())
+        return web.json_response({})
 
     async def _session(self, request: web.Request) -> web.StreamResponse:
         if request.query.get("signature") != "message-token":
             return web.Response(status=401)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
+        self._sockets.append(socket)
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 self.messages.append(json.loads(message.data))

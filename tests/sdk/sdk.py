@@ -33,9 +33,9 @@ def say(**what): print(json.dumps(what), file=out, flush=True)
 class SDKProgram:
     """A program that takes lines on its standard input and says JSON objects, one a line, by `say(name=value)`."""
 
-    def __init__(self, script: str, *arguments: str, **environment: str) -> None:
+    def __init__(self, script: str, *arguments: str, prelude: str = PRELUDE, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + script, *arguments],
+            [sys.executable, "-c", prelude + script, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | environment,

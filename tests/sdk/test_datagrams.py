@@ -1,4 +1,4 @@
-"""The SDK's `message_serialize` beside our codec: they agree, but for differences that have a test each.
+"""The SDK's `message_serialize` beside our codec: they agree except for differences, each of which has a test.
 
 Whether a difference is one that the protocol names is said in its test.
 """

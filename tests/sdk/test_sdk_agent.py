@@ -1,8 +1,8 @@
 """The real SDK's agents, by their real path, against the reference server: with our heartbeat client, and with its own.
 
-`AgentCP.load_aid`, `AgentID.online` and `offline` are the SDK's, unchanged, and so are its URLs: what is set is the
-environment's proxy, behind which the reference server is found at ``https://acp3.agentid.pub``, for access point and
-heartbeat server alike.
+`AgentCP.load_aid`, `AgentID.online` and `offline` are the SDK's, unchanged, and so are its URLs.  Only the
+environment's proxy is set: behind it the reference server is found at ``https://acp3.agentid.pub``, as access point and
+heartbeat server.
 """
 
 import hashlib
@@ -95,7 +95,7 @@ def test_with_our_client_in_its_place(
     with SDKProgram(AGENT, *arguments, **internet.environment) as agent:
         for life, shape in enumerate([ConfigShape.OBJECT, ConfigShape.TEXT]):
             server.set_faults(config=shape)
-            assert agent.ask("online") == {"online": True, "client": "agentcp_fsm.sdk"}
+            assert agent.ask("online") == {"online": True, "client": "agentcp_fsm.sdk.client"}
             assert server.statistics().access_point_sign_ins == life + 1
             assert server.statistics().configs == life + 1
             assert agent.ask("status")["status"] == [

@@ -1,11 +1,11 @@
-"""The SDK's own heartbeat client, as it is, before a bare UDP socket: what it sends, and what it makes of what it gets.
+"""The SDK's own heartbeat client, unchanged, before a bare UDP socket: what it sends and how it takes what it receives.
 
-Each test documents one behaviour; docs/comparison.md points here, and says what ours does.
+Each test documents one behaviour.  docs/comparison.md points here and says what ours does.
 """
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from agentcp_fsm.wire import UNAUTHORIZED, HeartbeatRequest, HeartbeatResponse, 
 from tests.sdk.conftest import ALICE, PASSWORD
 from tests.sdk.sdk import BOUND, SDKProgram
 from tests.sign_in.servers import Server, SignInService
+from tests.waiting import until
 from tests.wire.strategies import NATIVE, NATIVE_VARINT
 
 COOKIE = 7
@@ -79,16 +80,9 @@ class Bare:
     def ask(self, what: str) -> Any:
         return self.program.ask(what)["answer"]
 
-    def interval(self, expected: int) -> int:
-        """The client's interval in milliseconds, once it is the expected one or does not become it."""
-        until(lambda: self.ask("interval") == expected)
-        return int(self.ask("interval"))
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + BOUND
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    def beats_every(self, expected: int) -> None:
+        """Wait until the client's interval is the expected one, in milliseconds."""
+        until(lambda: self.ask("interval") == expected, what=f"the interval did not become {expected} ms")
 
 
 @pytest.fixture(scope="module")
@@ -113,31 +107,31 @@ def test_its_heartbeat_is_ours_but_for_a_payload_size_of_100(bare: Bare) -> None
 def test_a_next_beat_under_5_seconds_is_raised(bare: Bare) -> None:
     """Protocol, "Datagrams"; ours does the same, by `interval_min`."""
     bare.send(HeartbeatResponse(1, 6000))
-    assert bare.interval(6000) == 6000
+    bare.beats_every(6000)
     bare.send(HeartbeatResponse(1, 1))
-    assert bare.interval(5000) == 5000
+    bare.beats_every(5000)
 
 
 def test_a_next_beat_is_not_bounded_from_above(bare: Bare) -> None:
     """Protocol, "Datagrams": "we also bound them from above"."""
     bare.send(HeartbeatResponse(1, 2**62))
-    assert bare.interval(2**62) == 2**62
+    bare.beats_every(2**62)
 
 
 def test_a_next_beat_as_a_varint_is_another_number(bare: Bare) -> None:
     """Protocol, "Datagrams"; so 401 is not recognised, and the client stays silent for 37 s instead."""
     signed_in = len(bare.service.requests)
     bare.send(HeartbeatResponse(1, 5000), codec=NATIVE_VARINT)
-    assert bare.interval(34855) == 34855
+    bare.beats_every(34855)
     bare.send(HeartbeatResponse(1, UNAUTHORIZED), codec=NATIVE_VARINT)
-    assert bare.interval(37123) == 37123
+    bare.beats_every(37123)
     assert len(bare.service.requests) == signed_in
 
 
 def test_whoever_sends_is_believed(bare: Bare, stranger: socket.socket) -> None:
     """Lifecycle, rule 11, has us ignore datagrams from elsewhere.  Nor does either side look at MessageSeq."""
     bare.send(HeartbeatResponse(999, 7000), sender=stranger)
-    assert bare.interval(7000) == 7000
+    bare.beats_every(7000)
 
 
 def test_whoever_sends_a_401_makes_it_sign_in_each_time(bare: Bare, stranger: socket.socket) -> None:
@@ -148,13 +142,13 @@ def test_whoever_sends_a_401_makes_it_sign_in_each_time(bare: Bare, stranger: so
         until(lambda: len(bare.service.requests) == requests + 2)  # noqa: B023 - it is called here
         assert len(bare.service.requests) == requests + 2, "a complete sign-in"
         bare.send(HeartbeatResponse(1, 8000))
-        assert bare.interval(8000) == 8000, "it has returned"
+        bare.beats_every(8000)  # it has returned
 
 
 def test_an_invitation_is_answered_when_its_handler_returns_and_nothing_received_before(bare: Bare) -> None:
     """Lifecycle, rule 10, has us answer at once."""
     bare.send(HeartbeatResponse(1, 6500))
-    assert bare.interval(6500) == 6500
+    bare.beats_every(6500)
     invited = bare.ask("invited")
     bare.send(InviteRequest(1, INVITATION))
     until(lambda: bare.ask("invited") == invited + 1)
@@ -164,7 +158,7 @@ def test_an_invitation_is_answered_when_its_handler_returns_and_nothing_received
     assert bare.ask("interval") == 6500
     bare.program.tell("return")
     assert bare.answer().agent_id == ALICE
-    assert bare.interval(9000) == 9000
+    bare.beats_every(9000)
 
 
 def test_an_invitation_is_answered_with_an_empty_session_id_and_a_payload_size_of_0(bare: Bare) -> None:

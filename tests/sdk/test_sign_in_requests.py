@@ -1,6 +1,6 @@
-"""The SDK's `AuthClient` beside ours, before the same server: the same requests, but for differences that have a test.
+"""The SDK's `AuthClient` beside ours, before the same server: the same requests, except for tested differences.
 
-The server is the tests' own, which keeps what it is asked and checks the signature of step 2.
+The server is the tests' own: it keeps the requests and checks the signature of step 2.
 """
 
 import re

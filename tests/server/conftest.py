@@ -1,4 +1,4 @@
-"""A server in a thread, and an agent that is signed in to it."""
+"""An agent of the shared fixture `server`, before and after its sign-in."""
 
 from collections.abc import Iterator
 
@@ -6,12 +6,6 @@ import pytest
 
 from agentcp_fsm.server import ServerThread
 from tests.server.client import Client
-
-
-@pytest.fixture
-def server() -> Iterator[ServerThread]:
-    with ServerThread(next_beat=7.0) as running:
-        yield running
 
 
 @pytest.fixture
@@ -25,10 +19,3 @@ def stranger(server: ServerThread) -> Iterator[Client]:
 def agent(stranger: Client) -> Client:
     stranger.sign_in()
     return stranger
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[ServerThread]:
-    """For properties: one server for all examples."""
-    with ServerThread(next_beat=7.0) as running:
-        yield running

@@ -1,4 +1,4 @@
-"""The console: what each command does, and that every mistake is told with what there is."""
+"""The console: what each command does, and that the answer to a mistake lists the choices."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

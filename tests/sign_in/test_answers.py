@@ -10,10 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
+from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.answers import MAX_RETRY_AFTER, Fields, check_status, retry_after
-from agentcp_fsm.sign_in.failures import MAX_QUOTE, FailureKind, SignInError, quoted
 from agentcp_fsm.sign_in.http import MAX_ANSWER, Answer
+from agentcp_fsm.support.quoting import MAX_QUOTE, quoted
 
 URL = "https://heartbeat.example/sign_in"
 SESSION = {"server_ip": "192.0.2.1", "port": 5000, "sign_cookie": 7, "signature": "the token"}

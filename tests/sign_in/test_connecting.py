@@ -1,4 +1,4 @@
-"""What comes before a request: connections that are not accepted, and TLS that is not answered, are not waited for."""
+"""Before a request: an abandoned call does not wait for a connection or a TLS handshake that is never answered."""
 
 import socket
 import time
@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from agentcp_fsm.sign_in import AuthClient, FailureKind, SignInError, Timeouts
+from agentcp_fsm.errors import FailureKind, SignInError
+from agentcp_fsm.sign_in import AuthClient, Timeouts
 from agentcp_fsm.sign_in.http import Call
 from agentcp_fsm.sign_in.trust import issuers
 from agentcp_fsm.support.abandonment import Abandonment
 from tests.sign_in.certificates import make_identity
+from tests.sign_in.chains import CREDENTIALS, ROOT, verifier
 from tests.sign_in.servers import BOUND
-from tests.sign_in.test_chain import CREDENTIALS, ROOT, verifier
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("no_proxy_in_the_environment")

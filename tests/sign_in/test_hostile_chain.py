@@ -1,4 +1,4 @@
-"""Certificates that are signed as they should be, and made to cost whoever checks them processor time."""
+"""Correctly signed certificates that are made to cost their verifier processor time."""
 
 import math
 import socket
@@ -15,14 +15,15 @@ from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from agentcp_fsm.sign_in import AuthClient, FailureKind, SignInError
+from agentcp_fsm.errors import FailureKind, SignInError
+from agentcp_fsm.sign_in import AuthClient
 from agentcp_fsm.sign_in.http import Call
 from agentcp_fsm.sign_in.trust import chain
 from agentcp_fsm.sign_in.trust.chain import MAX_SENT
 from agentcp_fsm.support.abandonment import Abandonment
 from tests.sign_in.certificates import places, usage
+from tests.sign_in.chains import CREDENTIALS, ROOT, call, verifier
 from tests.sign_in.servers import Issuers, Request, Server, as_json, raw
-from tests.sign_in.test_chain import CREDENTIALS, ROOT, call, verifier
 
 pytestmark = pytest.mark.usefixtures("no_proxy_in_the_environment")
 

@@ -11,8 +11,8 @@ from cryptography.x509 import CertificateBuilder, load_pem_x509_certificate
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentcp_fsm.errors import ConfigError
-from agentcp_fsm.sign_in import FailureKind, ServerProof, SignInError, load_trust_roots, verify_server_proof
+from agentcp_fsm.errors import ConfigError, FailureKind, SignInError
+from agentcp_fsm.sign_in import ServerProof, load_trust_roots, verify_server_proof
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from tests.sign_in.certificates import VERSION_POSITION, Identity, damaged_pem, make_identity, usage

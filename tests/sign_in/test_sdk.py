@@ -1,4 +1,4 @@
-"""The SDK's own check of a server beside ours, and the identities that we make in its hands."""
+"""The SDK's own check of a server beside ours, and our identities as the SDK reads them."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.server import ServerThread
-from agentcp_fsm.sign_in import Credentials, FailureKind, SignInError
+from agentcp_fsm.sign_in import Credentials
 from agentcp_fsm.sign_in.http import Call, Timeouts
 from agentcp_fsm.sign_in.identities import make_identity as make_throwaway
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier

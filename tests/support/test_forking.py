@@ -1,4 +1,4 @@
-"""A child forked while other threads are busy finds nothing half done, and a fork waits for nobody for ever."""
+"""A child forked while other threads are busy finds nothing half done, and a fork never waits for ever."""
 
 import logging
 import os
@@ -46,7 +46,7 @@ def in_a_thread(work: Callable[[], object]) -> Iterator[None]:
         thread.join()
 
 
-@pytest.mark.parametrize("place", ["root", "agentcp_fsm", "agentcp_fsm.connection.faces", "another.library"])
+@pytest.mark.parametrize("place", ["root", "agentcp_fsm", "agentcp_fsm.connection.attachment", "another.library"])
 def test_a_child_forked_while_a_line_is_written_hangs_in_its_own_first(tmp_path: Path, place: str) -> None:
     """It did: the stream's lock was held for ever."""
     logger = logging.getLogger(None if place == "root" else place)
@@ -207,3 +207,33 @@ def test_calls_go_on_after_a_fork_in_the_parent_and_in_the_child(pool: WorkerPoo
 
     until_it_ends(forked(one_call))
     one_call()
+
+
+def test_one_registry_calls_the_hooks_of_a_child_in_the_order_of_their_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the order of their registration, and even if one raises."""
+    called: list[str] = []
+
+    def broken() -> None:
+        called.append("broken")
+        raise ValueError("a hook of the test")
+
+    monkeypatch.setattr(forking, "_hooks", [])
+    monkeypatch.setattr(os, "register_at_fork", lambda **hooks: None)
+    forking.in_child(forking.Stage.CLIENTS, lambda: called.append("client"))
+    forking.in_child(forking.Stage.LOOPS, broken)
+    forking.in_child(forking.Stage.CONNECTIONS, lambda: called.append("connection"))
+    forking.before()
+    with pytest.raises(ValueError, match="a hook of the test"):
+        forking.after_in_child()
+    assert called == ["broken", "connection", "client"]
+
+
+def test_a_hook_is_harmless_where_the_system_cannot_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forking, "_hooks", [])
+    monkeypatch.delattr(os, "register_at_fork")
+    forking.in_child(forking.Stage.LOOPS, lambda: None)
+
+
+def test_forks_are_watched_in_one_place() -> None:
+    package = Path(forking.__file__).parent.parent
+    assert [path.name for path in package.rglob("*.py") if "os.register_at_fork(" in path.read_text()] == ["forking.py"]

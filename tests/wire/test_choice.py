@@ -1,4 +1,4 @@
-"""A codec is chosen by its name, and costs nothing to those who do not choose it."""
+"""A codec is chosen by its name, and costs nothing unless it is chosen."""
 
 import subprocess
 import sys

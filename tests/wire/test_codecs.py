@@ -1,4 +1,4 @@
-"""What holds for every codec."""
+"""Properties of every codec."""
 
 from collections.abc import Iterator
 from dataclasses import replace

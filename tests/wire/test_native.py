@@ -1,4 +1,4 @@
-"""What only AgentCP's own layout has."""
+"""Peculiarities of AgentCP's own layout."""
 
 import struct
 from dataclasses import replace

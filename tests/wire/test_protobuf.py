@@ -1,4 +1,4 @@
-"""The schema, the code generated from it, and what only this codec has."""
+"""The schema, the code generated from it, and peculiarities of this codec."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""The golden datagrams of the specification, byte for byte."""
+"""The golden datagrams (protocol, "Datagrams"), byte for byte."""
 
 import json
 from collections.abc import Iterator

@@ -1,9 +1,11 @@
-"""What the roles of states look like: white text on a fill that stands out on light and dark pages alike."""
+"""The looks of roles and of kinds of change: white on a fill that stands out on light and dark pages alike."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agentcp_fsm.fsm.chart import Role
+from agentcp_fsm.fsm.diagram.diff import Kind
 from agentcp_fsm.fsm.diagram.formats import Theme
-from agentcp_fsm.fsm.engine import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +48,35 @@ COLOURS = {
     Role.WAITING: Colours("#8250df", "#c297ff", border="dotted"),
     Role.LEAVING: Colours("#424a53", "#afb8c1", border="dashed"),
 }
+KINDS = {
+    Kind.ADDED: Colours("#1a7f37", "#2da44e", border="bold"),
+    Kind.REMOVED: Colours("#cf222e", "#e5534b", border="dashed"),
+    Kind.CHANGED: Colours("#9a6700", "#bf8700", border="dotted"),
+}
 PLAIN = Colours("#6e7781", "#8b949e")
-"""A state without a role."""
+"""A state without a role, or one that did not change."""
+LOOKS: Mapping[str, Colours] = {
+    str(look): colours for look, colours in [*COLOURS.items(), *KINDS.items(), ("plain", PLAIN)]
+}
+"""The colours of a state, by its role or its kind of change, or ``plain``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """What a picture is drawn on, and with."""
+    """The colours of the page and of everything on it but the states."""
 
     page: str
     ink: str
     line: str
+    marks: Mapping[Kind, str]
+    """Of the lines that changed."""
 
 
 PAPERS = {
-    Theme.LIGHT: Paper("#ffffff", "#1f2328", "#59636e"),
-    Theme.DARK: Paper("#0d1117", "#e6edf3", "#9198a1"),
+    Theme.LIGHT: Paper(
+        "#ffffff", "#1f2328", "#59636e", {Kind.ADDED: "#1a7f37", Kind.REMOVED: "#cf222e", Kind.CHANGED: "#9a6700"}
+    ),
+    Theme.DARK: Paper(
+        "#0d1117", "#e6edf3", "#9198a1", {Kind.ADDED: "#3fb950", Kind.REMOVED: "#f85149", Kind.CHANGED: "#d29922"}
+    ),
 }

@@ -1,27 +1,29 @@
-"""What differs between two charts, for whoever reviews the change.
+"""The difference between two charts, for the review of a change.
 
-Charts are compared by what they do, (state, trigger) cell by cell: rows that were only written in another way (one row
-for two states, ``"="`` or the state's own name) do not differ, and a row tried earlier than before does.  Words
-(reasons, meanings, glossaries) are compared too, and told from behaviour.
+Charts are compared by their behaviour, one (state, trigger) cell at a time.  Rows that are only written in another way
+(one row for two states, ``"="`` or the state's own name) do not differ; a row that is tried earlier than before does.
+Words (reasons, meanings, glossaries) are compared too, and are kept apart from behaviour.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState, Row
+from agentcp_fsm.fsm.diagram.document import row_data
+from agentcp_fsm.fsm.diagram.table import cell
 from agentcp_fsm.fsm.diagram.views import check_states
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Row
 
 WORDS = frozenset({"meaning", "owns", "role", "reason"})
-"""What of a state or a row is only told, not done."""
+"""The parts of a state or a row that change no behaviour."""
 
 
 class Kind(StrEnum):
-    """What became of something."""
+    """The kind of a change."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -29,15 +31,15 @@ class Kind(StrEnum):
 
 
 SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
-"""So that no kind is told by its colour alone."""
+"""A sign for each kind, because colour alone is not enough."""
 
 Change = tuple[Any, Any]
-"""(what it was, what it is)."""
+"""(the old value, the new value)."""
 
 
 @dataclass(frozen=True, slots=True)
 class CellChange:
-    """What became of one row in one of its states."""
+    """The change of one row in one of its states."""
 
     state: str
     trigger: str
@@ -53,12 +55,12 @@ class CellChange:
 
     @property
     def kind(self) -> Kind:
-        """What became of the row."""
+        """The kind of change."""
         return _kind(self.old, self.new)
 
     @property
     def parts(self) -> dict[str, Change]:
-        """What changed in a row that both charts have, by the names of its parts."""
+        """The changed parts of a row that both charts have, by name."""
         if self.old is None or self.new is None:
             return {}
         parts = _parts(self.old, self.new)
@@ -67,7 +69,7 @@ class CellChange:
 
 @dataclass(frozen=True, slots=True)
 class RowChange:
-    """What became of one row, in all states in which the same became of it."""
+    """The change of one row, in all states in which it changed alike."""
 
     states: tuple[str, ...]
     cell: CellChange
@@ -83,7 +85,7 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """What became of a state."""
+    """The change of a state."""
 
     old: ChartState | None
     new: ChartState | None
@@ -97,18 +99,18 @@ class StateChange:
 
     @property
     def kind(self) -> Kind:
-        """What became of it."""
+        """The kind of change."""
         return _kind(self.old, self.new)
 
     @property
     def parts(self) -> dict[str, Change]:
-        """What changed in a state that both charts have, by the names of its parts."""
+        """The changed parts of a state that both charts have, by name."""
         return {} if self.old is None or self.new is None else _parts(self.old, self.new)
 
 
 @dataclass(frozen=True, slots=True)
 class TextChange:
-    """What became of a name's meaning in a glossary."""
+    """The change of a name's meaning in a glossary."""
 
     name: str
     old: str | None
@@ -116,7 +118,7 @@ class TextChange:
 
     @property
     def kind(self) -> Kind:
-        """What became of it."""
+        """The kind of change."""
         return _kind(self.old, self.new)
 
 
@@ -148,12 +150,12 @@ class Difference:
         )
 
     def rows(self) -> list[RowChange]:
-        """The changes of cells, those that are the same in several states together; by trigger, removed ones first."""
+        """The changes of cells, equal ones of several states together; ordered by trigger, removed ones first."""
         together: dict[object, list[CellChange]] = {}
-        for cell in self.cells:
-            places = (cell.old_position, cell.new_position) if cell.moved else None
-            key = (cell.trigger, cell.kind, places, _alike(cell.old), _alike(cell.new))
-            together.setdefault(key, []).append(cell)
+        for change in self.cells:
+            places = (change.old_position, change.new_position) if change.moved else None
+            key = (change.trigger, change.kind, places, _alike(change.old), _alike(change.new))
+            together.setdefault(key, []).append(change)
         order = {trigger: index for index, trigger in enumerate(dict.fromkeys(self.new.triggers + self.old.triggers))}
         kinds = [Kind.REMOVED, Kind.CHANGED, Kind.ADDED]
         changes = [RowChange(tuple(cell.state for cell in cells), cells[0]) for cells in together.values()]
@@ -161,7 +163,7 @@ class Difference:
 
 
 def difference(old: Chart, new: Chart) -> Difference:
-    """What differs between two charts; raises ChartError if one of them names a state that it does not have."""
+    """Compare two charts; raises ChartError if one of them names a state that it does not have."""
     for chart in (old, new):
         check_states(chart)
     old_states = {str(state.name): state for state in old.states}
@@ -186,27 +188,8 @@ def difference(old: Chart, new: Chart) -> Difference:
     )
 
 
-def cell(chart: Chart, state: str, trigger: str) -> tuple[Row, ...]:
-    """The rows of one (state, trigger) pair as if written for it alone: one source, and no ``"="``."""
-    return tuple(
-        Row(
-            row.trigger,
-            state,
-            row.dest and str(state if row.dest == SAME else row.dest),
-            prepare=row.prepare,
-            conditions=row.conditions,
-            unless=row.unless,
-            before=row.before,
-            after=row.after,
-            reason=row.reason,
-            ignored=row.ignored,
-        )
-        for row in chart.cell(state, trigger)
-    )
-
-
 def dest_of(row: Row) -> str | None:
-    """Where a row of one state leads, told so that it holds in others: ``"="`` if it leads back."""
+    """Where a row of one state leads, in a form that holds in other states too: ``"="`` if it leads back."""
     return SAME if row.dest == row.source[0] else row.dest
 
 
@@ -280,10 +263,8 @@ def _parts(old: Row | ChartState, new: Row | ChartState) -> dict[str, Change]:
 
 
 def _alike(row: Row | None) -> object:
-    """What a row says, whatever state it is of."""
-    if row is None:
-        return None
-    return dest_of(row), row.prepare, row.conditions, row.unless, row.before, row.after, row.reason, row.ignored
+    """The row without its state, so that equal changes of several states compare equal."""
+    return row and replace(row, source=(), dest=dest_of(row))
 
 
 def _change(old: str, new: str) -> Change | None:
@@ -299,10 +280,10 @@ def _text_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[Te
 def as_data(found: Difference) -> dict[str, Any]:
     """The difference as dictionaries, lists and strings, for other programs.
 
-    ``{"behaviour", "name", "initial", "states": [{"kind", "name", "parts"}], "rows": [{"kind", "trigger", "states",
-    "dest", "conditions", "unless", "reason", "ignored", "moved", "parts"}], "guards": [{"kind", "name", "old", "new"}],
-    "actions"}``.  A ``parts`` holds ``{part: {"old", "new"}}``; of a removed row its last words are told, of others the
-    present ones.
+    ``{"behaviour", "name", "initial", "states": [{"kind", "name", "parts"}], "rows": [{"kind", "states", "trigger",
+    "dest", "prepare", "conditions", "unless", "before", "after", "reason", "ignored", "moved", "parts"}], "guards":
+    [{"kind", "name", "old", "new"}], "actions"}``.  ``parts`` holds ``{part: {"old", "new"}}``.  A removed row is shown
+    as it last was, any other as it is.
     """
     return {
         "behaviour": found.behaviour,
@@ -314,16 +295,9 @@ def as_data(found: Difference) -> dict[str, Any]:
         "rows": [
             {
                 "kind": change.cell.kind,
-                "trigger": change.cell.trigger,
                 "states": list(change.states),
+                **{name: part for name, part in row_data(change.row).items() if name != "source"},
                 "dest": dest_of(change.row),
-                "prepare": list(change.row.prepare),
-                "conditions": list(change.row.conditions),
-                "unless": list(change.row.unless),
-                "before": list(change.row.before),
-                "after": list(change.row.after),
-                "reason": change.row.reason,
-                "ignored": change.row.ignored,
                 "moved": change.cell.moved,
                 "parts": _parts_as_data(change.cell.parts),
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from agentcp_fsm.fsm.chart import SAME, Row
 from agentcp_fsm.fsm.diagram.diff import (
     SIGNS,
     CellChange,
@@ -15,10 +16,9 @@ from agentcp_fsm.fsm.diagram.diff import (
     TextChange,
     dest_of,
 )
-from agentcp_fsm.fsm.engine import SAME, Row
 
 Line = tuple[Kind | None, str]
-"""A line, and the kind of change that it tells of."""
+"""A line, and the kind of change that it reports."""
 
 
 def summary(found: Difference) -> str:
@@ -60,7 +60,7 @@ def part_names(change: CellChange | StateChange) -> list[str]:
 
 
 def details(change: CellChange | StateChange) -> list[tuple[str, str, str]]:
-    """What changed: (the part's name in words, what it was, what it is)."""
+    """The changed parts: (the name in words, the old value, the new value)."""
     parts = change.parts
     found = [
         (name.replace("dest", "leads to").replace("_", " "), _told(name, old), _told(name, new))

@@ -17,7 +17,7 @@ FILES = (
 """The name of each file, its format and, of a picture, its view."""
 
 
-def files(folder: Path) -> Iterator[DiagramFile]:
-    """The files of a folder of diagrams."""
+def files(folder: Path, imported_from: str) -> Iterator[DiagramFile]:
+    """The files of a folder of diagrams; the chart is imported from `imported_from`, ``module:name``."""
     for name, format, view in FILES:
-        yield DiagramFile(folder / name, format_named(format), view)
+        yield DiagramFile(folder / name, format_named(format), view, imported_from=imported_from)

@@ -1,4 +1,4 @@
-"""A chart as plain data, fit for JSON, and back again: to be kept in a file, compared, given to other programs."""
+"""A chart as plain data, ready for JSON, and back again: for files, comparisons and other programs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from json import dumps
 from typing import Any
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import Chart, ChartState, Role, Row
+from agentcp_fsm.fsm.chart import Chart, ChartState, Role, Row
 
 FORMAT = "agentcp-fsm chart"
 VERSION = 1
@@ -38,33 +38,30 @@ def document(chart: Chart) -> dict[str, Any]:
             }
             for state in chart.states
         ],
-        "rows": [
-            {
-                "trigger": row.trigger,
-                "source": [str(name) for name in chart.sources(row)],
-                "dest": row.dest and str(row.dest),
-                "prepare": list(row.prepare),
-                "conditions": list(row.conditions),
-                "unless": list(row.unless),
-                "before": list(row.before),
-                "after": list(row.after),
-                "reason": row.reason,
-                "ignored": row.ignored,
-            }
-            for row in chart.rows
-        ],
+        "rows": [row_data(row) | {"source": [str(name) for name in chart.sources(row)]} for row in chart.rows],
         "guards": None if chart.guards is None else dict(chart.guards),
         "actions": None if chart.actions is None else dict(chart.actions),
     }
 
 
+def row_data(row: Row) -> dict[str, Any]:
+    """A row as lists, strings and booleans, by the names of its parts; ``Row(**row_data(row))`` equals the row."""
+    return {name: _plain(part) for name, part in row.parts().items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [str(name) for name in value]
+    return str(value) if isinstance(value, str) else value
+
+
 def json(chart: Chart) -> str:
-    """The same as JSON."""
+    """The chart's document as JSON."""
     return dumps(document(chart), indent=2, ensure_ascii=False) + "\n"
 
 
 def chart_of(content: Mapping[str, Any]) -> Chart:
-    """The chart that a document tells of; raises ChartError for what is no document of this version."""
+    """Make a chart of its document; raises ChartError for anything but a document of this version."""
     if not isinstance(content, Mapping) or (content.get("format"), content.get("version")) != (FORMAT, VERSION):
         raise ChartError(f"no {FORMAT!r} of version {VERSION}: make one with agentcp-fsm diagram --format json")
     try:

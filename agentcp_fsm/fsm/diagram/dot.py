@@ -7,27 +7,35 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import pairwise
 
-from agentcp_fsm.fsm.diagram.colours import COLOURS, PAPERS, PLAIN
+from agentcp_fsm.fsm.chart import Chart
+from agentcp_fsm.fsm.diagram.colours import LOOKS, PAPERS
+from agentcp_fsm.fsm.diagram.diff import SIGNS, Kind
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
 from agentcp_fsm.fsm.diagram.picture import Box, Fork, Picture, picture
 from agentcp_fsm.fsm.diagram.views import Scope, Step
-from agentcp_fsm.fsm.engine import Chart
-from agentcp_fsm.support.printable import printable
+from agentcp_fsm.fsm.printable import printable
 
 FONT = "Roboto"
+UNCHANGED = "as before"
+"""The legend's words for a state that did not change, in a difference."""
 SPINE_WEIGHT = 20
-"""How much straighter and shorter the lines of the spine shall be than others."""
+"""How much straighter and shorter the lines of the spine are than others."""
 
 
 def dot(chart: Chart, view: str = OVERVIEW, theme: Theme = Theme.LIGHT) -> str:
     """A view of a chart in Graphviz' language: the happy path from left to right, everything else below it.
 
-    A label is a node on the way of its arrow, so that no label can cover another.  Nodes and edges carry what the SVG
-    needs: ``id`` and ``class``, and as ``comment`` the ids of all steps (`edge_id`) that they are part of.
+    A label is a node in the middle of its arrow, so that no label can cover another.  Nodes and edges carry what the
+    SVG needs: ``id`` and ``class``, and as ``comment`` the ids of all steps (`edge_id`) that they are part of.
 
     Raises ChartError for a view that the chart does not have.
     """
-    return "".join(f"{line}\n" for line in _Graph(picture(chart, view), theme).lines())
+    return dot_of(picture(chart, view), theme)
+
+
+def dot_of(shown: Picture, theme: Theme) -> str:
+    """A picture in Graphviz' language."""
+    return "".join(f"{line}\n" for line in _Graph(shown, theme).lines())
 
 
 def valid_id(name: str) -> str:
@@ -58,7 +66,7 @@ class _Graph:
 
     def lines(self) -> Iterator[str]:
         paper = self.paper
-        sideways = self.picture.view.scope in (Scope.STATE, Scope.PATH)
+        sideways = self.picture.view.scope in (Scope.STATE, Scope.PATH, Scope.DIFFERENCE)
         yield f'digraph "{_text(self.picture.chart.name)}" {{'
         yield f"  graph [rankdir={'LR' if sideways else 'TB'} newrank=true compound=true"
         yield "    nodesep=0.3 ranksep=0.35 pad=0.2"
@@ -98,7 +106,11 @@ class _Graph:
             (source, dest): list(self.picture.steps(source, dest)) for source in fork.sources for dest in fork.ways
         }
         everything = [step for some in steps.values() for step in some]
-        label, line = self._label(fork.triggers, everything)
+        if not fork.triggers:
+            for source, dest in steps:
+                yield self._line(source, dest, steps[source, dest])
+            return
+        label, line = self._label(fork.triggers, everything, fork.mark)
         yield line
         weight = 1
         if len(everything) == 1 and everything[0] in pairwise(self.picture.spine):
@@ -106,26 +118,32 @@ class _Graph:
             self.row += [state_id(everything[0][0]), label, state_id(everything[0][1])]
         for source in () if fork.everywhere else fork.sources:
             its = [step for dest in fork.ways for step in steps[source, dest]]
-            yield self._line(source, label, its, arrow=False, weight=weight)
+            yield self._line(source, label, its, fork.mark, arrow=False, weight=weight)
         for dest, lines in fork.ways.items():
             its = [step for source in fork.sources for step in steps[source, dest]]
             start = label
             if lines:
-                start, line = self._label(lines, its)
+                start, line = self._label(lines, its, fork.mark)
                 yield line
-                yield self._line(label, start, its, arrow=False)
-            yield self._line(start, dest, its, weight=weight)
+                yield self._line(label, start, its, fork.mark, arrow=False)
+            yield self._line(start, dest, its, fork.mark, weight=weight)
 
-    def _label(self, lines: Iterable[str], steps: Iterable[Step]) -> tuple[str, str]:
+    def _label(self, lines: Iterable[str], steps: Iterable[Step], mark: Kind | None) -> tuple[str, str]:
         """A node's name and its line."""
         name = f"label-{self.labels}"
         self.labels += 1
         text = "\\n".join(map(_text, lines))
-        return name, f'  {_quoted(name)} [class=label label="{text}" fontsize=10 comment={_steps(steps)}]'
+        look = "class=label" if mark is None else f'class="label {mark}" fontcolor="{self.paper.marks[mark]}"'
+        return name, f'  {_quoted(name)} [{look} label="{text}" fontsize=10 comment={_steps(steps)}]'
 
-    def _line(self, start: str, end: str, steps: Iterable[Step], *, arrow: bool = True, weight: int = 1) -> str:
+    def _line(
+        self, start: str, end: str, steps: Iterable[Step], mark: Kind | None = None, *,
+        arrow: bool = True, weight: int = 1,
+    ) -> str:  # fmt: skip
         """From a node, state or frame to another."""
         options = "class=line"
+        if mark is not None:
+            options = f'class="line {mark}" color="{self.paper.marks[mark]}" style={LOOKS[mark].border} penwidth=2'
         if steps:
             options += f" comment={_steps(steps)}"
         if start in self.clusters:
@@ -145,14 +163,13 @@ class _Graph:
 
 def _state(box: Box) -> str:
     state = box.state
-    colours = PLAIN if state.role is None else COLOURS[state.role]
-    small = [*([] if state.role is None else [state.role]), *box.notes]
-    cells = [f'<font point-size="12"><b>{escape(printable(state.name))}</b></font>']
-    cells += [f'<font point-size="9">{escape(printable(line))}</font>' for line in small]
+    colours = LOOKS[box.look]
+    cells = [f'<font point-size="12"><b>{escape(printable(box.title))}</b></font>']
+    cells += [f'<font point-size="9">{escape(printable(line))}</font>' for line in box.notes]
     table = "".join(f"<tr><td>{cell}</td></tr>" for cell in cells)
     name = _quoted(state_id(state.name))
     return (
-        f"{name} [id={name} class={state.role or 'plain'} "
+        f"{name} [id={name} class={box.look} "
         f'label=<<table border="0" cellspacing="0" cellpadding="1">{table}</table>> '
         f'shape=box style="{colours.graphviz_style}" peripheries={2 if state.final else 1} penwidth={colours.width} '
         f'margin="0.14,0.05" fillcolor="{colours.fill}" color="{colours.stroke}" fontcolor="{colours.text}"]'
@@ -160,13 +177,16 @@ def _state(box: Box) -> str:
 
 
 def _legend(shown: Picture) -> str:
-    """What the colours and signs mean that are used."""
+    """The meaning of the colours and signs that the picture uses."""
+    words = {str(kind): f"{sign} {kind} ({LOOKS[kind].border})" for kind, sign in SIGNS.items()}
+    if shown.view.scope is Scope.DIFFERENCE:
+        words["plain"] = UNCHANGED
     cells = [
         # Not dashed as the states' borders are: Graphviz 14 crashes on that, writing JSON.
         f'<td border="{round(colours.width)}" style="rounded" bgcolor="{colours.fill}" color="{colours.stroke}">'
-        f'<font color="{colours.text}">{role}</font></td>'
-        for role in dict.fromkeys(box.state.role for box in shown.boxes)
-        if role is not None and (colours := COLOURS[role])
+        f'<font color="{colours.text}">{words.get(look, look)}</font></td>'
+        for look in dict.fromkeys([box.look for box in shown.boxes] + [fork.mark for fork in shown.forks if fork.mark])
+        if (look in words or look != "plain") and (colours := LOOKS[look])
     ]
     lines = [line for fork in shown.forks for lines in (fork.triggers, *fork.ways.values()) for line in lines]
     if any("[" in line for line in lines):

@@ -1,4 +1,4 @@
-"""Diagrams in files: whole files, or what stands between two lines of a Markdown page."""
+"""Diagrams in files: whole files, or the part of a Markdown page between two lines."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentcp_fsm.errors import ChartError, DiagramFileError
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.formats import FORMATS, Format, Theme
-from agentcp_fsm.fsm.engine import Chart
 
 BEGIN = "<!-- diagram:begin -->"
 END = "<!-- diagram:end -->"
@@ -19,15 +19,17 @@ PAGE_SUFFIX = ".md"
 
 @dataclass(frozen=True, slots=True)
 class DiagramFile:
-    """A file that holds, or shall hold, a diagram."""
+    """A file for a diagram."""
 
     path: Path
     format: Format
     view: str | None = None
     theme: Theme | None = None
+    imported_from: str | None = None
+    """Where the chart is imported from, ``module:name``."""
 
     def write(self, chart: Chart) -> None:
-        """Write the present diagram; of a Markdown page with the two lines, only what is between them.
+        """Write the present diagram; in a Markdown page with the two lines, only the part between them.
 
         Raises DiagramFileError before anything is drawn if the file cannot be written, and as `Format.export` does.
         """
@@ -53,9 +55,9 @@ class DiagramFile:
             raise DiagramFileError(f"cannot read {self.path}: {error.strerror}") from error
 
     def fresh(self, chart: Chart) -> bytes:
-        """What the file should hold."""
+        """The content that the file should have."""
         page = self._page()
-        content = self.format.export(chart, self.view, self.theme)
+        content = self.format.export(chart, self.view, self.theme, self.imported_from)
         if page is None:
             return content
         before, after = page
@@ -65,7 +67,7 @@ class DiagramFile:
         return f"{before}{BEGIN}\n{text}{END}{after}".encode()
 
     def _page(self) -> tuple[str, str] | None:
-        """What stands before and after the diagram, if the file is a page that has more than the diagram in it."""
+        """The text before and after the diagram, if the file is a page that holds more than the diagram."""
         if self.path.suffix != PAGE_SUFFIX or self.format.name not in ("mermaid", "markdown"):
             return None
         parts = _parts(self.path)
@@ -78,7 +80,7 @@ class DiagramFile:
 
 
 def write_file(path: Path, make: Callable[[], bytes]) -> None:
-    """Write what `make` makes to a file; raises DiagramFileError, before it makes it, if the file cannot be written."""
+    """Write the result of `make` to a file; raises DiagramFileError, before `make` is called, if that is impossible."""
     is_new = not path.exists()
     try:
         with path.open("ab"):
@@ -91,7 +93,7 @@ def write_file(path: Path, make: Callable[[], bytes]) -> None:
 
 
 def format_of(path: Path) -> Format:
-    """The format that a file's name, or what a Markdown page holds now, asks for; raises ChartError if none does."""
+    """The format that a file's name implies, or a Markdown page's content; raises ChartError if neither does."""
     if path.suffix == PAGE_SUFFIX:
         parts = _parts(path)
         is_table = parts is None or (parts[1].strip() and not parts[1].strip().startswith("```mermaid"))
@@ -103,7 +105,7 @@ def format_of(path: Path) -> Format:
 
 
 def _parts(path: Path) -> tuple[str, str, str] | None:
-    """What stands before, between and after the two lines of a page; None without them, or without the page."""
+    """The text before, between and after the two lines of a page; None without the lines or the page."""
     try:
         text = path.read_bytes().decode()  # not read_text, which would change the ends of lines
     except FileNotFoundError:

@@ -7,13 +7,13 @@ from enum import StrEnum
 from importlib import import_module
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import Chart
+from agentcp_fsm.fsm.chart import Chart
 
 OVERVIEW = "overview"
 
 
 class Theme(StrEnum):
-    """What page a picture is for; AUTO follows the reader's own choice, where the format can."""
+    """The page for which a picture is made; AUTO follows the reader's own choice, if the format can."""
 
     LIGHT = "light"
     DARK = "dark"
@@ -28,17 +28,23 @@ class Format:
     module: str
     """Of `agentcp_fsm.fsm.diagram`; imported when it is used."""
     function: str
-    """Of the module; takes the chart, and ``view`` and ``theme`` if it has them, returns a text or bytes."""
+    """Of the module.  It takes the chart, and ``view``, ``theme`` or ``imported_from`` if the format has them, and
+    returns a text or bytes."""
     description: str
     suffixes: tuple[str, ...]
     """How files of this format end, the usual way first."""
     binary: bool = False
     has_views: bool = False
     themes: tuple[Theme, ...] = ()
-    """Those it can be made for, the default first; none if there is nothing to choose."""
+    """The themes it has, the default first; none if there is nothing to choose."""
 
-    def export(self, chart: Chart, view: str | None = None, theme: Theme | None = None) -> bytes:
-        """The chart in this format; a text is UTF-8.
+    imports: bool = False
+    """Whether its files say where the chart is imported from."""
+
+    def export(
+        self, chart: Chart, view: str | None = None, theme: Theme | None = None, imported_from: str | None = None
+    ) -> bytes:
+        """The chart, which is imported from `imported_from` (``module:name``), in this format; a text is UTF-8.
 
         Raises ChartError for a view or a theme that this format does not have, and whatever the format raises.
         """
@@ -50,6 +56,8 @@ class Format:
         if theme is not None:
             check_theme(theme, self.name, self.themes)
             options["theme"] = theme
+        if self.imports and imported_from is not None:
+            options["imported_from"] = imported_from
         content = getattr(import_module(f"agentcp_fsm.fsm.diagram.{self.module}"), self.function)(chart, **options)
         return content if isinstance(content, bytes) else content.encode()
 
@@ -67,7 +75,8 @@ FORMATS = {
                binary=True, has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
         Format("pdf", "graphviz", "pdf", "a picture", (".pdf",),
                binary=True, has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
-        Format("html", "page", "page", "an interactive page: explains every row, and walks", (".html", ".htm")),
+        Format("html", "page", "page", "an interactive page: explains every row, and walks", (".html", ".htm"),
+               imports=True),
         Format("plantuml", "plantuml", "plantuml", "a PlantUML state diagram", (".puml", ".plantuml"),
                has_views=True),
         Format("scxml", "scxml", "scxml", "SCXML, which other interpreters run", (".scxml",)),
@@ -87,7 +96,7 @@ DIFF_FORMATS = {
     "dot": (".dot", ".gv"),
     "mermaid": (".mmd", ".mermaid"),
 }
-"""Those in which the difference of two charts can be shown, and how files of each end."""
+"""The formats of a difference of two charts, and the suffixes of their files."""
 
 
 def check_theme(theme: Theme, format_name: str, themes: tuple[Theme, ...]) -> None:
@@ -98,7 +107,7 @@ def check_theme(theme: Theme, format_name: str, themes: tuple[Theme, ...]) -> No
 
 
 def format_named(name: str) -> Format:
-    """The format of this name; raises ChartError, naming those that exist, for any other."""
+    """The format of this name; raises ChartError, which lists the formats, for any other."""
     try:
         return FORMATS[name]
     except KeyError:

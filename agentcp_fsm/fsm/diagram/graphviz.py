@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from agentcp_fsm.errors import RendererError
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.dot import dot
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
-from agentcp_fsm.fsm.engine import Chart
 
 _DRAW = """\
 import sys
@@ -77,7 +77,7 @@ def draw_pdf(graph: str) -> bytes:
 def draw(graph: str, format: str, **attributes: str) -> bytes:
     """A graph, with these attributes as well, as Graphviz draws it.
 
-    In a process of its own: Graphviz knows one configuration of fonts, and writes its warnings to standard error.
+    Graphviz runs in a process of its own: it knows one configuration of fonts, and writes warnings to standard error.
     """
     missing = [name for name in ("pygraphviz", "font_roboto") if find_spec(name) is None]
     if missing:

@@ -1,13 +1,13 @@
-"""The chart as a reviewer reads it, in Markdown as GitHub shows it: who leads to whom, when, and why."""
+"""The chart for a reviewer, in Markdown as GitHub shows it: which state leads to which, when, and why."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from agentcp_fsm.fsm.diagram.table import TableRow, table
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
+from agentcp_fsm.fsm.diagram.table import table
 from agentcp_fsm.fsm.diagram.views import check_states
-from agentcp_fsm.fsm.engine import Chart, ChartState
 
 _PLAIN_WORDS = re.compile(r"[A-Za-z0-9_.]+( [A-Za-z0-9_.]+)*", re.ASCII)
 _SPECIAL = re.compile(
@@ -21,8 +21,8 @@ _SPECIAL = re.compile(
 def markdown(chart: Chart) -> str:
     """The chart as tables: its states, from which to which it leads, each state's rows in order, and the glossaries.
 
-    Every change of state is told with its trigger, its guards and its reason.  Rows that stay in their state,
-    and events that are ignored, stand with the state.
+    Every change of state stands there with its trigger, its guards and its reason.  Rows that stay in their state and
+    events that are ignored are listed with the state.
 
     Raises ChartError if a row names a state that the chart does not have.
     """
@@ -56,7 +56,7 @@ def rows_of(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[s
 
 
 def _entities(line: str) -> str:
-    """What HTML or GitHub would take for its own, and what no page can show, as entities."""
+    """The line with entities for what means something to HTML or GitHub, and U+FFFD for what no page can show."""
     return "".join(
         f"&#{ord(character)};" if character in "&<>@\"'" else character if character.isprintable() else "\ufffd"
         for character in line
@@ -91,7 +91,7 @@ def _lines(chart: Chart) -> Iterator[str]:
     yield ""
     yield "The rows of an event are tried from top to bottom; one without guards is taken if none before it was."
     for state in chart.states:
-        yield from _section(chart, state, [row for row in rows if row.state == state.name])
+        yield from _section(chart, state, [row for row in rows if row.source == (state.name,)])
     yield from _glossary("Guards", chart.guards, [name for row in chart.rows for name in row.conditions + row.unless])
     actions = [name for row in chart.rows for name in row.prepare + row.before + row.after]
     of_states = [name for state in chart.states for name in state.on_enter + state.on_exit]
@@ -99,36 +99,36 @@ def _lines(chart: Chart) -> Iterator[str]:
     yield ""
 
 
-def _matrix(chart: Chart, rows: Sequence[TableRow]) -> Iterator[str]:
+def _matrix(chart: Chart, rows: Sequence[Row]) -> Iterator[str]:
     """At a glance, from side to top: the triggers that lead there."""
     dests = [name for name in map(str, chart.state_names) if any(row.dest == name for row in rows)]
     body = []
     for source in map(str, chart.state_names):
         cells = [
-            dict.fromkeys(row.trigger for row in rows if (row.state, row.dest) == (source, dest)) for dest in dests
+            dict.fromkeys(row.trigger for row in rows if (*row.source, row.dest) == (source, dest)) for dest in dests
         ]
         if any(cells):
             body.append([_state(source), *("<br>".join(map(code, cell)) for cell in cells)])
     yield from rows_of(["from, to", *map(_state, dests)], body)
 
 
-def _steps(chart: Chart, rows: Sequence[TableRow]) -> Iterator[list[str]]:
-    """From, to, and what leads there: trigger, guards and reason of every row."""
+def _steps(chart: Chart, rows: Sequence[Row]) -> Iterator[list[str]]:
+    """From, to, and the rows that lead there: trigger, guards and reason of each."""
     for source in map(str, chart.state_names):
         shown = _state(source)
         for dest in map(str, chart.state_names):
-            leading = [row for row in rows if (row.state, row.dest) == (source, dest)]
+            leading = [row for row in rows if (*row.source, row.dest) == (source, dest)]
             if leading:
                 yield [shown, _state(dest), "<br>".join(map(_step, leading))]
                 shown = ""
 
 
-def _step(row: TableRow) -> str:
+def _step(row: Row) -> str:
     parts = [code(row.trigger), guards(row.guards), text(row.reason)]
     return " ".join(part for part in parts if part)
 
 
-def _section(chart: Chart, state: ChartState, rows: Sequence[TableRow]) -> Iterator[str]:
+def _section(chart: Chart, state: ChartState, rows: Sequence[Row]) -> Iterator[str]:
     yield ""
     yield f"### {text(state.name)}"
     yield ""
@@ -159,7 +159,7 @@ def _section(chart: Chart, state: ChartState, rows: Sequence[TableRow]) -> Itera
             yield f"- {', '.join(map(code, triggers))}{because}"
 
 
-def _told(chart: Chart, rows: Sequence[TableRow]) -> Iterator[list[str]]:
+def _told(chart: Chart, rows: Sequence[Row]) -> Iterator[list[str]]:
     last = None
     for row in rows:
         dest = "*ignored*" if row.ignored else "*stays*" if row.dest is None else _state(row.dest)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from agentcp_fsm.fsm.diagram.colours import COLOURS
+from agentcp_fsm.fsm.chart import Chart
+from agentcp_fsm.fsm.diagram.colours import KINDS, LOOKS
+from agentcp_fsm.fsm.diagram.diff import Kind
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW
 from agentcp_fsm.fsm.diagram.picture import MOST_LINES, Box, Fork, Picture, picture
 from agentcp_fsm.fsm.diagram.views import Scope
-from agentcp_fsm.fsm.engine import Chart, Role
 
 
 def mermaid(chart: Chart, view: str = OVERVIEW) -> str:
@@ -18,11 +19,19 @@ def mermaid(chart: Chart, view: str = OVERVIEW) -> str:
     It reads from left to right, the full view from top to bottom.  In the overview the arrows from one state to another
     are one, labelled with the triggers and, where that stays readable, the guards in brackets; many triggers stand in a
     box of their own.  States that are all left in the same ways, and entered from elsewhere at one of them only, share
-    a frame.  What leads out of most states is drawn once.  What leads back to the state it left is not drawn.
+    a frame.  A step that leads out of most states is drawn once.  A step that leads back to its state is not drawn.
 
     Raises ChartError for a view that the chart does not have.
     """
-    return "".join(f"{line}\n" for line in _Flowchart(picture(chart, view)).lines())
+    return mermaid_of(picture(chart, view))
+
+
+ARROWS = {None: "-->", Kind.ADDED: "==>", Kind.REMOVED: "-.->", Kind.CHANGED: "-->"}
+
+
+def mermaid_of(shown: Picture) -> str:
+    """A picture as a Mermaid flowchart."""
+    return "".join(f"{line}\n" for line in _Flowchart(shown).lines())
 
 
 class _Flowchart:
@@ -33,6 +42,8 @@ class _Flowchart:
         self.ends = self.nodes | {frame.name: f"frame{index}" for index, frame in enumerate(shown.frames)}
         self.markers: list[str] = []
         self.labels: list[str] = []
+        self.links: list[Kind | None] = []
+        """The kind of change of each link, in the order of the text."""
 
     def lines(self) -> Iterator[str]:
         initial = self.picture.initial
@@ -65,21 +76,30 @@ class _Flowchart:
             yield f"  class {','.join(self.labels)} events"
         for frame in self.picture.frames:
             yield f"  style {self.ends[frame.name]} fill:none,stroke:#8b949e"
-        roles: dict[Role, list[str]] = {}
+        looks: dict[str, list[str]] = {}
         for box in self.picture.boxes:
-            if box.state.role is not None:
-                roles.setdefault(box.state.role, []).append(self.nodes[box.state.name])
-        for role, nodes in roles.items():
-            yield f"  classDef {role} {COLOURS[role].mermaid}"
-            yield f"  class {','.join(nodes)} {role}"
+            if box.look != "plain":
+                looks.setdefault(box.look, []).append(self.nodes[box.state.name])
+        for look, nodes in looks.items():
+            yield f"  classDef {look} {LOOKS[look].mermaid}"
+            yield f"  class {','.join(nodes)} {look}"
+        for kind, colours in KINDS.items():
+            if numbers := [str(number) for number, mark in enumerate(self.links) if mark is kind]:
+                yield f"  linkStyle {','.join(numbers)} stroke:{colours.stroke},stroke-width:3px"
 
     def _marker(self, node: str) -> str:
         self.markers.append(f"initial{len(self.markers)}")
-        return f"  {self.markers[-1]}(( )) --> {node}"
+        return self._link(f"{self.markers[-1]}(( ))", node)
+
+    def _link(
+        self, start: str, end: str, lines: Sequence[str] = (), mark: Kind | None = None, *, arrow: bool = True
+    ) -> str:
+        self.links.append(mark)
+        label = f'|"{_lines(lines)}"|' if lines else ""
+        return f"  {start} {ARROWS[mark] if arrow else '---'}{label} {end}"
 
     def _state(self, box: Box) -> str:
-        small = [*([] if box.state.role is None else [box.state.role]), *box.notes]
-        lines = [f"<b>{label_text(box.state.name)}</b>", *(f"<small>{label_text(line)}</small>" for line in small)]
+        lines = [f"<b>{label_text(box.title)}</b>", *(f"<small>{label_text(line)}</small>" for line in box.notes)]
         return f'  {self.nodes[box.state.name]}("{"<br>".join(lines)}")'
 
     def _forks(self, frame: str | None) -> Iterator[str]:
@@ -90,24 +110,20 @@ class _Flowchart:
     def _fork(self, fork: Fork) -> Iterator[str]:
         sources = [self.ends[source] for source in fork.sources]
         arrows = [(self.ends[dest], lines) for dest, lines in fork.ways.items()]
-        compact = self.picture.view.scope == Scope.OVERVIEW
+        compact = self.picture.view.scope in (Scope.OVERVIEW, Scope.DIFFERENCE)
         if fork.everywhere or len(fork.ways) > 1 or len(fork.triggers) > (MOST_LINES if compact else 1):
             label = f"events{len(self.labels)}"
             self.labels.append(label)
             yield f'  {label}["{_lines(fork.triggers)}"]'
             if compact and not fork.everywhere and len(fork.triggers) > MOST_LINES:
                 # From label to source, which looks the same: the layout shall take it for a way back, not forward.
-                yield from (f"  {label} --- {source}" for source in sources)
+                yield from (self._link(label, source, mark=fork.mark, arrow=False) for source in sources)
             elif not fork.everywhere:
-                yield from (f"  {source} --- {label}" for source in sources)
-            yield from (f"  {label} {_arrow(lines)} {dest}" for dest, lines in arrows)
+                yield from (self._link(source, label, mark=fork.mark, arrow=False) for source in sources)
+            yield from (self._link(label, dest, lines, fork.mark) for dest, lines in arrows)
         else:
             for source in sources:
-                yield from (f"  {source} {_arrow([*fork.triggers, *lines])} {dest}" for dest, lines in arrows)
-
-
-def _arrow(lines: Sequence[str]) -> str:
-    return f'-->|"{_lines(lines)}"|' if lines else "-->"
+                yield from (self._link(source, dest, [*fork.triggers, *lines], fork.mark) for dest, lines in arrows)
 
 
 def _lines(lines: Iterable[str]) -> str:
@@ -115,7 +131,7 @@ def _lines(lines: Iterable[str]) -> str:
 
 
 def _identifier(state: str, index: int) -> str:
-    """A name that Mermaid takes for nothing else."""
+    """A name that means nothing else to Mermaid."""
     return str(state) if re.fullmatch(r"[A-Z][A-Z0-9_]*", state) else f"state{index}"
 
 

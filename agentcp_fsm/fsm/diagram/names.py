@@ -1,4 +1,4 @@
-"""Names that other programs' formats accept, for names that may be anything."""
+"""Names for other programs' formats, made from names that may be any text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 
 _NAME = re.compile(r"[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u3001-\ud7ff]\w*")
-"""What XML, ECMAScript and Python all take for a name, and no format gives a meaning of its own."""
+"""A name in XML, ECMAScript and Python alike, to which no format gives a meaning of its own."""
 _RESERVED = frozenset(
     {*keyword.kwlist, *keyword.softkwlist, "break", "case", "catch", "const", "constructor", "debugger", "default"}
     | {"delete", "do", "done", "enum", "error", "export", "extends", "false", "function", "implements", "In", "init"}
@@ -21,7 +21,7 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def identifiers(names: Iterable[str], kind: str) -> dict[str, str]:
-    """For each of the names one that every format accepts: itself where it can be, else `kind` and a number.
+    """For each name, one that every format accepts: the name itself if possible, else `kind` and a number.
 
     No two are alike.  Names come back as plain strings, those of an enumeration too.
     """
@@ -47,5 +47,5 @@ def _is_identifier(name: str) -> bool:
 
 
 def xml_text(text: str) -> str:
-    """A text as XML can hold it: what it cannot becomes U+FFFD."""
+    """A text for XML: a character that XML cannot hold becomes U+FFFD."""
     return _NO_XML.sub("\ufffd", text)

@@ -1,6 +1,6 @@
 """The interactive page: the picture, what each state, event and row means, and a walk through the machine.
 
-One file that needs no network and asks for nothing: the browser is told so (``Content-Security-Policy``).  The page
+The page is one file that needs no network and loads nothing; its ``Content-Security-Policy`` forbids more.  The page
 holds the chart as `agentcp_fsm.fsm.diagram.document` exports it and interprets its rows; it knows no rule of its own.
 """
 
@@ -10,24 +10,22 @@ import base64
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from html import escape, unescape
 from importlib.resources import files
 from string import Template
 
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import COLOURS, Colours
 from agentcp_fsm.fsm.diagram.document import document
 from agentcp_fsm.fsm.diagram.dot import edge_id
 from agentcp_fsm.fsm.diagram.views import steps
-from agentcp_fsm.fsm.engine import Chart
-from agentcp_fsm.lifecycle.chart import CHART
 
 ASSETS = files("agentcp_fsm.fsm.diagram") / "assets"
 VIEWS = ("overview", "full")
-"""Of the picture, the first to be shown first."""
-OURS = "agentcp_fsm.lifecycle.chart:CHART"
+"""The views of the picture; the first is shown first."""
 UNKNOWN = "the_module_of:CHART"
+"""Where the chart is imported from, for the reader to fill in."""
 SCRIPTS = (
     "interpreter.js",
     "snippet.js",
@@ -38,28 +36,28 @@ SCRIPTS = (
     "searching.js",
     "page.js",
 )
-"""Each uses what those before it define."""
+"""In this order: each uses names that earlier ones define."""
 
 
-def page(chart: Chart, imported_from: str | None = None) -> str:
+def page(chart: Chart, imported_from: str = UNKNOWN) -> str:
     """The page of a chart, as HTML.
 
-    `imported_from` is where the tests that the page writes find the chart, ``module:name``; by default any module that
-    is loaded and has it.  Raises RendererError without the extra ``diagram``.
+    The page writes tests, which import the chart from `imported_from`, ``module:name``.  Raises RendererError without
+    the extra ``diagram``.
     """
     from agentcp_fsm.fsm.diagram.svg import svg
 
     return page_with(chart, {view: svg(chart, view) for view in VIEWS}, imported_from)
 
 
-def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str | None = None) -> str:
+def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str = UNKNOWN) -> str:
     """The page of a chart with these pictures, SVG by the name of the view; `page` makes them itself.
 
-    They tell what is a state and what an arrow as `agentcp_fsm.fsm.diagram.svg` does.
+    The pictures mark their states and arrows as `agentcp_fsm.fsm.diagram.svg` does.
     """
     drawings = {view: _inline(picture) for view, picture in pictures.items()}
     content = document(chart) | {
-        "imported_from": imported_from or _place(chart),
+        "imported_from": imported_from,
         "views": list(drawings),
         "arrows": {edge_id(*step): step for step in steps(chart)},
     }
@@ -78,25 +76,12 @@ def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str | No
     )
 
 
-def _place(chart: Chart) -> str:
-    """A module and the name that it has for the chart; something for the reader to fill in if none has."""
-    if chart is CHART:
-        return OURS
-    places = [
-        f"{module_name}:{name}"
-        for module_name, module in list(sys.modules.items())
-        for name, value in list(getattr(module, "__dict__", {}).items())
-        if value is chart and module_name != "__main__"
-    ]
-    return min(places, key=lambda place: (len(place), place), default=UNKNOWN)
-
-
 def _asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
 def _inline(picture: str) -> str:
-    """An SVG file as a part of a page, whose own choice of light or dark it follows."""
+    """An SVG file as a part of a page; it follows the page's choice of light or dark."""
     picture = picture[picture.index("<svg") :]
     return picture.replace("@media (prefers-color-scheme: dark)", ":root[data-theme=dark]")
 
@@ -119,7 +104,7 @@ def _json(content: object) -> str:
 
 
 def _policy(scripts: Iterable[str], styles: Iterable[str]) -> str:
-    """Nothing but these very scripts and styles."""
+    """The policy that allows exactly these scripts and styles."""
 
     def hashes(texts: Iterable[str]) -> str:
         digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)

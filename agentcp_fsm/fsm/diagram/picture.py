@@ -1,4 +1,4 @@
-"""How a view of a chart is drawn, whatever it is written in: states, frames around some of them, and forks.
+"""How a view of a chart is drawn, in any language: states, frames around some of them, and forks.
 
 A fork is an arrow from some states, labelled with triggers, that may branch on guards to several others.
 """
@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState
+from agentcp_fsm.fsm.diagram.diff import Kind
 from agentcp_fsm.fsm.diagram.views import Scope, Step, View, happy_path, row_steps, view_of
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState
 
 LINE_LENGTH = 24
 """Characters in a line of a label of the overview; Mermaid breaks much longer ones by itself, less well."""
 MOST_LINES = 3
 """Of a label that stands at the arrow of each source; a longer one stands once, with lines from all sources to it."""
 GUARDED_LENGTH = 28
-"""Characters of a trigger and its guards; where they are more, the overview leaves the guards to the table."""
+"""Characters of a trigger and its guards.  If they are longer, the overview leaves the guards to the table."""
 NOTE_LENGTH = 38
 """Characters in a line of a state's notes."""
 
@@ -29,8 +30,11 @@ class Box:
     """A state as it is drawn."""
 
     state: ChartState
-    notes: tuple[str, ...] = ()
-    """Lines under its name."""
+    title: str
+    notes: tuple[str, ...]
+    """Lines under its title."""
+    look: str
+    """Its colours, by their name in `colours.LOOKS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,15 @@ class Fork:
 
     sources: tuple[str, ...]
     triggers: tuple[str, ...]
-    """The lines that name them."""
+    """The lines that name them; none for a bare arrow."""
     ways: Mapping[str, tuple[str, ...]]
     """Destinations, with the lines that say when each is taken: none if there is but one."""
     everywhere: bool = False
     """Whether the triggers' lines say which the sources are, so that nothing needs to be drawn from them."""
     inside: str | None = None
     """The frame that it is drawn in."""
+    mark: Kind | None = None
+    """The kind of change, in a difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +77,15 @@ class Picture:
 
     @property
     def outer(self) -> dict[str, str]:
-        """What stands for each state from afar: its frame, or itself."""
+        """For each state, the end of arrows from afar: its frame, or the state itself."""
         return _outer(self.view.states, self.frames)
 
     @property
     def initial(self) -> str | None:
-        """The chart's first state, where it is to be marked: not at the end of a path."""
+        """The chart's first state, where it is to be marked: not at the end of a path, nor in a difference."""
         initial = str(self.chart.initial)
+        if self.view.scope is Scope.DIFFERENCE:
+            return None
         begins = self.view.states[0] == initial if self.view.scope == Scope.PATH else initial in self.view.states
         return initial if begins else None
 
@@ -90,17 +98,17 @@ class Picture:
 
 
 def picture(chart: Chart, view: str) -> Picture:
-    """What is drawn for a view; raises ChartError for a view that the chart does not have."""
+    """Decide how a view is drawn; raises ChartError for a view that the chart does not have."""
     shown = view_of(chart, view)
     if shown.scope == Scope.OVERVIEW:
         frames = tuple(_frames(chart))
         forks = list(_forks(chart, _outer(chart.state_names, frames)))
         for frame in frames:
             forks += _forks(chart, {state: state for state in frame.states}, frame.name)
-        boxes = tuple(Box(state) for state in chart.states)
+        boxes = tuple(_box(state) for state in chart.states)
         return Picture(chart, shown, boxes, frames, tuple(forks), happy_path(chart))
     boxes = tuple(
-        Box(state, tuple(_notes(chart, state, shown)))
+        _box(state, _notes(chart, state, shown))
         for name in shown.states
         for state in chart.states
         if state.name == name
@@ -109,6 +117,10 @@ def picture(chart: Chart, view: str) -> Picture:
     forks = [Fork((source,), tuple(rows(chart, source, dest)), {dest: ()}) for source, dest in shown.steps]
     spine = shown.states if shown.scope == Scope.PATH else happy_path(chart) if shown.scope == Scope.FULL else ()
     return Picture(chart, shown, boxes, (), tuple(forks), spine)
+
+
+def _box(state: ChartState, notes: Iterable[str] = ()) -> Box:
+    return Box(state, state.name, (*([state.role] if state.role else []), *notes), state.role or "plain")
 
 
 # Every row -----------------------------------------------------------------------------------------------------------
@@ -143,7 +155,7 @@ def _grouped_rows(chart: Chart, source: str, dest: str) -> Iterator[str]:
 
 
 def _notes(chart: Chart, state: ChartState, view: View) -> Iterator[str]:
-    """What the state's box says about it: all there is if the view is about it, else what happens in it."""
+    """The notes in a state's box: all that is known if the view is about the state, else the events it stays on."""
     if view.scope == Scope.STATE and state.name in view.named:
         if state.meaning:
             yield from wrapped(state.meaning.split(), NOTE_LENGTH)
@@ -224,7 +236,7 @@ def _entrances(chart: Chart, states: tuple[str, ...]) -> list[str]:
 
 
 def _branches(chart: Chart, ends: Mapping[str, str]) -> list[_Branch]:
-    """What the rows among some states, given with what stands for them, come to, by the chart's own sets of sources."""
+    """Sum up the rows among some states, by the chart's own sets of sources; `ends` maps states to ends of arrows."""
     ways: dict[tuple[str, tuple[str, ...]], Ways] = {}
     for row in chart.rows:
         dest = ends.get(row.dest or "")
@@ -251,7 +263,7 @@ def _branches(chart: Chart, ends: Mapping[str, str]) -> list[_Branch]:
 
 
 def _forks(chart: Chart, ends: Mapping[str, str], frame: str | None = None) -> Iterator[Fork]:
-    """What is drawn among some states, given with what stands for them."""
+    """The forks among some states; `ends` maps states to ends of arrows."""
     for branch in _branches(chart, ends):
         triggers, ways = _labels(branch)
         if 1 < len(branch.sources) > len(set(ends.values())) / 2:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from agentcp_fsm.fsm.chart import Chart, Row
 from agentcp_fsm.fsm.diagram.colours import COLOURS, PAPERS
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
 from agentcp_fsm.fsm.diagram.names import identifiers
 from agentcp_fsm.fsm.diagram.views import Scope, View, check_states, row_steps, view_of
-from agentcp_fsm.fsm.engine import Chart, Row
 
 
 def plantuml(chart: Chart, view: str = OVERVIEW) -> str:
     """A view of a chart in PlantUML's language.
 
-    A state's colours, its border and a small line tell its role.  In the overview an arrow names its triggers; else it
-    has a line for each row, with the guards in brackets.  The full view also has the rows that stay in a state, inside
-    of it, but for those that are ignored.
+    A state's colours, its border and a small line show its role.  In the overview an arrow names its triggers.  In
+    other views it has a line for each row, with the guards in brackets.  The full view also lists in each state the
+    rows that stay in it, except those that are ignored.
 
     Raises ChartError for a view that the chart does not have, and for a state that it names and does not have.
     """
@@ -82,7 +82,7 @@ def _told(row: Row) -> str:
 
 
 def _text(text: str) -> str:
-    """Any text as it stands in a name or a label: what might mean something to PlantUML by its number."""
+    """Any text as part of a name or a label: a character with a meaning in PlantUML is written as its number."""
     plain = "".join(
         character
         if character.isalnum() or character in " _.,"

@@ -1,4 +1,4 @@
-"""Charts from elsewhere: of a git revision, of the work tree, of an exported file."""
+"""Charts to compare: from a git revision, from the work tree or from an exported file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.document import chart_of
-from agentcp_fsm.fsm.engine import Chart
 
 SNAPSHOT = Path(__file__).with_name("snapshot.py")
 TIMEOUT = 120.0
@@ -20,11 +20,11 @@ TIMEOUT = 120.0
 
 
 def load_chart(source: str | None, name: str, folder: Path) -> Chart:
-    """The chart of a file that `--format json` wrote, else of a git revision; of the work tree if `source` is None.
+    """Load the chart of a file that ``--format json`` wrote, else of a revision; of the work tree if `source` is None.
 
-    `name` is ``module:chart``, as found from the top of the repository that holds `folder` (or of its ``src``).  The
-    revision's modules are imported, by a process of its own: their code is run.  Raises ChartError, naming the remedy,
-    for what cannot be had, and OSError for a file that cannot be read.
+    `name` is ``module:chart``, looked up at the top of the repository that holds `folder`, and in its ``src``.  A
+    process of its own imports the revision's modules, so their code runs.  Raises ChartError, which names the remedy,
+    if there is no such file, revision or chart, and OSError for a file that cannot be read.
     """
     if ":" not in name.strip(":"):
         raise ChartError(f"{name!r} names no chart: write module:chart, such as agentcp_fsm.lifecycle.chart:CHART")
@@ -47,7 +47,7 @@ def load_chart(source: str | None, name: str, folder: Path) -> Chart:
 def _exported(file: Path) -> Chart:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # no JSON, or no UTF-8
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or more brackets than any chart has
         raise ChartError(
             f"{file} holds no chart: only the export agentcp-fsm diagram --format json can be compared ({error})"
         ) from error

@@ -4,12 +4,12 @@ The file runs: a host supplies the guards as variables of the data model (ECMASc
 reads too), sends the triggers as events, and finds the actions in order as ``<log>``.
 
 The order of actions is the chart's, not that of SCXML, which would run a transition's content between exit and entry.
-So what a state does on entry and exit stands in the transitions, and its `on_enter` and `on_exit` are told as
-attributes.  A row's `prepare`, which runs before its guards are asked, is a transition of its own: it raises an event
-on which the row, and those after it, are tried.  A final state is a ``<state>`` as well, for SCXML's ``<final>`` can
-ignore nothing: it ends the machine.
+So the actions of a state's entry and exit stand in the transitions; its `on_enter` and `on_exit` are attributes.  A
+row's `prepare` runs before its guards are asked.  It is a transition of its own, which raises an event; on that event
+the row and those after it are tried.  A final state is a ``<state>`` as well: SCXML's ``<final>`` would end the
+machine, which then could ignore nothing.
 
-What SCXML has no place for is told in attributes and elements of a namespace of our own.
+Attributes and elements of a namespace of our own hold the rest, for which SCXML has no place.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
 
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.names import identifiers, xml_text
 from agentcp_fsm.fsm.diagram.views import check_states
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Row
 
 SCXML_NAMESPACE = "http://www.w3.org/2005/07/scxml"
 CHART_NAMESPACE = "urn:agentcp-fsm:chart:1"
 FALSE = "1 == 0"
-"""False in ECMAScript, and in Python, whose word for it is another."""
+"""False in ECMAScript and in Python alike."""
 
 
 def scxml(chart: Chart) -> str:
     """The chart as an SCXML document.
 
     A name that SCXML would not accept (of a state: an XML name; of a guard: one of ECMAScript) is replaced by a kind
-    and a number, and told as ``chart:name``.  A character that XML cannot hold becomes U+FFFD.
+    and a number; ``chart:name`` keeps it.  A character that XML cannot hold becomes U+FFFD.
 
     Raises ChartError if a row names a state that the chart does not have.
     """
@@ -102,7 +102,7 @@ class _Document:
                 self._transition(node, name, event, row)
 
     def _transition(self, node: ET.Element, name: str, event: str, row: Row) -> None:
-        dest = name if row.dest == SAME else row.dest and str(row.dest)
+        dest = row.leads_to(name)
         guards = [f"{self.variables[guard]} === true" for guard in row.conditions]
         guards += [f"{self.variables[guard]} === false" for guard in row.unless]
         transition = _element(
@@ -123,7 +123,7 @@ class _Document:
 def ordered_actions(
     states: Mapping[str, ChartState], source: str, dest: str | None, row: Row
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What happens when a row is taken, in order: (when, names of actions)."""
+    """The actions of a row that is taken, in order: (when, their names)."""
     yield "before", row.before
     if dest is not None:
         yield "on_exit", states[source].on_exit

@@ -1,7 +1,8 @@
 """A program of its own: prints the chart of a folder of files, of whatever age, as a document.
 
-``python -P snapshot.py FOLDER MODULE:CHART [--inside]``.  It imports nothing of this package, for the folder may hold
-another version of it.  ``--inside`` refuses a module that lies elsewhere.  What is wrong is one line on standard error.
+``python -P snapshot.py FOLDER MODULE:CHART [--inside]``.  It imports nothing of this package, because the folder may
+hold another version of it: hence `document` is written here a second time.  ``--inside`` refuses a module that lies
+elsewhere.  An error is one line on standard error.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 
 def document(chart: Any) -> dict[str, Any]:
-    """As `agentcp_fsm.fsm.diagram.document.document`; what an old chart does not know of is empty."""
+    """As `agentcp_fsm.fsm.diagram.document.document`, from a chart of any age: what it lacks is empty."""
 
     def texts(names: Any) -> list[str]:
         return [str(name) for name in names]
@@ -62,12 +63,12 @@ def document(chart: Any) -> dict[str, Any]:
 def main(folder: str, name: str, *options: str) -> None:
     """Print the chart."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the modules print is no part of the answer
+    os.dup2(2, 1)  # the modules may print: that is no part of the answer
     sys.path[:0] = [str(Path(folder, "src")), folder]
     module_name, _, attribute = name.partition(":")
     try:
         module = import_module(module_name)
-    except Exception as error:  # noqa: BLE001 - whatever the files do when imported
+    except Exception as error:  # noqa: BLE001 - an import may do anything
         sys.exit(f"{module_name} cannot be imported: {type(error).__name__}: {error}")
     file = getattr(module, "__file__", None)
     if "--inside" in options and (file is None or not Path(file).resolve().is_relative_to(Path(folder).resolve())):

@@ -1,9 +1,10 @@
 """A chart as an SVG that is right on light and dark pages, by itself, in an ``<img>`` or as a part of a page.
 
-Each state is a group ``<g id="state-NAME" class="node ROLE">`` (`state_id`), and so is what is drawn for each step from
-one state to the next, lines and labels: ``<g id="edge-SOURCE-DEST" class="edge">`` (`edge_id`).  In the overview a line
-may belong to several steps; its group has no id then.  ``data-edges`` of every edge's group lists the ids of all its
-steps, so ``[data-edges~="edge-A-B"]`` finds all that is drawn for the step from A to B, in any view.
+Each state is a group ``<g id="state-NAME" class="node ROLE">`` (`state_id`).  The lines and labels of each step from
+one state to the next are a group ``<g id="edge-SOURCE-DEST" class="edge">`` (`edge_id`).  In the overview a line may
+belong to several steps; its group then has no id.  ``data-edges`` of every edge's group lists the ids of all its steps,
+so ``[data-edges~="edge-A-B"]`` finds everything that is drawn for the step from A to B, in any view.  In a difference
+the class names the kind of change, and edges that changed have no id.
 
 Colours are the custom properties of `STYLE`, on the root element of class ``chart``.
 """
@@ -16,13 +17,15 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from agentcp_fsm.fsm.diagram.colours import COLOURS, PAPERS, PLAIN, Colours, Paper
-from agentcp_fsm.fsm.diagram.dot import dot, edge_id, state_id
+from agentcp_fsm.fsm.chart import Chart
+from agentcp_fsm.fsm.diagram.colours import COLOURS, KINDS, PAPERS, PLAIN, Colours, Paper
+from agentcp_fsm.fsm.diagram.diff import Kind
+from agentcp_fsm.fsm.diagram.dot import UNCHANGED, dot_of, edge_id, state_id
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
 from agentcp_fsm.fsm.diagram.graphviz import draw
-from agentcp_fsm.fsm.diagram.views import steps
-from agentcp_fsm.fsm.engine import Chart
-from agentcp_fsm.support.printable import printable
+from agentcp_fsm.fsm.diagram.picture import Picture, picture
+from agentcp_fsm.fsm.diagram.views import Scope, steps
+from agentcp_fsm.fsm.printable import printable
 
 PIXELS = 4 / 3
 """In a point."""
@@ -43,8 +46,13 @@ def svg(chart: Chart, view: str = OVERVIEW, theme: Theme = Theme.AUTO) -> str:
 
     Raises ChartError for a view that the chart does not have, and RendererError without the extra ``diagram``.
     """
-    graph = json.loads(draw(dot(chart, view), "json"))
-    root = _Drawing(chart, graph).root(view, theme)
+    return svg_of(picture(chart, view), view, theme)
+
+
+def svg_of(shown: Picture, caption: str, theme: Theme) -> str:
+    """A picture as an SVG; raises RendererError without the extra ``diagram``."""
+    graph = json.loads(draw(dot_of(shown, Theme.LIGHT), "json"))
+    root = _Drawing(shown.chart, graph).root(caption, _style(theme, shown.view.scope is Scope.DIFFERENCE))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -58,20 +66,20 @@ class _Drawing:
         self.left, self.top = left - pad, top + pad
         self.width, self.height = right - left + 2 * pad, top - bottom + 2 * pad
 
-    def root(self, view: str, theme: Theme) -> Element:
+    def root(self, caption: str, style: str) -> Element:
         root = Element(
             "svg",
             {
                 "xmlns": "http://www.w3.org/2000/svg",
                 "class": "chart",
                 "role": "img",
-                "aria-label": printable(f"State diagram of {self.chart.name}: {view}"),
+                "aria-label": printable(f"State diagram of {self.chart.name}: {caption}"),
                 "viewBox": f"0 0 {_number(self.width)} {_number(self.height)}",
                 "width": str(round(self.width * PIXELS)),
                 "height": str(round(self.height * PIXELS)),
             },
         )
-        SubElement(root, "style").text = _style(theme)
+        SubElement(root, "style").text = style
         SubElement(root, "rect", {"class": "page", "width": "100%", "height": "100%"})
         objects = self.graph.get("objects", [])
         for item in objects:
@@ -91,12 +99,14 @@ class _Drawing:
         for item in items:
             if "comment" in item:
                 ids = item["comment"].split()
-                group = groups.get(item["comment"])
-                if group is None:
-                    attributes = {"class": "edge", "data-edges": item["comment"]}
-                    group = SubElement(root, "g", ({"id": ids[0]} if len(ids) == 1 else {}) | attributes)
-                    SubElement(group, "title").text = "\n".join(names[name] for name in ids)
-                    groups[item["comment"]] = group
+                _, _, mark = item["class"].partition(" ")
+                key = f"{item['comment']} {mark}"
+                if key not in groups:
+                    attributes = {"class": f"edge {mark}".strip(), "data-edges": item["comment"]}
+                    own = {"id": ids[0]} if len(ids) == 1 and not mark else {}
+                    groups[key] = SubElement(root, "g", own | attributes)
+                    SubElement(groups[key], "title").text = "\n".join(names[name] for name in ids)
+                group = groups[key]
             elif item.get("class") == "line":
                 group = SubElement(root, "g", {"class": "initial"})
             else:
@@ -169,7 +179,8 @@ class _Drawing:
         shapes: list[Mapping[str, Any]] = []
         for operation in self.graph.get("_ldraw_", ()):
             if operation["op"] == "T":
-                entry = SubElement(group, "g", {"class": operation["text"]}) if shapes else group
+                look = "plain" if operation["text"] == UNCHANGED else operation["text"]
+                entry = SubElement(group, "g", {"class": look}) if shapes else group
                 self._shapes(entry, shapes)
                 self._text(entry, operation, LEGEND_SIZE, bold=False)
                 shapes = []
@@ -177,29 +188,43 @@ class _Drawing:
                 shapes += [operation] if operation["op"] in "bB" else []
 
 
-def _style(theme: Theme) -> str:
+def _style(theme: Theme, difference: bool) -> str:
     lines = [STYLE % {"fonts": FONTS}]
-    lines += [_role_style(str(role), colours) for role, colours in [*COLOURS.items(), ("plain", PLAIN)]]
+    looks: Mapping[Any, Colours] = KINDS if difference else COLOURS
+    lines += [_look_style(str(look), colours) for look, colours in [*looks.items(), ("plain", PLAIN)]]
+    lines += [_edge_style(kind, colours) for kind, colours in KINDS.items() if difference]
     lines.append(".chart .shape.outline { fill: none; }")
     if theme == Theme.AUTO:
-        lines.append(_paper_style(PAPERS[Theme.LIGHT]))
-        lines.append(f"@media (prefers-color-scheme: dark) {{ {_paper_style(PAPERS[Theme.DARK])} }}")
+        lines.append(_paper_style(PAPERS[Theme.LIGHT], difference))
+        lines.append(f"@media (prefers-color-scheme: dark) {{ {_paper_style(PAPERS[Theme.DARK], difference)} }}")
     else:
-        lines.append(_paper_style(PAPERS[theme]))
+        lines.append(_paper_style(PAPERS[theme], difference))
     return "\n".join(line.strip("\n") for line in lines)
 
 
-def _paper_style(paper: Paper) -> str:
-    return f".chart {{ --page: {paper.page}; --ink: {paper.ink}; --line: {paper.line}; }}"
+def _paper_style(paper: Paper, difference: bool) -> str:
+    marks = "".join(f" --{kind}: {colour};" for kind, colour in paper.marks.items() if difference)
+    return f".chart {{ --page: {paper.page}; --ink: {paper.ink}; --line: {paper.line};{marks} }}"
 
 
-def _role_style(role: str, colours: Colours) -> str:
-    dashes = {"dashed": " stroke-dasharray: 5 3;", "dotted": " stroke-dasharray: 1.5 2.5;"}.get(colours.border, "")
+def _look_style(look: str, colours: Colours) -> str:
     return (
-        f".chart .{role} .shape {{ fill: {colours.fill}; stroke: {colours.stroke}; "
-        f"stroke-width: {colours.width};{dashes} }}\n"
-        f".chart .{role} text {{ fill: {colours.text}; }}"
+        f".chart .{look} .shape {{ fill: {colours.fill}; stroke: {colours.stroke}; "
+        f"stroke-width: {colours.width};{_dashes(colours)} }}\n"
+        f".chart .{look} text {{ fill: {colours.text}; }}"
     )
+
+
+def _edge_style(kind: Kind, colours: Colours) -> str:
+    return (
+        f".chart .edge.{kind} .shape {{ fill: none; stroke: var(--{kind}); stroke-width: 2;{_dashes(colours)} }}\n"
+        f".chart .edge.{kind} .head {{ fill: var(--{kind}); stroke: var(--{kind}); }}\n"
+        f".chart .edge.{kind} text {{ fill: var(--{kind}); }}"
+    )
+
+
+def _dashes(colours: Colours) -> str:
+    return {"dashed": " stroke-dasharray: 5 3;", "dotted": " stroke-dasharray: 1.5 2.5;"}.get(colours.border, "")
 
 
 def _number(value: float) -> str:

@@ -1,37 +1,17 @@
-"""The chart's rows as a reviewer reads them: one for each state they hold in."""
+"""The chart's rows as they are decided: one for each state in which they hold."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
-from agentcp_fsm.fsm.engine import SAME, Chart, Row
-
-
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """One row of a chart in one of its states, as a reviewer reads it."""
-
-    state: str
-    trigger: str
-    guards: tuple[str, ...]
-    """``name``, or ``not name``; all of them must hold."""
-    dest: str | None
-    """Where it leads; the state itself if it is left and entered again; None if it is not left."""
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    reason: str
-    ignored: bool
+from agentcp_fsm.fsm.chart import Chart, Row
 
 
-def table(chart: Chart) -> list[TableRow]:
-    """The chart's rows, state by state and trigger by trigger, in the order in which they are tried."""
-    return [
-        TableRow(state, trigger, row.guards, _dest(row, state), row.before, row.after, row.reason, row.ignored)
-        for state in map(str, chart.state_names)
-        for trigger in chart.triggers
-        for row in chart.cell(state, trigger)
-    ]
+def cell(chart: Chart, state: str, trigger: str) -> tuple[Row, ...]:
+    """The rows of one (state, trigger) pair, as if each were written for it alone: one source, and no ``"="``."""
+    return tuple(replace(row, source=(state,), dest=row.leads_to(state)) for row in chart.cell(state, trigger))
 
 
-def _dest(row: Row, state: str) -> str | None:
-    return row.dest and str(state if row.dest == SAME else row.dest)
+def table(chart: Chart) -> list[Row]:
+    """The rows of all pairs, state by state and trigger by trigger, in the order in which they are tried."""
+    return [row for state in chart.state_names for trigger in chart.triggers for row in cell(chart, state, trigger)]

@@ -1,4 +1,4 @@
-"""What part of a chart a picture shows: ``overview``, ``full``, ``state:NAME`` or ``path:FROM..TO``."""
+"""The part of a chart that a picture shows: ``overview``, ``full``, ``state:NAME`` or ``path:FROM..TO``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.engine import SAME, Chart, Role, Row
+from agentcp_fsm.fsm.chart import SAME, Chart, Role, Row
 
 VIEWS = "overview, full, state:NAME or path:FROM..TO"
 """How a view is written."""
@@ -20,18 +20,20 @@ class Scope(StrEnum):
     """How much a view shows."""
 
     OVERVIEW = "overview"
-    """Every change of state, as few arrows as will do."""
+    """Every change of state, with as few arrows as possible."""
     FULL = "full"
-    """Every change of state, an arrow for each step, every row of it on a line; and what changes no state."""
+    """Every change of state, with an arrow for each step and a line for each row; also rows that change no state."""
     STATE = "state"
-    """One state, and what leads to it and out of it."""
+    """One state, with the steps to it and out of it."""
     PATH = "path"
-    """The shortest ways from one state to another, all of them; from a state to itself, the shortest ways round."""
+    """All the shortest ways from one state to another; from a state to itself, the shortest ways round."""
+    DIFFERENCE = "difference"
+    """The difference between two charts: see `diff_picture`."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a picture shows of a chart."""
+    """The part of a chart that a picture shows."""
 
     scope: Scope
     states: tuple[str, ...]
@@ -43,7 +45,7 @@ class View:
 
 
 def view_of(chart: Chart, text: str) -> View:
-    """The view that `text` asks for; raises ChartError, naming what there is, for one that the chart does not have."""
+    """The view that `text` names; raises ChartError, which lists the views, for one that the chart does not have."""
     all_steps = tuple(steps(chart))
     scope, colon, rest = text.partition(":")
     if not colon and scope in (Scope.OVERVIEW, Scope.FULL):
@@ -93,7 +95,7 @@ def row_steps(chart: Chart, row: Row) -> Iterator[Step]:
     """The steps that one row leads through."""
     if row.dest is not None:
         for source in chart.sources(row):
-            yield str(source), str(source if row.dest == SAME else row.dest)
+            yield str(source), str(row.leads_to(source))
 
 
 def happy_path(chart: Chart) -> tuple[str, ...]:

@@ -4,10 +4,10 @@
 with one condition has it as its guard, by name.  Other guards are named as they read, ``timed_out and not rejected``,
 and carry the names as `params`, so that one function can serve them all; ``meta.guards`` lists them.
 
-The order of actions is the chart's: what a state does on entry and exit stands among a transition's actions.  XState
-asks guards before it runs actions, so a row's `prepare` stands there as well, in every row that is tried after it: that
-is the same as long as it changes no guard's answer.  A final state is an ordinary one, for XState's can ignore nothing:
-it ends the machine.
+The order of actions is the chart's: the actions of a state's entry and exit stand among those of a transition.  XState
+asks guards before it runs actions.  So a row's `prepare` stands there too, in that row and in every row that is tried
+after it; the result is the same as long as it changes no guard's answer.  A final state is an ordinary one: a final
+state of XState would end the machine, which then could ignore nothing.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.names import identifiers
 from agentcp_fsm.fsm.diagram.scxml import ordered_actions
 from agentcp_fsm.fsm.diagram.views import check_states
-from agentcp_fsm.fsm.engine import SAME, Chart, ChartState, Row
 
 
 def xstate(chart: Chart) -> str:
     """The chart as a JSON text that XState 5's ``createMachine`` takes.
 
-    A name that is no identifier (of a state or a trigger, in which XState would find a path or a wildcard) is replaced
-    by a kind and a number, and told as ``meta.name`` or in ``meta.events``.
+    A state's or a trigger's name that is no identifier, in which XState could find a path or a wildcard, is replaced by
+    a kind and a number; ``meta.name`` or ``meta.events`` keeps it.
 
     Raises ChartError if a row names a state that the chart does not have.
     """
@@ -76,7 +76,7 @@ class _Machine:
         return transitions
 
     def _transition(self, name: str, row: Row, prepared: tuple[str, ...]) -> dict[str, Any]:
-        dest = name if row.dest == SAME else row.dest and str(row.dest)
+        dest = row.leads_to(name)
         ordered = [("prepare", prepared), *ordered_actions(self.states, name, dest, row)]
         actions = [action for _, part in ordered for action in part]
         guard: object = None
@@ -105,5 +105,5 @@ def _guard_parts(row: Row) -> dict[str, list[str]]:
 
 
 def _filled(content: dict[str, Any]) -> dict[str, Any]:
-    """Without what is empty."""
+    """The content without its empty parts."""
     return {name: value for name, value in content.items() if value}

@@ -1,7 +1,8 @@
 """Issuer certificates, fetched from where a certificate says they are (AIA, CA Issuers: RFC 5280, 4.2.2.1).
 
-Whoever answers a sign-in chooses these URLs, so a fetch must be harmless wherever it leads: http(s) only, no redirect,
-no proxy, no cookie, no address inside the caller's own network; few bytes, little time, within the sign-in's bounds.
+The server that answers a sign-in chooses these URLs, so a fetch must be harmless wherever it leads: http(s) only, no
+redirect, no proxy, no cookie, no address inside the caller's own network; few bytes, little time, within the bounds of
+the sign-in.
 """
 
 import socket
@@ -10,7 +11,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,12 @@ import urllib3
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from agentcp_fsm.sign_in.failures import quoted, unproven
-from agentcp_fsm.sign_in.http import FAILURES, MAX_ANSWER, Call, abandoned, failure, patient, present, read_body
+from agentcp_fsm.errors import ServerProofError
+from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
+from agentcp_fsm.sign_in.http import MAX_ANSWER, Call, patient, present, read_body
+from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
+from agentcp_fsm.support.addresses import is_public
+from agentcp_fsm.support.quoting import quoted
 
 FETCH_TIME = 5.0
 """Seconds that one fetch may take, if the sign-in has that much left."""
@@ -28,9 +32,6 @@ MAX_ADDRESSES = 3
 MAX_CERTIFICATES = 4
 """How many certificates of one answer are looked at: one is usual, a few let an authority change its key."""
 
-_NAT64 = IPv6Network("64:ff9b::/96")
-_ALLOCATED = IPv6Network("2000::/3")
-"""What IPv6's unicast addresses of the internet are from; the rest is for other uses, or has been."""
 _CANNOT_CONNECT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 
 
@@ -58,25 +59,27 @@ class IssuerFetcher:
             raise failure(f"the issuer of the server's certificate, {place}", call, error) from error
         if status != 200:
             # A redirect could lead anywhere; an authority's URL is fixed for years in what it signed.
-            raise unproven(f"its certificate's issuer is not at {place}, which answers HTTP status {status}")
+            raise ServerProofError(f"its certificate's issuer is not at {place}, which answers HTTP status {status}")
         if len(body) > MAX_ANSWER:
-            raise unproven(
+            raise ServerProofError(
                 f"what is at {place} is larger than {MAX_ANSWER} bytes, too large for an issuer's certificate"
             )
         try:
             if b"-----BEGIN" in body:
                 return x509.load_pem_x509_certificates(body)[:MAX_CERTIFICATES]
             return [x509.load_der_x509_certificate(body)]
-        except (ValueError, x509.InvalidVersion) as error:
-            raise unproven(f"what is at {place} is no issuer's certificate") from error
+        except UNREADABLE as error:
+            raise ServerProofError(f"what is at {place} is no issuer's certificate") from error
 
     def _get(self, url: str, call: Call) -> tuple[int, bytes]:
         try:
             parts = urllib3.util.parse_url(url)
         except urllib3.exceptions.LocationParseError as error:
-            raise unproven(f"its certificate's issuer is said to be at {quoted(url)}, which is no URL") from error
+            raise ServerProofError(
+                f"its certificate's issuer is said to be at {quoted(url)}, which is no URL"
+            ) from error
         if parts.scheme not in ("http", "https") or not parts.host or parts.auth:
-            raise unproven(
+            raise ServerProofError(
                 f"its certificate's issuer is said to be at {quoted(url) or 'nowhere'}: only http and https are asked"
             )
         host = parts.host.strip("[]")
@@ -112,7 +115,7 @@ class IssuerFetcher:
     def _allowed(self, host: str, addresses: Sequence[str], url: str) -> list[str]:
         allowed = [address for address in addresses if self.allow_insecure_private or is_public(address)]
         if not allowed:
-            raise unproven(
+            raise ServerProofError(
                 f"its certificate's issuer is said to be at {quoted(url)}, which is inside a private network"
                 f" ({host} is {addresses[0]}); only allow_insecure_private_issuers (--insecure-allow-private-issuers)"
                 " lets such addresses be asked"
@@ -132,23 +135,6 @@ class IssuerFetcher:
         pool.ConnectionCls = patient(pool.ConnectionCls)
         with closing(pool):
             yield pool
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the internet at large, also by way of the IPv4 address that an IPv6 one holds."""
-    number = ip_address(address)
-    if isinstance(number, IPv6Address) and not number.ipv4_mapped and number not in _ALLOCATED and number not in _NAT64:
-        return False
-    return all(each.is_global and not each.is_multicast for each in (number, *_embedded(number)))
-
-
-def _embedded(number: IPv4Address | IPv6Address) -> list[IPv4Address]:
-    if isinstance(number, IPv4Address):
-        return []
-    found = [number.ipv4_mapped, number.sixtofour, *(number.teredo or ())]
-    if number in _NAT64:
-        found.append(IPv4Address(int(number) & 0xFFFF_FFFF))
-    return [each for each in found if each is not None]
 
 
 def _look_up(host: str, port: int, call: Call) -> list[str]:
@@ -174,7 +160,7 @@ def _look_up(host: str, port: int, call: Call) -> list[str]:
     with closing(ours), present(call):
         threading.Thread(target=look_up, name="agentcp-issuer-name", daemon=True).start()
         if call.abandonment is not None:
-            call.abandonment._watch(ours)
+            call.abandonment.watch(ours)
         ours.settimeout(call.patience(call.timeouts.read))
         ours.recv(1)
     if failures:

@@ -1,0 +1,52 @@
+"""A connection's stay at a hub."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from agentcp_fsm.support.log import logger_of
+
+if TYPE_CHECKING:
+    from agentcp_fsm.connection.driver import Driver
+    from agentcp_fsm.connection.hub import Hub
+    from agentcp_fsm.connection.protocols import Authenticator
+    from agentcp_fsm.lifecycle.events import Event
+
+logger = logger_of(__name__)
+
+
+class Lease:
+    """A driver's stay at a hub, from attach to detach.  What belongs to an earlier stay is recognised by it."""
+
+    __slots__ = ("_driver", "armed_at", "authenticator", "hub")
+
+    def __init__(self, driver: Driver, hub: Hub, authenticator: Authenticator) -> None:
+        self._driver = driver
+        self.hub = hub
+        self.authenticator = authenticator
+        self.armed_at = math.inf
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the driver has detached from the hub."""
+        return self._driver.lease is not self
+
+    def wake(self) -> float:
+        """The hub's timers say that the deadline may have passed; returns the next one."""
+        return math.inf if self._driver.lease is not self else self._driver.wake(self)
+
+    def report(self, event: Event) -> bool:
+        """Feed an event to the driver, from any thread; False if the loop is closed."""
+        return self.hub.post(partial(self._driver.take, self, event))
+
+    def submit(self, job: Callable[[], None]) -> str:
+        """Have the pool run `job`; returns why it cannot, or an empty text."""
+        try:
+            self.hub.pool.submit(job)
+        except RuntimeError as error:
+            logger.warning("%s: the system has no thread for a call that blocks: %s", self._driver.agent_id, error)
+            return str(error)
+        return ""

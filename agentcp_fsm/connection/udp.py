@@ -1,0 +1,138 @@
+"""A connection's UDP socket: connected to one server, never blocking, and closed only while it is still ours."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import select
+import socket
+from collections.abc import Sequence
+
+from agentcp_fsm.lifecycle.session import Session
+from agentcp_fsm.support.addresses import near
+from agentcp_fsm.wire import MAX_DATAGRAM
+
+RECEIVED = MAX_DATAGRAM + 1
+"""Bytes to ask the socket for: one more than a datagram may have, so that a longer one is recognised."""
+SHUT_DOWN = "somebody shut the socket down"
+BROKEN = frozenset({errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN, errno.EDESTADDRREQ, errno.EPIPE})
+"""Errors that say that the descriptor is no longer the socket that was opened: no retry can mend that."""
+
+
+class ShutDownError(OSError):
+    """The socket receives no more: it would be readable for ever."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EPIPE, SHUT_DOWN)
+
+    def __str__(self) -> str:
+        return SHUT_DOWN
+
+
+class UdpSocket:
+    """An open socket; the kernel drops datagrams from any address but the server's."""
+
+    __slots__ = ("_file", "_socket")
+
+    def __init__(self, address: str, port: int) -> None:
+        """Open a socket connected to an IP address; raises OSError or OverflowError."""
+        self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._socket.setblocking(False)
+            self._socket.connect((address, port))
+        except BaseException:
+            self._socket.close()
+            raise
+        self._file = _file_of(self._socket)
+
+    def fileno(self) -> int:
+        """The descriptor; -1 once closed."""
+        return self._socket.fileno()
+
+    def local_address(self) -> tuple[str, int] | None:
+        """The IP address and port that the socket sends from; None once closed."""
+        try:
+            host, port = self._socket.getsockname()[:2]
+        except OSError:
+            return None
+        return host, port
+
+    def send(self, data: bytes) -> None:
+        """Send a datagram; raises OSError."""
+        self._socket.send(data, socket.MSG_DONTWAIT)  # a duplicate of the descriptor may have made the socket block
+
+    def receive(self) -> bytes | None:
+        """The next datagram, cut to `RECEIVED` bytes; None if there is none.  Raises OSError."""
+        try:
+            data = self._socket.recv(RECEIVED, socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            data = None
+        if not data and self._is_shut_down():
+            raise ShutDownError
+        return data
+
+    def close(self) -> None:
+        """Close the descriptor, unless the application closed it: a file that has its number now is not ours."""
+        if _file_of(self._socket) == self._file:
+            self._socket.close()
+        else:
+            self._socket.detach()
+
+    def _is_shut_down(self) -> bool:
+        """Whether somebody ended its receiving, by a duplicate of the descriptor."""
+        hung_up = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
+        poll = select.poll()
+        poll.register(self._socket, hung_up)
+        return any(event & hung_up for _, event in poll.poll(0))
+
+
+def is_address(host: str) -> bool:
+    """Whether a session's host is an IP address, which needs no name resolution."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def resolve(host: str, port: int) -> tuple[str, ...]:
+    """The IP addresses of a host name, in the system's order; blocks.  Raises OSError or UnicodeError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    return tuple(dict.fromkeys(str(address[4][0]) for address in found))
+
+
+def permitted(session: Session, addresses: Sequence[str]) -> Sequence[str]:
+    """The addresses of a session's host to which its server may send the agent; raises OSError if there are none."""
+    if session.any_address:
+        return addresses
+    kinds = {address: near(address) for address in addresses}
+    if found := [address for address, kind in kinds.items() if not kind]:
+        return found
+    named = ", ".join(f"the {kind} address {address}" for address, kind in kinds.items())
+    raise OSError(f"{session.host} has {named or 'no address'}, to which no server elsewhere may send an agent")
+
+
+def is_broken(error: OSError) -> bool:
+    """Whether the error says that the socket is beyond use."""
+    return error.errno in BROKEN
+
+
+def open_first(addresses: Sequence[str], port: int) -> UdpSocket:
+    """Open a socket to the first of the addresses that takes one; raises OSError with the last address's failure."""
+    failure = "no address"
+    for address in addresses:
+        try:
+            return UdpSocket(address, port)
+        except (OSError, OverflowError) as error:
+            failure = f"no socket to [{address}]:{port}: {error}"
+    raise OSError(failure)
+
+
+def _file_of(opened: socket.socket) -> tuple[int, int] | None:
+    """What the socket's descriptor stands for now: (device, inode)."""
+    try:
+        status = os.fstat(opened.fileno())
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

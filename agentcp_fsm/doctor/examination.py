@@ -1,0 +1,334 @@
+"""Examines, step by step, what an agent needs to be reachable, and says what to do about each failure.
+
+The steps are those of a connection's beginning, each taken once and separately.  A table says which steps each one
+needs.  A step whose needs are not met is skipped, and its finding says so.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from cryptography import x509
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
+
+from agentcp_fsm.doctor.clock import WatchedTransport, check_clock
+from agentcp_fsm.doctor.finding import Failed, Finding, NotTried, Outcome, look_up, milliseconds, words
+from agentcp_fsm.doctor.heartbeat import check_heartbeat
+from agentcp_fsm.errors import AgentCPError, SignInError
+from agentcp_fsm.lifecycle.session import Session
+from agentcp_fsm.sign_in import (
+    AccessPointClient,
+    AuthClient,
+    ClientOptions,
+    Credentials,
+    ServerProof,
+    Timeouts,
+    access_point_url,
+)
+from agentcp_fsm.sign_in.answers import Fields
+from agentcp_fsm.sign_in.credentials import CredentialFiles, is_encrypted, load_key, opens_unasked
+from agentcp_fsm.sign_in.failures import tls_fault
+from agentcp_fsm.sign_in.http import LONGEST_WAIT, is_loopback
+from agentcp_fsm.support.names import folded
+from agentcp_fsm.wire import codec_named
+
+SERVER_RENEWAL = timedelta(days=7)
+"""How long before its end a server's certificate is worth a warning."""
+AGENT_RENEWAL = 0.1
+"""The part of its whole time that an agent's certificate has left when the SDK has it renewed."""
+
+
+FindServer = Callable[[Credentials | None], str]
+"""Returns the heartbeat server's URL, or raises `AgentCPError`; the credentials are None if they are useless."""
+
+
+def server_at(url: str) -> FindServer:
+    """Return what finds a server whose URL is known."""
+    return lambda credentials: url
+
+
+def server_named_by(agent_id: str, access_point: str | None, options: ClientOptions) -> FindServer:
+    """Return what asks an access point for the server; the agent id names it if it is None."""
+
+    def find(credentials: Credentials | None) -> str:
+        if credentials is None:
+            raise NotTried("the access point, which is asked for it, asks for the agent's certificate")
+        with AccessPointClient(access_point_url(agent_id, access_point), **options) as client:
+            return client.config(credentials).heartbeat_server
+
+    return find
+
+
+class Examination:
+    """One agent's examination.
+
+    ``data`` is the folder that `Credentials.load` takes; without ``password``, ``ask_password`` is called if the key
+    needs one.  ``timeouts`` and ``options`` are those of `AuthClient`, which judges the server.
+    """
+
+    def __init__(
+        self,
+        agent_id: str,
+        data: str | os.PathLike[str],
+        find_server: FindServer,
+        *,
+        password: str | None = None,
+        ask_password: Callable[[], str] | None = None,
+        codec: str = "agentcp",
+        timeouts: Timeouts | None = None,
+        options: ClientOptions | None = None,
+    ) -> None:
+        self._agent_id = agent_id
+        self._data = data
+        self._find_server = find_server
+        self._password = password
+        self._ask_password = ask_password
+        self._codec = codec_named(codec)
+        self._timeouts = timeouts or Timeouts()
+        self._options: ClientOptions = options or {}
+        self._transport = WatchedTransport()
+        self._files: CredentialFiles | None = None
+        self._credentials: Credentials | None = None
+        self._client: AuthClient | None = None
+        self._server = SplitResult("", "", "", "", "")
+        self._proxy: str | None = None
+        self._session: Session | None = None
+
+    def findings(self) -> Generator[Finding, None, None]:
+        """Take the steps, one for each finding asked for; the session is signed out whenever it ends."""
+        well: set[str] = set()
+        try:
+            for name, needs, step in _STEPS:
+                if missing := [need for need in needs if need not in well]:
+                    yield Finding(name, Outcome.SKIPPED, f"not tried, because of: {', '.join(missing)}")
+                    continue
+                finding = self._take(name, step)
+                if finding.outcome in (Outcome.OK, Outcome.WARNING):
+                    well.add(name)
+                yield finding
+        finally:
+            if self._session is not None and self._client is not None:
+                with suppress(SignInError):
+                    self._client.sign_out(self._agent_id, self._session)
+            self._transport.close()
+
+    def _take(self, name: str, step: Callable[[Examination], Finding]) -> Finding:
+        try:
+            return step(self)
+        except NotTried as reason:
+            return Finding(name, Outcome.SKIPPED, f"not tried, because {reason}")
+        except Failed as failure:
+            return Finding(name, Outcome.FAILED, str(failure), failure.remedy, failure.facts)
+        except AgentCPError as error:
+            return Finding(name, Outcome.FAILED, str(error))
+
+    # The agent --------------------------------------------------------------------------------------------------------
+
+    def _check_files(self) -> Finding:
+        files = self._files = CredentialFiles.of(self._data, self._agent_id)
+        files.read()
+        facts = {"key": str(files.key), "certificate": str(files.certificate)}
+        if dangers := files.dangers():
+            return Finding("files", Outcome.WARNING, "; ".join(dangers), facts=facts)
+        return Finding("files", Outcome.OK, f"{files.key} and .crt, readable by their owner only", facts=facts)
+
+    def _check_key(self) -> Finding:
+        assert self._files is not None
+        data = self._files.read()[0]
+        encrypted = is_encrypted(data)
+        if self._password is None and self._ask_password is not None and not opens_unasked(data):
+            self._password = self._ask_password()
+        curve = load_key(data, str(self._files.key), self._password).curve.name
+        opened = "opened with the password" if self._password else "opened with the SDK's empty seed password"
+        kind = opened if encrypted else "not encrypted"
+        return Finding(
+            "key", Outcome.OK, f"{_CURVES.get(curve, curve)}, {kind}", facts={"curve": curve, "encrypted": encrypted}
+        )
+
+    def _check_certificate(self) -> Finding:
+        credentials = Credentials.load(self._data, self._agent_id, self._password)
+        self._credentials = credentials
+        certificate = x509.load_pem_x509_certificate(credentials.certificate_pem.encode())
+        names = [str(name.value) for name in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
+        begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        left = end - datetime.now(UTC)
+        issuer = certificate.issuer.rfc4514_string()
+        self_signed = certificate.issuer == certificate.subject
+        facts = {"names": names, "issuer": issuer, "not_after": end.isoformat(), "self_signed": self_signed}
+        by = "self-signed, for local servers" if self_signed else f"issued by {issuer}"
+        says = f"the key's, {by}, valid until {end:%Y-%m-%d} ({left.days} days)"
+        if folded(self._agent_id) not in map(folded, names):
+            says = f"its common name is {', '.join(names) or 'missing'}, not {self._agent_id}"
+            return Finding("certificate", Outcome.WARNING, says, "get a certificate for this agent id", facts)
+        if left < (end - begin) * AGENT_RENEWAL:
+            return Finding("certificate", Outcome.WARNING, says, "have it renewed by its authority now", facts)
+        return Finding("certificate", Outcome.OK, says, facts=facts)
+
+    # The way to the server --------------------------------------------------------------------------------------------
+
+    def _check_server(self) -> Finding:
+        url = self._find_server(self._credentials)
+        self._client = AuthClient(
+            url,
+            timeouts=self._timeouts,
+            transport=self._transport,
+            **self._options,
+        )
+        self._server = urlsplit(url)
+        proxies = {} if is_loopback(self._server.hostname) else get_environ_proxies(url)
+        self._proxy = proxies.get(self._server.scheme) or proxies.get("all")
+        facts = {"url": url, "proxy": self._proxy is not None}
+        says = url if self._proxy is None else f"{url}, through the proxy that the environment names"
+        return Finding("server", Outcome.OK, says, facts=facts)
+
+    @property
+    def _address(self) -> tuple[str, int]:
+        host = self._server.hostname
+        assert host is not None
+        return host, self._server.port or (443 if self._server.scheme == "https" else 80)
+
+    def _check_name(self) -> Finding:
+        host, port = self._address
+        if self._proxy is not None:
+            return Finding("name", Outcome.OK, f"{host} is looked up by the proxy")
+        try:
+            ip_address(host)
+        except ValueError:
+            pass
+        else:
+            return Finding("name", Outcome.OK, f"{host} is an address", facts={"addresses": [host]})
+        started = time.monotonic()
+        addresses = look_up(host, port, socket.SOCK_STREAM)
+        took = time.monotonic() - started
+        says = f"{host} is {', '.join(addresses)} (found in {milliseconds(took)})"
+        return Finding("name", Outcome.OK, says, facts={"addresses": addresses, "seconds": took})
+
+    def _check_connection(self) -> Finding:
+        if self._proxy is not None:
+            return Finding("connection", Outcome.OK, "is made by the proxy")
+        started = time.monotonic()
+        with self._connect() as connection:
+            took = time.monotonic() - started
+            address = str(connection.getpeername()[0])
+        says = f"to {address} port {self._address[1]} in {milliseconds(took)}"
+        return Finding("connection", Outcome.OK, says, facts={"address": address, "seconds": took})
+
+    def _connect(self) -> socket.socket:
+        host, port = self._address
+        try:
+            return socket.create_connection((host, port), min(self._timeouts.connect, LONGEST_WAIT))
+        except OSError as error:
+            raise Failed(
+                f"no connection to {host} port {port}: {words(error)}",
+                "check that the server runs, its URL's port, and firewalls on the way",
+            ) from error
+
+    def _check_tls(self) -> Finding:
+        if self._server.scheme == "http":
+            if is_loopback(self._server.hostname):
+                return Finding("TLS", Outcome.OK, "plain http, which stays on this machine", facts={"version": None})
+            says = "plain http: everybody on the way can read the agent's session"
+            return Finding("TLS", Outcome.WARNING, says, "use the server's https URL", {"version": None})
+        if self._proxy is not None:
+            return Finding("TLS", Outcome.OK, "is judged by the sign-in, through the proxy")
+        host, port = self._address
+        authorities = self._options.get("verify", True)
+        assert authorities is not False  # the client refuses that
+        path = Path(DEFAULT_CA_BUNDLE_PATH if authorities is True else authorities)
+        context = ssl.create_default_context(capath=path) if path.is_dir() else ssl.create_default_context(cafile=path)
+        try:
+            with self._connect() as connection, context.wrap_socket(connection, server_hostname=host) as tls:
+                version, certificate = tls.version(), tls.getpeercert()
+        except ssl.SSLCertVerificationError as error:
+            remedy = _TLS_REMEDIES.get(error.verify_code, _OTHER_TLS_REMEDY)
+            raise Failed(f"the server's certificate cannot be trusted: {error.verify_message}", remedy) from error
+        except OSError as error:
+            why = tls_fault(error) if isinstance(error, ssl.SSLError) else words(error)
+            raise Failed(
+                f"no TLS with {host} port {port}: {why}",
+                "check that this port speaks TLS: for plain http, the URL begins with http",
+            ) from error
+        assert certificate is not None
+        end = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+        left = end - datetime.now(UTC)
+        says = f"{version}, certificate of {host} until {end:%Y-%m-%d} ({left.days} days)"
+        facts = {"version": version, "not_after": end.isoformat()}
+        if left < SERVER_RENEWAL:
+            return Finding("TLS", Outcome.WARNING, says, "tell the server's operator to renew it", facts)
+        return Finding("TLS", Outcome.OK, says, facts=facts)
+
+    # The session ------------------------------------------------------------------------------------------------------
+
+    def _check_sign_in(self) -> Finding:
+        assert self._client is not None
+        assert self._credentials is not None
+        started = time.monotonic()
+        session = self._session = self._client.sign_in(self._credentials)
+        took = time.monotonic() - started
+        proof = ServerProof.offered(Fields.of(self._transport.exchanges[-2].answer).content)
+        if proof is None:
+            proven = "the server offers no proof of itself"
+        elif self._options.get("trust_roots") is None:
+            proven = "the server's proof holds, but no root was asked to vouch for it"
+        else:
+            proven = "the server proved itself, and a trusted root vouches for it"
+        facts = {
+            "seconds": took,
+            "proof_offered": proof is not None,
+            "proof_has_root": proof is not None and self._options.get("trust_roots") is not None,
+            "heartbeats_to": f"{session.host}:{session.port}",
+        }
+        return Finding("sign-in", Outcome.OK, f"in {milliseconds(took)}; {proven}", facts=facts)
+
+    def _check_heartbeat(self) -> Finding:
+        assert self._session is not None
+        return check_heartbeat(self._agent_id, self._session, self._codec)
+
+    def _check_sign_out(self) -> Finding:
+        assert self._client is not None
+        session, self._session = self._session, None
+        assert session is not None
+        self._client.sign_out(self._agent_id, session)
+        return Finding("sign-out", Outcome.OK, "the session is ended")
+
+    def _check_clock(self) -> Finding:
+        return check_clock(self._transport.exchanges)
+
+
+_STEPS: tuple[tuple[str, tuple[str, ...], Callable[[Examination], Finding]], ...] = (
+    ("files", (), Examination._check_files),
+    ("key", ("files",), Examination._check_key),
+    ("certificate", ("key",), Examination._check_certificate),
+    ("server", (), Examination._check_server),
+    ("name", ("server",), Examination._check_name),
+    ("connection", ("name",), Examination._check_connection),
+    ("TLS", ("connection",), Examination._check_tls),
+    ("sign-in", ("certificate", "TLS"), Examination._check_sign_in),
+    ("heartbeat", ("sign-in",), Examination._check_heartbeat),
+    ("sign-out", ("sign-in",), Examination._check_sign_out),
+    ("clock", (), Examination._check_clock),
+)
+"""The name of each step, those that it needs, and what it does."""
+
+STEPS = tuple(name for name, _, _ in _STEPS)
+"""The names of the steps, in their order."""
+
+_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+
+_TLS_REMEDIES = {
+    9: "it is not valid yet: check this machine's clock",
+    10: "it has expired: check this machine's clock; if that is right, tell the server's operator",
+    62: "it is another host's: check the server's URL",
+    64: "it is another host's: check the server's URL",
+}
+"""By OpenSSL's verify code."""
+_OTHER_TLS_REMEDY = "if it is of a private certificate authority, give that one's file (--ca-file, verify=…)"
