@@ -310,3 +310,40 @@ class Books:
         patience = self.answered_at + config.silence_limit * self.interval
         overdue = min(self.due_at, self.unanswered_since) if shortest else self.due_at
         return max(min(patience, overdue + config.silence_timeout), self.unanswered_since + retransmission)
+
+    def earliest_heartbeat(self, step: Observation) -> float:
+        """When the heartbeat that leaves in this step was due at the earliest (rules 1 to 3 and 5)."""
+        if isinstance(step.event, SocketOpened) and self.probes > 1 and step.state == BACKOFF:
+            return self.sent_at + self.probe_gap(self.probes - 1, shortest=True)
+        if isinstance(step.event, SocketOpened):
+            return step.now
+        if step.source in CONNECTING:
+            return min(self.sent_at + self.config.probe_interval, self.retry_at)
+        if self.unanswered:
+            return min(self.sent_at + self.round_trips.shortest, self.retry_at)
+        return min(self.due_at, self.retry_at)
+
+    def latest_deadline(self, step: Observation) -> float:
+        """The latest time that the rules allow for the next timer (S10)."""
+        config = self.config
+        if step.state == STOPPING:
+            return self.entered_at + config.sign_out_timeout
+        if step.state == BACKOFF:
+            if self.doubtful is None:
+                return self.wait_until
+            began = self.sent_at if self.socket is None or self.socket_ready_at is not None else self.socket_at
+            return min(self.wait_until, max(began, self.socket_at) + self.probe_gap(self.probes, shortest=False))
+        if self.session is None:
+            return self.sign_in_at + config.sign_in_timeout
+        if self.socket_ready_at is None:
+            return self.socket_at + config.socket_timeout
+        if step.state in CONNECTING:
+            repeated = min(self.sent_at + config.probe_interval, self.retry_at)
+            return min(repeated, self.socket_ready_at + self.proof_time())
+        if self.retry_at < math.inf:
+            due = min(self.sent_at + self.interval, self.retry_at)
+        elif self.unanswered:
+            due = self.sent_at + self.round_trips.longest
+        else:
+            due = self.due_at
+        return min(due, self.lost_at(shortest=False))

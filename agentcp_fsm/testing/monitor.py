@@ -44,7 +44,6 @@ from agentcp_fsm.lifecycle.events import (
     SendFailed,
     SignedIn,
     SignInFailed,
-    SocketOpened,
     Start,
     Stop,
     Unauthorized,
@@ -135,7 +134,8 @@ class Monitor:
                 books.note_socket_closed(step)
             case SendHeartbeat(attempt, sequence, session):
                 self._check_datagram(attempt, sequence, session, step)
-                self._check_pace(step)
+                earliest = books.earliest_heartbeat(step)
+                self._require_after(now, earliest, "rule", f"no heartbeat is due before {earliest!r}")
                 books.sent_at, books.retry_at = now, math.inf
                 books.unanswered += 1
                 if books.unanswered_since is None:
@@ -192,21 +192,6 @@ class Monitor:
         self._require(session == wanted, "S4", f"the present session is {wanted!r}")
         books.sequence += 1
         self._require(sequence == books.sequence, "S4", f"the next datagram is number {books.sequence}")
-
-    def _check_pace(self, step: Observation) -> None:
-        """Rules 1 to 3 and 5: no heartbeat leaves before it is due."""
-        books, now = self.books, step.now
-        if isinstance(step.event, SocketOpened) and books.probes > 1 and step.state == BACKOFF:
-            earliest = books.sent_at + books.probe_gap(books.probes - 1, shortest=True)
-        elif isinstance(step.event, SocketOpened):
-            earliest = now
-        elif step.source in CONNECTING:
-            earliest = min(books.sent_at + self.config.probe_interval, books.retry_at)
-        elif books.unanswered:
-            earliest = min(books.sent_at + books.round_trips.shortest, books.retry_at)
-        else:
-            earliest = min(books.due_at, books.retry_at)
-        self._require_after(now, earliest, "rule", f"no heartbeat is due before {earliest!r}")
 
     # The rules --------------------------------------------------------------------------------------------------------
 
@@ -341,34 +326,10 @@ class Monitor:
         in_flight = self.books.sign_in is not None or bool(self.books.sign_outs)
         self._require(math.isfinite(deadline) or in_flight, "S6", "no deadline is armed, no call in flight")
         self._require(deadline >= now, "S10", "the deadline lies in the past")
-        latest = max(self._latest_deadline(step), now)
+        latest = max(self.books.latest_deadline(step), now)
         self._require_after(latest, deadline, "S10", f"the rules allow no deadline beyond {latest!r}")
         if isinstance(step.event, DeadlinePassed) and (state in ALIVE or state == step.source):
             self._require(deadline > now, "S10", "the deadline has passed, and was not moved")
-
-    def _latest_deadline(self, step: Observation) -> float:
-        config, books = self.config, self.books
-        if step.state == STOPPING:
-            return books.entered_at + config.sign_out_timeout
-        if step.state == BACKOFF:
-            if books.doubtful is None:
-                return books.wait_until
-            began = books.sent_at if books.socket is None or books.socket_ready_at is not None else books.socket_at
-            return min(books.wait_until, max(began, books.socket_at) + books.probe_gap(books.probes, shortest=False))
-        if books.session is None:
-            return books.sign_in_at + config.sign_in_timeout
-        if books.socket_ready_at is None:
-            return books.socket_at + config.socket_timeout
-        if step.state in CONNECTING:
-            repeated = min(books.sent_at + config.probe_interval, books.retry_at)
-            return min(repeated, books.socket_ready_at + books.proof_time())
-        if books.retry_at < math.inf:
-            due = min(books.sent_at + books.interval, books.retry_at)
-        elif books.unanswered:
-            due = books.sent_at + books.round_trips.longest
-        else:
-            due = books.due_at
-        return min(due, books.lost_at(shortest=False))
 
     def _require_after(self, later: float, earlier: float, invariant: str, text: str) -> None:
         # A sum of floats may fall short of the same sum in another order by the last digits.

@@ -345,8 +345,7 @@ class HandWritten(Steps):
         if self.state is not STOPPING or event.attempt != self.attempt or self.session is None:
             self.statistics.stale += 1
         elif self.restart_wanted:
-            reason = "The sign-out is over; the application wants to be reachable again."
-            self._begin_anew(event, now, reason)
+            self._begin_anew(event, now, "The sign-out is over; the application wants to be reachable again.")
         elif event.reason:
             self._come_to_rest(event, now, "The sign-out failed; the connection is at rest all the same.")
         else:

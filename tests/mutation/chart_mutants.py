@@ -33,6 +33,7 @@ from agentcp_fsm.lifecycle.machine import Lifecycle
 
 TESTS = (
     "test_heartbeats.py", "test_losses.py", "test_backing_off.py", "test_flapping.py", "test_probes.py",
+    "test_repetitions.py", "test_late_sign_ins.py",
     "test_leaving.py", "test_late_events.py", "test_invitations.py", "test_hurry.py", "test_invariants.py",
     "test_liveness.py",
 )  # fmt: skip
