@@ -77,7 +77,7 @@ class Rogue(socketserver.ThreadingTCPServer):
         """Answer one connection's requests, until it is hung up."""
         with contextlib.suppress(OSError):
             while data := request.recv(65536):
-                if b"POST " not in data:
+                if not data.startswith((b"POST ", b"GET ")):
                     continue  # the body
                 self.requests += 1
                 begin, go_on = ANSWERS[self.answer]

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+import uuid
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
