@@ -1,10 +1,12 @@
 """An agent whose key and certificate lie where the SDK keeps them, and how often it is to send heartbeats."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from agentcp_fsm.sign_in.identities import make_identity
+from tests.sdk.internet import HOSTS
 from tests.timings import scaled
 
 ALICE = "alice.agentid.pub"
@@ -15,6 +17,12 @@ FAST = scaled(
     1 / 100, probe_interval=0.5, sign_in_interval_min=0.0, silence_limit=40, backoff_max=0.1, unauthorized_spread=0.0
 )
 """What takes seconds in the field, in hundredths, and patient: a busy machine is no lost connection."""
+
+
+@pytest.fixture
+def names() -> Sequence[str]:
+    """What the SDK makes of an agent's id, which leads to the server through a proxy."""
+    return HOSTS
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from agentcp_fsm.server import ServerThread
 from agentcp_fsm.sign_in.credentials import seed_hash
 from agentcp_fsm.sign_in.identities import make_identity
 from tests.sdk.conftest import ALICE, PASSWORD
-from tests.sdk.internet import Internet, MessageServer
+from tests.sdk.internet import HOSTS, Internet, MessageServer
 from tests.sdk.sdk import SDKProgram
 from tests.waiting import until
 
@@ -106,7 +106,7 @@ def live(folder: Path | None) -> dict[str, str]:
 class _Life:
     def __init__(self, folder: Path | None, place: Path) -> None:
         make_identity(place / "agentcp" / "AIDs", ALICE, seed_hash(PASSWORD))
-        self.server = ServerThread(next_beat=0.05)
+        self.server = ServerThread(next_beat=0.05, names=HOSTS)
         self.server.start()
         self.server.set_faults(heartbeat_server=HEARTBEAT_SERVER)
         self.internet = Internet(self.server.url, place).__enter__()
