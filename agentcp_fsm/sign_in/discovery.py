@@ -6,7 +6,7 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,9 +16,11 @@ from agentcp_fsm.errors import ConfigError, DiscoveryError, DiscoveryStep, Failu
 from agentcp_fsm.sign_in.answers import Fields, is_host
 from agentcp_fsm.sign_in.client import AuthClient, checked_url, secure_url
 from agentcp_fsm.sign_in.credentials import Credentials
-from agentcp_fsm.sign_in.http import Call, Timeouts, Transport, causes, is_loopback
+from agentcp_fsm.sign_in.failures import causes
+from agentcp_fsm.sign_in.http import Call, Timeouts, Transport
 from agentcp_fsm.support.abandonment import Abandonment
-from agentcp_fsm.support.quoting import quoted
+from agentcp_fsm.support.addresses import near
+from agentcp_fsm.support.quoting import quoted, shown_url
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -29,6 +31,9 @@ API = "/api/accesspoint"
 """The path of an access point's calls."""
 HOSTS = ("acp3.", "ap.")
 """What an access point's host begins with: today's first, then that of older SDKs, and of the one for Flutter."""
+
+MAX_URL = 500
+"""Characters of the URL that an access point may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def access_point_url(agent_id: str, access_point: str | None = None) -> str:
         labels = agent_id.split(".")
         if len(labels) < 3:
             raise ConfigError(
-                f"the agent id {agent_id!r} names no access point: give a whole one, such as alice.agentid.pub, or the"
+                f"the agent id {quoted(agent_id)!r} names no access point: give a whole one, such as alice.agentid.pub, or the"
                 " access point (--access-point), or the server's URL (--server)"
             )
         access_point = ".".join(labels[-2:])
@@ -61,7 +66,7 @@ def access_point_url(agent_id: str, access_point: str | None = None) -> str:
         return url if url.endswith(API) else url + API
     if not all(label.replace("-", "").isalnum() for label in access_point.split(".")) or _is_address(access_point):
         raise ConfigError(
-            f"{access_point!r} is no access point: give a name such as agentid.pub, or a URL such as"
+            f"{shown_url(access_point)!r} is no access point: give a name such as agentid.pub, or a URL such as"
             " https://acp3.agentid.pub"
         )
     is_host = access_point.startswith(HOSTS) and access_point.count(".") > 1
@@ -119,6 +124,8 @@ class AccessPointClient(AuthClient):
             heartbeat_server = checked_url(named, self._allow_insecure_http)
         except URLError as error:
             raise config.invalid("heartbeat_server", f"of no use ({quoted(error.fault)})") from error
+        if len(heartbeat_server) > MAX_URL:  # it is in each line of the log
+            raise config.invalid("heartbeat_server", f"a URL of more than {MAX_URL} characters")
         if not is_host(urlsplit(heartbeat_server).hostname or ""):
             raise config.invalid("heartbeat_server", "no URL whose host can be")
         # A stranger must not direct the agent to a service that this machine keeps for itself.
@@ -151,19 +158,7 @@ def _step_of(failure: SignInError, step: DiscoveryStep) -> DiscoveryStep:
 
 def is_here(url: str) -> bool:
     """Whether the URL's host, without asking for its address, is this machine, however it is written."""
-    host = (urlsplit(url).hostname or "").removesuffix(".")
-    if is_loopback(host) or host.endswith(".localhost"):
-        return True
-    try:
-        number = ip_address(host)
-    except ValueError:
-        try:
-            number = ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001: the resolver takes them for addresses
-        except (OSError, UnicodeError, ValueError):
-            return False
-    if isinstance(number, IPv6Address) and number.ipv4_mapped is not None:
-        number = number.ipv4_mapped
-    return number.is_loopback or number.is_unspecified  # the latter, connected to, is the former
+    return near(urlsplit(url).hostname or "") in ("loopback", "unspecified")  # the latter, connected to, is the former
 
 
 def _is_address(text: str) -> bool:

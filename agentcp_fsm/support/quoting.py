@@ -35,6 +35,12 @@ def without_login(text: str) -> str:
     return _LOGIN.sub("***@", text)
 
 
+def shown_url(url: str) -> str:
+    """Make what was given as a URL, or its kind, fit for a message: without all that may be a user and a password."""
+    before, at, after = url.rpartition("@")
+    return quoted(f"***@{after}" if at else before + after)
+
+
 def name_of(called: object) -> str:
     """Name a function or another callable, without its arguments or its repr, which may hold secrets."""
     while (inner := getattr(called, "func", None)) is not None:  # a partial

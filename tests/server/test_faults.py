@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+import uuid
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -179,7 +180,7 @@ def test_a_missing_field(field: str) -> None:
     credentials = Credentials.from_pem("server", IDENTITY.key_pem, IDENTITY.certificate_pem)
     with ServerThread(credentials=credentials) as server, Client(server) as client:
         server.set_faults(sign_in=SignInFault.MISSING_FIELD, field=field)
-        assert client.challenge("request").json().keys() == {"nonce", "cert", "signature"}
+        assert client.challenge(uuid.uuid4().hex).json().keys() == {"nonce", "cert", "signature"}
         assert client.answer_challenge().json().keys() == {"server_ip", "port", "sign_cookie", "signature"} - {field}
 
 
