@@ -54,7 +54,7 @@ class Handlers:
         for handler in self.of(kind):
             if self._queue is None:
                 self._queue = HandlerQueue(QUEUE_LIMIT, self._agent_id)
-            if not self._queue.submit(self._make_job(handler, argument, loop)) and not self._retrying:
+            if not self._queue.submit(self._make_job(handler, argument, loop), handler) and not self._retrying:
                 self._retry_later(loop)
 
     def _retry_later(self, loop: asyncio.AbstractEventLoop) -> None:

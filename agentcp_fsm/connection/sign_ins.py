@@ -81,7 +81,7 @@ class SignIns:
             if not isinstance(session, Session):
                 # Not the value itself, which may hold the session's token.
                 raise TypeError(
-                    f"the authenticator {name_of(authenticator)} returned a {name_of(type(session))}, which is no Session"
+                    f"the authenticator {name_of(authenticator)} returned a {name_of(type(session))}, no Session"
                 )
         except AgentCPError as error:
             if isinstance(error, RetryAdvice):

@@ -136,14 +136,14 @@ class HandlerQueue:
     def __init__(self, limit: int, owner: str) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._jobs: deque[Job] | None = None
+        self._jobs: deque[tuple[Job, object]] | None = None
         self._thread: threading.Thread | None = None
         self._overflow = Flood(logger, logging.WARNING, owner, "a call of a handler is dropped: %d wait already")
         self._raised = Flood(logger, logging.ERROR, owner, "the handler %s raised")
         self.dropped = 0
 
-    def submit(self, job: Job) -> bool:
-        """Run `job` after all earlier ones.  What it raises is logged.
+    def submit(self, job: Job, handler: object = None) -> bool:
+        """Run `job` after all earlier ones.  What it raises is logged, with the name of `handler`, or of the job.
 
         False if the system has no thread for it: it waits for the next call, or for `see_to_it`, to try again.
         """
@@ -154,7 +154,7 @@ class HandlerQueue:
                 self.dropped += 1
                 self._overflow.log(self._limit)
                 return True
-            self._jobs.append(job)
+            self._jobs.append((job, job if handler is None else handler))
         return self.see_to_it()
 
     def see_to_it(self) -> bool:
@@ -177,18 +177,19 @@ class HandlerQueue:
             thread.join(timeout)
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
+        while (taken := self._next()) is not None:
+            job, handler = taken
             try:
                 job()
-            except BaseException:  # it is the application's, and may raise anything; the thread is not its to end
-                self._raised.log(name_of(job), exc_info=True)
+            except BaseException:  # noqa: BLE001 - the application's may raise anything; the thread is not its to end
+                self._raised.log(name_of(handler), exc_info=True)
 
     def end_floods(self) -> None:
         """Log what was folded of errors and drops."""
         self._overflow.end()
         self._raised.end()
 
-    def _next(self) -> Job | None:
+    def _next(self) -> tuple[Job, object] | None:
         with self._lock:
             if self._jobs:
                 return self._jobs.popleft()

@@ -57,8 +57,8 @@ def access_point_url(agent_id: str, access_point: str | None = None) -> str:
         labels = agent_id.split(".")
         if len(labels) < 3:
             raise ConfigError(
-                f"the agent id {quoted(agent_id)!r} names no access point: give a whole one, such as alice.agentid.pub, or the"
-                " access point (--access-point), or the server's URL (--server)"
+                f"the agent id {quoted(agent_id)!r} names no access point: give a whole one, such as"
+                " alice.agentid.pub, or the access point (--access-point), or the server's URL (--server)"
             )
         access_point = ".".join(labels[-2:])
     if "://" in access_point:

@@ -34,8 +34,8 @@ def failure(url: str, call: Call, error: Exception) -> SignInError:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return SignInError(
                 FailureKind.UNPROVEN_SERVER,
-                f"{url}: the TLS certificate cannot be trusted ({quoted(cause.verify_message)}): check the server's URL and"
-                " this machine's clock; for a private certificate authority give its file as verify (--ca-file)",
+                f"{url}: the TLS certificate cannot be trusted ({quoted(cause.verify_message)}): check the server's URL"
+                " and this machine's clock; for a private certificate authority give its file as verify (--ca-file)",
             )
         if isinstance(cause, ExcessiveAnswerError):
             return SignInError(

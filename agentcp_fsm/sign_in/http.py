@@ -147,7 +147,7 @@ class Transport:
             raise SignInError(
                 FailureKind.NETWORK,
                 f"{url}: the environment names a proxy whose URL cannot be used",
-                remedy="correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, with escapes for special characters of a password",
+                remedy="correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, and escape a password's special characters",
             )
         try:
             timeout = (call.patience(call.timeouts.connect), call.patience(call.timeouts.read))
@@ -186,7 +186,7 @@ class Transport:
 def _is_proxy(url: str) -> bool:
     """Whether the URL of a proxy can be used; the libraries' errors would quote it, with its password."""
     try:
-        parts = urllib3.util.parse_url(prepend_scheme_if_needed(url, "http"))
+        parts = urllib3.util.parse_url(prepend_scheme_if_needed(url, "http"))  # type: ignore[no-untyped-call]
     except ValueError:
         return False
     return bool(parts.host) and "@" not in f"{parts.host}{parts.path or ''}{parts.query or ''}{parts.fragment or ''}"
