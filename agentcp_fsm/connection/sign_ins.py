@@ -80,9 +80,8 @@ class SignIns:
             session = authenticator.sign_in(abandonment)
             if not isinstance(session, Session):
                 # Not the value itself, which may hold the session's token.
-                raise TypeError(
-                    f"the authenticator {name_of(authenticator)} returned a {name_of(type(session))}, no Session"
-                )
+                kind = "None" if session is None else f"a {name_of(type(session))}"
+                raise TypeError(f"the authenticator {name_of(authenticator)} returned {kind}, which is no Session")
         except AgentCPError as error:
             if isinstance(error, RetryAdvice):
                 return SignInFailed(attempt, reason_of(error, AgentCPError), error.retry_after, error.permanent)

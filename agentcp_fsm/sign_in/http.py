@@ -44,6 +44,8 @@ KEEP_ALIVE = 2.0
 """Seconds that an idle connection is kept: long enough for the sign-ins that follow a server's restart to share it, and
 shorter than it takes, by default, to notice that the network is another (three failed sends: 3 s), when waiting on it
 would cost a whole read timeout."""
+PROXY_SCHEMES = frozenset({"http", "https", "socks4", "socks4a", "socks5", "socks5h"})
+"""What requests can go through, the latter with PySocks."""
 LONGEST_WAIT = 1e6
 """Seconds.  The system's calls count milliseconds in 31 bits, so a socket waits no longer (11 days) for one thing."""
 
@@ -189,7 +191,11 @@ def _is_proxy(url: str) -> bool:
         parts = urllib3.util.parse_url(prepend_scheme_if_needed(url, "http"))  # type: ignore[no-untyped-call]
     except ValueError:
         return False
-    return bool(parts.host) and "@" not in f"{parts.host}{parts.path or ''}{parts.query or ''}{parts.fragment or ''}"
+    return (
+        parts.scheme in PROXY_SCHEMES
+        and bool(parts.host)
+        and "@" not in f"{parts.host}{parts.path or ''}{parts.query or ''}{parts.fragment or ''}"
+    )
 
 
 def is_loopback(host: str | None) -> bool:

@@ -71,11 +71,10 @@ class Flood:
         self._since = self._clock()
 
     def end(self) -> None:
-        """Log the latest that was folded, with the count, and begin anew."""
+        """Log the latest that was folded, with the count; what follows within the time is folded as before."""
         if self._folded:
             self._folded -= 1
             self._write(self._latest, exc_info=False)
-        self._since = -math.inf
 
     def _write(self, arguments: tuple[object, ...], exc_info: bool) -> None:
         more = f" (... {self._folded:,} more in {self._clock() - self._since:.0f} s)" if self._folded else ""
