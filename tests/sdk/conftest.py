@@ -1,10 +1,11 @@
 """An agent whose key and certificate lie where the SDK keeps them, and how often it is to send heartbeats."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agentcp_fsm.server import ServerThread
 from agentcp_fsm.sign_in.identities import make_identity
 from tests.sdk.internet import HOSTS
 from tests.timings import scaled
@@ -17,12 +18,6 @@ FAST = scaled(
     1 / 100, probe_interval=0.5, sign_in_interval_min=0.0, silence_limit=40, backoff_max=0.1, unauthorized_spread=0.0
 )
 """What takes seconds in the field, in hundredths, and patient: a busy machine is no lost connection."""
-
-
-@pytest.fixture
-def names() -> Sequence[str]:
-    """What the SDK makes of an agent's id, which leads to the server through a proxy."""
-    return HOSTS
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +37,10 @@ def certificates(data: Path) -> str:
 @pytest.fixture(scope="session")
 def next_beat() -> float:
     return 0.05
+
+
+@pytest.fixture
+def server(next_beat: float) -> Iterator[ServerThread]:
+    """The reference server, which also answers to the names that the SDK asks for."""
+    with ServerThread(next_beat=next_beat, names=HOSTS) as running:
+        yield running
