@@ -53,7 +53,15 @@ def test_no_text_steers_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def chart(**changes: object) -> dict[str, object]:
-    state = {"name": "A", "meaning": "", "owns": "", "role": None, "final": False, "on_enter": [], "on_exit": []}
+    state: dict[str, object] = {
+        "name": "A",
+        "meaning": "",
+        "owns": "",
+        "role": None,
+        "final": False,
+        "on_enter": [],
+        "on_exit": [],
+    }
     made = {"format": "agentcp-fsm chart", "version": 1, "name": "x", "initial": "A", "states": [state], "rows": []}
     return made | {"guards": None, "actions": None} | changes
 
