@@ -44,6 +44,15 @@ def test_text_is_shown_as_it_is(
     assert second.count(text) == 2
 
 
+def test_a_word_wider_than_the_terminal_is_not_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    Output().say("one", f"a word: {'a' * 300}")
+    assert "a" * 300 in capsys.readouterr().out
+
+
 def test_no_text_steers_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output()
     output.say("one", EVIL, (EVIL, "bold"))
