@@ -7,7 +7,6 @@ report back.  A connection has one driver for its whole life, which attaches to 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 from time import monotonic
@@ -19,7 +18,7 @@ from agentcp_fsm.connection.lease import Lease
 from agentcp_fsm.connection.protocols import Authenticator, ProofObserver
 from agentcp_fsm.connection.sign_ins import SignIns
 from agentcp_fsm.connection.udp import UdpSocket
-from agentcp_fsm.errors import WireError
+from agentcp_fsm.errors import AgentCPError, WireError
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import (
     AbandonSignIn,
@@ -52,7 +51,8 @@ from agentcp_fsm.lifecycle.events import (
 from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.support import forking
-from agentcp_fsm.support.log import logger_of
+from agentcp_fsm.support.log import Flood, logger_of
+from agentcp_fsm.support.quoting import name_of, quoted, reason_of
 from agentcp_fsm.wire import UNAUTHORIZED, Codec, HeartbeatEncoder, InviteRequest, InviteResponse
 
 if TYPE_CHECKING:
@@ -63,8 +63,6 @@ logger = logger_of(__name__)
 DEADLINE_PASSED = DeadlinePassed()
 _beat_answered = lru_cache(maxsize=256)(BeatAnswered)
 """The same event for the same answer: most answers are, over all connections."""
-MALFORMED_BURST = 60.0
-"""Seconds without a malformed datagram after which the next one is logged again."""
 
 
 class Listener(Protocol):
@@ -88,10 +86,11 @@ class Driver:
         "_authenticator_on",
         "_beat_sent",
         "_encode_heartbeat",
-        "_malformed_logged_at",
+        "_malformed_flood",
         "_random",
         "_sign_ins",
         "_socket",
+        "_unanswerable",
         "agent_id",
         "answer_sequence",
         "codec",
@@ -124,7 +123,8 @@ class Driver:
         self._attempt = 0
         self._beat_sent = BeatSent(0)
         self._encode_heartbeat: HeartbeatEncoder | None = None
-        self._malformed_logged_at = -math.inf
+        self._malformed_flood = Flood(logger, logging.WARNING, agent_id, "malformed datagrams arrive, this one: %s")
+        self._unanswerable = Flood(logger, logging.WARNING, agent_id, "an invitation cannot be answered: %s")
 
     # Attaching and detaching ------------------------------------------------------------------------------------------
 
@@ -136,6 +136,11 @@ class Driver:
         """End the stay: the machine is at rest, so nothing of the hub is needed."""
         self.lease = None
         self.answer_sequence = None
+
+    def end_floods(self) -> None:
+        """Log what was folded of messages that strangers can cause."""
+        self._malformed_flood.end()
+        self._unanswerable.end()
 
     def reset(self) -> None:
         """End the stay without touching the loop, which is closed, or another process's after a fork."""
@@ -192,7 +197,7 @@ class Driver:
                 logger.exception("%s: %s failed in an unexpected way", self.agent_id, type(effect).__name__)
                 outcome = None
                 if isinstance(effect, OpenSocket | SendHeartbeat | AnswerInvitation):
-                    outcome = SocketFailed(effect.attempt, f"{type(error).__name__}: {error}")
+                    outcome = SocketFailed(effect.attempt, reason_of(error, AgentCPError))
             if outcome is not None:
                 effects.extend(self.lifecycle.handle(outcome, now))
 
@@ -224,7 +229,7 @@ class Driver:
             try:
                 authenticator.session_proven(effect.session)
             except Exception:  # an application's, perhaps; the effects that follow must be carried out
-                logger.exception("%s: %r raised", self.agent_id, authenticator.session_proven)
+                logger.exception("%s: %s raised", self.agent_id, name_of(authenticator.session_proven))
 
     # The socket -------------------------------------------------------------------------------------------------------
 
@@ -286,7 +291,7 @@ class Driver:
         try:
             data = self.codec.encode(response)
         except WireError as error:
-            logger.warning("%s: an invitation cannot be answered: %s", self.agent_id, error)
+            self._unanswerable.log(quoted(str(error)))
             return None
         return self._send(data)
 
@@ -341,10 +346,7 @@ class Driver:
         return event
 
     def _malformed(self, why: str) -> Event:
-        now = monotonic()
-        if now - self._malformed_logged_at > MALFORMED_BURST:
-            logger.warning("%s: malformed datagrams arrive, this one: %s", self.agent_id, why)
-        self._malformed_logged_at = now
+        self._malformed_flood.log(quoted(why))
         return Malformed(self._attempt)
 
     def _socket_error(self, error: OSError, otherwise: type[SendFailed] | type[ReceiveFailed]) -> Event:

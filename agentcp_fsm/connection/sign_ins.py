@@ -12,6 +12,7 @@ from agentcp_fsm.lifecycle.events import Event, SignedIn, SignedOut, SignInFaile
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.log import logger_of
+from agentcp_fsm.support.quoting import name_of, reason_of
 
 if TYPE_CHECKING:
     from agentcp_fsm.connection.lease import Lease
@@ -78,14 +79,16 @@ class SignIns:
         try:
             session = authenticator.sign_in(abandonment)
             if not isinstance(session, Session):
-                raise TypeError(f"{authenticator!r} returned {session!r}, which is no Session")
+                # Not the value itself, which may hold the session's token.
+                kind = "None" if session is None else f"a {name_of(type(session))}"
+                raise TypeError(f"the authenticator {name_of(authenticator)} returned {kind}, which is no Session")
         except AgentCPError as error:
             if isinstance(error, RetryAdvice):
-                return SignInFailed(attempt, str(error), error.retry_after, error.permanent)
-            return SignInFailed(attempt, str(error))
+                return SignInFailed(attempt, reason_of(error, AgentCPError), error.retry_after, error.permanent)
+            return SignInFailed(attempt, reason_of(error, AgentCPError))
         except BaseException as error:  # of any kind: the machine must hear of it
             logger.exception("%s: the sign-in failed in an unexpected way", self._agent_id)
-            return SignInFailed(attempt, f"{type(error).__name__}: {error}")
+            return SignInFailed(attempt, reason_of(error, AgentCPError))
         return SignedIn(attempt, session)
 
     def _sign_out(self, lease: Lease, attempt: int, session: Session) -> None:
@@ -93,9 +96,9 @@ class SignIns:
         try:
             lease.authenticator.sign_out(session)
         except AgentCPError as error:
-            reason = str(error)
+            reason = reason_of(error, AgentCPError)
             logger.warning("%s: the sign-out failed: %s", self._agent_id, reason)
         except BaseException as error:  # of any kind: the machine must hear of it
-            reason = f"{type(error).__name__}: {error}"
+            reason = reason_of(error, AgentCPError)
             logger.exception("%s: the sign-out failed in an unexpected way", self._agent_id)
         lease.report(SignedOut(attempt, reason))

@@ -27,9 +27,10 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies, select_proxy
+from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
 from urllib3.util import wait_for_write
 
+from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.config import check_seconds
 from agentcp_fsm.sign_in.budget import Budget, BudgetedFile
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
@@ -43,6 +44,8 @@ KEEP_ALIVE = 2.0
 """Seconds that an idle connection is kept: long enough for the sign-ins that follow a server's restart to share it, and
 shorter than it takes, by default, to notice that the network is another (three failed sends: 3 s), when waiting on it
 would cost a whole read timeout."""
+PROXY_SCHEMES = frozenset({"http", "https", "socks4", "socks4a", "socks5", "socks5h"})
+"""What requests can go through, the latter with PySocks."""
 LONGEST_WAIT = 1e6
 """Seconds.  The system's calls count milliseconds in 31 bits, so a socket waits no longer (11 days) for one thing."""
 
@@ -140,7 +143,14 @@ class Transport:
         request = requests.Request("POST", url, headers=headers, json=content).prepare()
         # The environment's proxy stands outside of this machine and would not find its loopback.
         proxies = {} if is_loopback(urlsplit(url).hostname) else get_environ_proxies(url)
-        by_proxy = select_proxy(url, proxies) is not None
+        proxy = select_proxy(url, proxies)
+        by_proxy = proxy is not None
+        if proxy is not None and not _is_proxy(proxy):
+            raise SignInError(
+                FailureKind.NETWORK,
+                f"{url}: the environment names a proxy whose URL cannot be used",
+                remedy="correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, and escape a password's special characters",
+            )
         try:
             timeout = (call.patience(call.timeouts.connect), call.patience(call.timeouts.read))
             with self._adapter() as adapter, present(call) as exchange:
@@ -149,7 +159,8 @@ class Transport:
                     local = exchange.is_local and not by_proxy
                     return Answer(url, response.status_code, response.headers, read_body(response.raw), local)
         except FAILURES as error:
-            raise failure(url, call, error) from error
+            # What lies behind a proxy's error may quote its URL, with the password: it is not shown in a traceback.
+            raise failure(url, call, error) from (None if by_proxy else error)
 
     @contextmanager
     def _adapter(self) -> Iterator[HTTPAdapter]:
@@ -172,6 +183,19 @@ class Transport:
             adapter.close()
         else:
             self._idle.append((adapter, time.monotonic()))
+
+
+def _is_proxy(url: str) -> bool:
+    """Whether the URL of a proxy can be used; the libraries' errors would quote it, with its password."""
+    try:
+        parts = urllib3.util.parse_url(prepend_scheme_if_needed(url, "http"))  # type: ignore[no-untyped-call]
+    except ValueError:
+        return False
+    return (
+        parts.scheme in PROXY_SCHEMES
+        and bool(parts.host)
+        and "@" not in f"{parts.host}{parts.path or ''}{parts.query or ''}{parts.fragment or ''}"
+    )
 
 
 def is_loopback(host: str | None) -> bool:

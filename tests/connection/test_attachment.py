@@ -137,7 +137,7 @@ def attachment_of(hold_hub: Callable[[], Hub], authenticator: ScriptedSignIn) ->
             "alice.agentid.pub", Config(), Random(5), codec_named("agentcp"), lambda hub: authenticator, listener
         ),
         hold_hub,
-        Handlers(lambda handler, argument, loop: lambda: None),
+        Handlers("alice", lambda handler, argument, loop: lambda: None),
     )
 
 

@@ -136,6 +136,11 @@ class TestTheAgent:
 
 
 class TestTheWay:
+    @pytest.fixture
+    def names(self) -> tuple[str, ...]:
+        """What is asked through a proxy, which the server takes the place of."""
+        return ("heartbeat.invalid",)
+
     @pytest.mark.parametrize("url", ["ftp://127.0.0.1", "nonsense", "http://192.0.2.1"])
     def test_a_url_that_cannot_work(self, examine: Examine, url: str) -> None:
         found = examine(url)
