@@ -16,10 +16,14 @@ from typing import Any, Self
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.http import MAX_ANSWER, Answer
+from agentcp_fsm.sign_in.nonce import fault_of_nonce
 from agentcp_fsm.support.quoting import quoted
 
 MAX_RETRY_AFTER = 86_400.0
 """Seconds.  A server may ask for a day of patience, but not, by mistake or malice, for silence for ever."""
+
+MAX_PARTS = 4096
+"""How many lists and objects an answer may have: they take fifty times the memory of their text."""
 
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _REMEDIES = {
@@ -45,6 +49,11 @@ class Fields:
             raise SignInError(
                 FailureKind.TOO_LARGE,
                 f"{answer.url}: the answer is larger than {MAX_ANSWER} bytes: is this a sign-in server?",
+            )
+        if _parts(answer.body) > MAX_PARTS:
+            raise SignInError(
+                FailureKind.TOO_LARGE,
+                f"{answer.url}: the answer has more than {MAX_PARTS} lists and objects: is this a sign-in server?",
             )
         content = _object_in(answer.body)
         if content is None:
@@ -87,6 +96,13 @@ class Fields:
         if not isinstance(content, dict):
             raise self.invalid(name, "no JSON object")
         return type(self)(self.url, content)
+
+    def nonce(self) -> str:
+        """Return what step 2 of the sign-in signs, if a key may sign it."""
+        nonce = self.text("nonce")
+        if fault := fault_of_nonce(nonce):
+            raise self.invalid("nonce", fault)
+        return nonce
 
     def session(self) -> Session:
         """Return the session that step 2 of the sign-in yields."""
@@ -172,12 +188,19 @@ def _refusal(answer: Answer) -> str:
 
 
 def _object_in(data: bytes) -> dict[str, Any] | None:
-    """Return the JSON object in UTF-8 that `data` is; None if it is none."""
+    """Return the JSON object in UTF-8 that `data` is; None if it is none, or has too many parts."""
+    if _parts(data) > MAX_PARTS:
+        return None
     try:
         content = json.loads(data.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def _parts(data: bytes) -> int:
+    """Return how many lists and objects a JSON text has at the most; brackets in strings count, too."""
+    return data.count(b"[") + data.count(b"{")
 
 
 def _refuse_constant(name: str) -> None:

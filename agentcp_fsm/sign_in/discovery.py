@@ -16,7 +16,8 @@ from agentcp_fsm.errors import ConfigError, DiscoveryError, DiscoveryStep, Failu
 from agentcp_fsm.sign_in.answers import Fields, is_host
 from agentcp_fsm.sign_in.client import AuthClient, checked_url, secure_url
 from agentcp_fsm.sign_in.credentials import Credentials
-from agentcp_fsm.sign_in.http import Call, Timeouts, Transport, causes, is_loopback
+from agentcp_fsm.sign_in.failures import causes
+from agentcp_fsm.sign_in.http import Call, Timeouts, Transport, is_loopback
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.quoting import quoted
 

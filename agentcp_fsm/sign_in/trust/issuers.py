@@ -20,7 +20,9 @@ from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from agentcp_fsm.errors import ServerProofError
-from agentcp_fsm.sign_in.http import FAILURES, MAX_ANSWER, Call, abandoned, failure, patient, present, read_body
+from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
+from agentcp_fsm.sign_in.http import MAX_ANSWER, Call, patient, present, read_body
+from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
 from agentcp_fsm.support.quoting import quoted
 
 FETCH_TIME = 5.0
@@ -69,7 +71,7 @@ class IssuerFetcher:
             if b"-----BEGIN" in body:
                 return x509.load_pem_x509_certificates(body)[:MAX_CERTIFICATES]
             return [x509.load_der_x509_certificate(body)]
-        except (ValueError, x509.InvalidVersion) as error:
+        except UNREADABLE as error:
             raise ServerProofError(f"what is at {place} is no issuer's certificate") from error
 
     def _get(self, url: str, call: Call) -> tuple[int, bytes]:
