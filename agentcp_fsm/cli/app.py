@@ -237,13 +237,14 @@ def connect(
     _log(log_level or LogLevel.ERROR)
     if log_level is None:
         log_what_is_not_shown()
+    trust = agent.trust()  # before a password is asked for: options may contradict each other
     connection = Connection(
         agent.agent_id,
         agent.server,
         credentials=agent.credentials(),
         access_point=agent.access_point,
         codec=agent.codec,
-        **agent.trust(),
+        **trust,
     )
     raise typer.Exit(run_connection(connection, json))
 
