@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from agentcp_fsm.server.identity import Unproven
-from agentcp_fsm.server.registry import Nonces, agent_key
+from agentcp_fsm.server.registry import Nonces
+from agentcp_fsm.support.names import folded
 
 VALIDITY = timedelta(days=365)
 """Of an agent's certificate; the authority's own is valid for ten times as long."""
@@ -85,7 +86,7 @@ class Authority:
             raise Unproven("csr cannot be read") from error
         if not isinstance(asked, ec.EllipticCurvePublicKey) or not signed or key not in (None, asked):
             raise Unproven("csr is not signed by the elliptic curve key that it is for")
-        if [agent_key(agent_id)] != [agent_key(name) for name in names]:
+        if [folded(agent_id)] != [folded(name) for name in names]:
             raise Unproven("the common name of csr is not id")
         return _pem(self._issue(request.subject, asked))
 
