@@ -6,11 +6,17 @@ returns the hub of a running asyncio loop, which serves the `AsyncConnection`s s
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import atexit
+import os
+import selectors
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from types import BuiltinFunctionType
 from typing import Any, Protocol, TypeVar
 
 from agentcp_fsm.connection.timers import Timers
@@ -97,12 +103,38 @@ class Hub:
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's, when it is installed; else asyncio's."""
+    """uvloop's, when it is installed and can work in this process; else asyncio's."""
+    if _standard_descriptors_are_open() and not threads_are_greenlets():
+        with suppress(ImportError):
+            import uvloop
+
+            return uvloop.new_event_loop()
+    return asyncio.SelectorEventLoop(_new_selector())  # not what the application's policy makes, as a loop of windows
+
+
+def _standard_descriptors_are_open() -> bool:
+    """libuv aborts the process when it closes a descriptor of its own that has the number of a standard stream."""
     try:
-        import uvloop
-    except ImportError:
-        return asyncio.SelectorEventLoop()  # not what the application's policy makes, such as a loop of windows
-    return uvloop.new_event_loop()
+        for number in range(3):
+            os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def threads_are_greenlets() -> bool:
+    """Whether gevent or eventlet has replaced threads: what holds the only real one without their knowledge, as a loop
+    written in C does, holds all of them.
+    """
+    return not isinstance(_thread.start_new_thread, BuiltinFunctionType)
+
+
+def _new_selector() -> selectors.BaseSelector:
+    """One that waits in the thread that calls it, as gevent's for greenlets does not: it belongs to its maker's."""
+    if (monkey := sys.modules.get("gevent.monkey")) is not None and not threads_are_greenlets():
+        selector: selectors.BaseSelector = monkey.get_original("selectors", "DefaultSelector")()
+        return selector
+    return selectors.DefaultSelector()
 
 
 class Background(Hub):
