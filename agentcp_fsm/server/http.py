@@ -22,6 +22,7 @@ from agentcp_fsm.server.registry import Agents, Nonces
 from agentcp_fsm.server.sockets import Address, Listener
 from agentcp_fsm.server.statistics import Counters
 from agentcp_fsm.sign_in.credentials import Credentials
+from agentcp_fsm.sign_in.nonce import may_prove
 
 logger = logging.getLogger(__name__)
 
@@ -218,11 +219,14 @@ class HTTPService:
         request_id = _text(body, "request_id", MAX_REQUEST_ID)
         if "nonce" in body:
             return self._open_session(agent_id, request_id, body, request)
+        proven = (agent_id + request_id).lower()
+        if self._credentials is not None and not may_prove(proven):
+            raise Malformed("agent_id is no name with a dot, or request_id is no uuid4: this server signs nothing else")
         self._counters.challenges += 1
         answer = {"nonce": self._nonces.issue(agent_id, request.path + request_id)}
         if self._credentials is not None:
-            forged = self._fault_of(request) is SignInFault.BAD_PROOF
-            proven = (agent_id + request_id).lower() + ("?" if forged else "")
+            if self._fault_of(request) is SignInFault.BAD_PROOF:
+                proven += "?"
             answer["cert"] = self._credentials.certificate_pem
             answer["signature"] = self._credentials.sign(proven.encode()).hex()
         return answer

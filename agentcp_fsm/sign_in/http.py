@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.util import wait_for_write
 
 from agentcp_fsm.lifecycle.config import check_seconds
@@ -35,6 +35,7 @@ from agentcp_fsm.sign_in.budget import Budget, BudgetedFile
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
+from agentcp_fsm.support.addresses import near
 
 MAX_ANSWER = 64 * 1024
 """Bytes.  The largest answer of the protocol, a challenge with a certificate chain, stays far below."""
@@ -104,6 +105,8 @@ class Answer:
     headers: Mapping[str, str]
     """Looked up without regard to case."""
     body: bytes
+    local: bool = False
+    """Whether this machine itself answered, at an address of loopback and not by way of a proxy."""
 
 
 class Transport:
@@ -137,12 +140,14 @@ class Transport:
         request = requests.Request("POST", url, headers=headers, json=content).prepare()
         # The environment's proxy stands outside of this machine and would not find its loopback.
         proxies = {} if is_loopback(urlsplit(url).hostname) else get_environ_proxies(url)
+        by_proxy = select_proxy(url, proxies) is not None
         try:
             timeout = (call.patience(call.timeouts.connect), call.patience(call.timeouts.read))
-            with self._adapter() as adapter, present(call):
+            with self._adapter() as adapter, present(call) as exchange:
                 response = adapter.send(request, stream=True, timeout=timeout, verify=verify, proxies=proxies)
                 with closing(response):
-                    return Answer(url, response.status_code, response.headers, read_body(response.raw))
+                    local = exchange.is_local and not by_proxy
+                    return Answer(url, response.status_code, response.headers, read_body(response.raw), local)
         except FAILURES as error:
             raise failure(url, call, error) from error
 
@@ -177,18 +182,28 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-_present_call: ContextVar[Call] = ContextVar("_present_call")
-"""The call of the running thread: urllib3 makes the reader, and passes nothing of ours on to it."""
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer."""
+
+    call: Call
+    is_local: bool = False
+    """Whether the other end of the connection is at an address of loopback."""
+
+
+_present: ContextVar[Exchange] = ContextVar("_present")
+"""That of the running thread: urllib3 makes the reader, and passes nothing of ours on to it."""
 
 
 @contextmanager
-def present(call: Call) -> Iterator[None]:
+def present(call: Call) -> Iterator[Exchange]:
     """Have the answers that this thread reads meanwhile keep to the bounds of `call`."""
-    token = _present_call.set(call)
+    exchange = Exchange(call)
+    token = _present.set(exchange)
     try:
-        yield
+        yield exchange
     finally:
-        _present_call.reset(token)
+        _present.reset(token)
         if call.abandonment is not None:
             call.abandonment.release()
 
@@ -221,10 +236,12 @@ class _PatientResponse(HTTPResponse):
     """An answer that is read, from its first byte on, under the running thread's call and a budget of its own."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
-        call = _present_call.get()
+        exchange = _present.get()
+        call = exchange.call
         if call.abandonment is not None:
             call.abandonment.watch(sock)  # first: it may fail for want of descriptors, and nothing may be open then
         super().__init__(sock, *arguments, **options)
+        exchange.is_local = _is_local(sock)
         budget = Budget()
         self._file = self.fp = BudgetedFile(_PatientReader(self.fp.detach(), sock, call, budget), budget)
 
@@ -238,12 +255,20 @@ class _PatientResponse(HTTPResponse):
             del self.headers["Content-Length"]
 
 
+def _is_local(connection: socket.socket) -> bool:
+    """Whether the other end is at an address of loopback."""
+    try:
+        return near(str(connection.getpeername()[0])) == "loopback"
+    except OSError:  # it is gone; what was received may be read all the same
+        return False
+
+
 def _open_connection(connection: Any) -> socket.socket:
     """Connect as urllib3's connections do, in the time that the running thread's call has left, until it is abandoned.
 
     Raises what theirs raise.
     """
-    call = _present_call.get()
+    call = _present.get().call
     sys.audit("http.client.connect", connection, connection.host, connection.port)
     try:
         with forking.waiting():

@@ -179,7 +179,7 @@ def test_a_missing_field(field: str) -> None:
     credentials = Credentials.from_pem("server", IDENTITY.key_pem, IDENTITY.certificate_pem)
     with ServerThread(credentials=credentials) as server, Client(server) as client:
         server.set_faults(sign_in=SignInFault.MISSING_FIELD, field=field)
-        assert client.challenge("request").json().keys() == {"nonce", "cert", "signature"}
+        assert client.challenge(uuid.uuid4().hex).json().keys() == {"nonce", "cert", "signature"}
         assert client.answer_challenge().json().keys() == {"server_ip", "port", "sign_cookie", "signature"} - {field}
 
 
