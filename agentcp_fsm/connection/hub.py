@@ -26,8 +26,6 @@ from agentcp_fsm.support.log import logger_of
 
 logger = logger_of(__name__)
 
-POOL_LIMIT = 16
-"""How many blocking calls (sign-ins, sign-outs, name resolutions) run at once; the others wait their turn."""
 LOOP_PAUSE = 0.1
 """Seconds before a loop that was left is entered again, so that a loop that is left each time costs little."""
 JOIN_TIMEOUT = 1.0
@@ -52,7 +50,7 @@ class Hub:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.timers = Timers(loop)
-        self.pool = WorkerPool(POOL_LIMIT, "agentcp-http")
+        self.pool = WorkerPool("agentcp-http")
         self._lock = threading.RLock()  # as all that start takes: a signal's handler may start another connection
         self._shared: dict[Callable[[], Any], Any] = {}
         self._holders = 0

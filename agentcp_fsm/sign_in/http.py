@@ -34,6 +34,7 @@ from agentcp_fsm.errors import FailureKind
 from agentcp_fsm.lifecycle.config import check_seconds
 from agentcp_fsm.sign_in.budget import Budget, BudgetedFile
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
+from agentcp_fsm.sign_in.names import look_up
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.addresses import near
@@ -52,7 +53,7 @@ LONGEST_WAIT = 1e6
 class Timeouts:
     """How long a call may take, each in seconds; raises `ConfigError` for a time that no `Config` could hold either.
 
-    Resolving the server's name is the system's and outside these bounds; ``connect`` counts for each of its addresses.
+    ``connect`` counts for looking up the server's name, and for each of its addresses.
     """
 
     connect: float = 3.0
@@ -294,8 +295,7 @@ def _open_connection(connection: Any) -> socket.socket:
     call = _present.get().call
     sys.audit("http.client.connect", connection, connection.host, connection.port)
     try:
-        with forking.waiting():
-            found = socket.getaddrinfo(connection._dns_host, connection.port, type=socket.SOCK_STREAM)
+        found = look_up(connection._dns_host, connection.port, call)
     except socket.gaierror as error:
         raise urllib3.exceptions.NameResolutionError(connection.host, connection, error) from error
     except UnicodeError as error:

@@ -120,7 +120,7 @@ def test_handlers_are_as_they_were_after_a_fork() -> None:
 
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
-    made = WorkerPool(4, "test-pool")
+    made = WorkerPool("test-pool", 4)
     yield made
     made.close()
     made.join(10)
@@ -200,7 +200,7 @@ def test_a_call_that_forks_does_not_wait_for_itself(monkeypatch: pytest.MonkeyPa
 
 def test_calls_go_on_after_a_fork_in_the_parent_and_in_the_child(pool: WorkerPool) -> None:
     def one_call() -> None:
-        own, done = WorkerPool(1, "test-pool-after"), threading.Event()
+        own, done = WorkerPool("test-pool-after"), threading.Event()
         own.submit(done.set)
         assert done.wait(10)
         own.close()
