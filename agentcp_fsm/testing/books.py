@@ -76,6 +76,7 @@ class RoundTrips:
         return min(seconds, self.interval, self.config.silence_timeout)
 
     def measure(self, seconds: float) -> None:
+        """Take a round trip, in seconds."""
         if self._smoothed is None:
             self._smoothed, self._variation = seconds, seconds / 2
         else:
@@ -86,9 +87,11 @@ class RoundTrips:
         self.longest = self._bounded(max(computed, least * (1 + self.config.retransmission_spread)))
 
     def double(self) -> None:
+        """Take it that a repetition was needless."""
         self.shortest, self.longest = self._bounded(2 * self.shortest), self._bounded(2 * self.longest)
 
     def take_interval(self, next_beat: int) -> None:
+        """Take an answer's NextBeat, in milliseconds."""
         before, config = self.interval, self.config
         if next_beat <= config.interval_min * 1000:
             self.interval = config.interval_min
@@ -136,8 +139,8 @@ class Books:
         self.socket_at = -math.inf
         self.socket_ready_at: float | None = None
         self.send_failures = 0
-        self.send_failed_at: float | None = None
-        """When the last send failed, until the next is tried."""
+        self.retry_at = math.inf
+        """When a failed send is tried again at the latest, until it is."""
         self.receive_failures = 0
         self.failed_at = -math.inf
         """When a failure was last counted."""
@@ -208,7 +211,11 @@ class Books:
             case SendFailed() if self.is_of_open_socket(event) and source in ALIVE:
                 if self.send_failures == 0 or now - self.failed_at > self.config.failure_instant:
                     self.send_failures += 1
-                    self.send_failed_at = self.failed_at = now
+                    self.failed_at = now
+                    earlier = self.retry_at if source in CONNECTING else math.inf
+                    config = self.config
+                    retry = doubled(config.send_retry_initial, self.send_failures, config.send_retry_max)
+                    self.retry_at = min(earlier, now + retry)
             case ReceiveFailed() if self.is_of_open_socket(event) and source in ALIVE:
                 if self.receive_failures == 0 or now - self.failed_at > self.config.failure_instant:
                     self.receive_failures += 1
@@ -233,7 +240,7 @@ class Books:
             self.round_trips.double()
             self.repeated = False
         self.send_failures = self.receive_failures = self.unanswered = 0
-        self.send_failed_at = self.unanswered_since = None
+        self.unanswered_since, self.retry_at = None, math.inf
         self.answered_at = now
         self.due_at = max(self.sent_at + self.interval, now)
         if source not in SERVING:
@@ -245,10 +252,10 @@ class Books:
 
     def lasted(self, source: str, now: float) -> bool:
         """Whether ONLINE has lasted (rule 6), seen from `source`."""
-        return (now if source == ONLINE else self.answered_at) - self.proven_at >= self.config.stable_after
+        return (now if source == ONLINE else self.entered_at) - self.proven_at >= self.config.stable_after
 
     def note_socket_closed(self, step: Observation) -> None:
-        """Enter what becomes of the session when its socket closes (specification, "States": doubtful)."""
+        """Enter what becomes of the session when its socket closes (lifecycle, "States": doubtful)."""
         if step.source in ALIVE:
             if not isinstance(step.event, Unauthorized | Reconnect):
                 self.doubtful, self.probes = self.session, 0
@@ -259,7 +266,8 @@ class Books:
             ):
                 self.silent_attempts += 1
             self.session = None
-        self.socket = self.socket_ready_at = self.unanswered_since = self.send_failed_at = None
+        self.socket = self.socket_ready_at = self.unanswered_since = None
+        self.retry_at = math.inf
         self.send_failures = self.receive_failures = self.unanswered = 0
 
     def earliest_sign_in(self) -> float:
@@ -267,7 +275,7 @@ class Books:
         return max(self.sign_in_at + self.config.sign_in_interval_min, self.retry_after_until)
 
     def note_wait(self, step: Observation, *, failed: bool, held: float) -> None:
-        """Enter the bounds of a wait that begins: after a failure, or else as soon as a sign-in may; `held` at least."""
+        """Enter the bounds of a wait that begins, with a backoff or without, and of `held` seconds at least."""
         config, now = self.config, step.now
         earliest = max(self.earliest_sign_in(), now + held)
         window = doubled(config.backoff_initial, self.failures, config.backoff_max) if failed else 0.0
@@ -281,24 +289,17 @@ class Books:
             self.wait_from = min(self.wait_from, self.earliest_sign_in())
             self.wait_until = min(self.wait_until, self.earliest_sign_in())
 
-    def probe_gap(self, *, shortest: bool) -> float:
-        """Seconds from one probe to the next (rule 5)."""
-        if self.probes == 0:
+    def probe_gap(self, after: int, *, shortest: bool) -> float:
+        """Seconds from the probe with the number `after` to the next (rule 5); 0: none was yet."""
+        if after == 0:
             return 0.0
         retransmission = self.round_trips.shortest if shortest else self.round_trips.longest
-        return max(doubled(self.config.probe_interval, self.probes, self.interval), retransmission)
+        return max(doubled(self.config.probe_interval, after, self.interval), retransmission)
 
     def proof_time(self) -> float:
         """Seconds that a new session has to answer (rule 2)."""
         allowed = self.config.probe_limit * self.config.probe_interval
         return max(allowed, doubled(allowed, self.silent_attempts + 1, self.config.probe_time_max))
-
-    def send_retry_at(self) -> float:
-        """When a failed send is tried again, at the latest."""
-        config = self.config
-        if self.send_failures == 0 or self.send_failed_at is None:
-            return math.inf
-        return self.send_failed_at + doubled(config.send_retry_initial, self.send_failures, config.send_retry_max)
 
     def lost_at(self, *, shortest: bool) -> float:
         """When the server has been silent for too long (rule 4)."""

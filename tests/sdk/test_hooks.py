@@ -215,7 +215,7 @@ def test_giving_up_is_the_end_of_running_and_said_so(
             assert client.connection.health().statistics.attempts % limit == 0
             assert "gave up after" in caplog.text
             if limit == 1:
-                assert f"{ALICE} gave up after 1 attempts: {NOBODY}/sign_in: " in caplog.text
+                assert f"{ALICE} gave up after 1 attempt: {NOBODY}/sign_in: " in caplog.text
                 assert "call online() to try again" in caplog.text
         client.offline()
 
@@ -243,7 +243,7 @@ def test_the_attributes_of_the_sdks_client(server: ServerThread, make: Make) -> 
                "heartbeat_interval": 50, "signature": None}  # fmt: skip
     assert attributes() == nothing
     assert client.sign_in()
-    session = client.connection._attachment.driver.lifecycle.session
+    session = client.connection.session
     assert session is not None
     view = next(view for view in server.agents() if view.agent_id == ALICE)
     assert attributes() == nothing | {

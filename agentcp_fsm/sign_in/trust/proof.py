@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Self
 
 from cryptography import x509
@@ -21,6 +20,7 @@ from agentcp_fsm.errors import ConfigError, ServerProofError, SignInError
 from agentcp_fsm.sign_in.http import Call, Timeouts
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
+from agentcp_fsm.support import files
 
 
 class ServerProofPolicy(StrEnum):
@@ -55,7 +55,7 @@ class ServerProof:
 def load_trust_roots(path: str | os.PathLike[str]) -> tuple[x509.Certificate, ...]:
     """Read the certificates, PEM, of the roots to trust; raises `ConfigError` if the file holds none."""
     try:
-        return tuple(x509.load_pem_x509_certificates(Path(path).read_bytes()))
+        return tuple(x509.load_pem_x509_certificates(files.read_small(path)))
     except OSError as error:
         raise ConfigError(f"the trust roots {path} cannot be read ({error.strerror}): give a file in PEM") from error
     except UNREADABLE as error:
