@@ -67,7 +67,8 @@ class SignIns:
         job = partial(self._sign_out, lease, attempt, session)
         if failure := lease.submit(job):
             return SignedOut(attempt, failure)
-        lease.hub.loop.call_later(self._sign_out_timeout, lease.hub.pool.give_up, job)
+        if not lease.hub.loop.is_closed():  # as it may be for a session that comes too late
+            lease.hub.loop.call_later(self._sign_out_timeout, lease.hub.pool.give_up, job)
         return None
 
     def _sign_in(self, lease: Lease, attempt: int, abandonment: Abandonment) -> None:

@@ -42,6 +42,22 @@ def test_a_pool_runs_every_job_on_at_most_its_limit_of_threads() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "test-pool"]
 
 
+def test_a_pool_grows_to_the_largest_limit_that_was_asked_for() -> None:
+    pool = WorkerPool("test-pool")
+    gate = threading.Barrier(4)
+
+    def meet() -> None:
+        gate.wait(10)
+
+    for limit in (1, 3, 2):
+        pool.widen(limit)
+    for _ in range(3):
+        pool.submit(meet)
+    meet()  # passes only if three run at once
+    pool.close()
+    pool.join(10)
+
+
 def test_a_job_that_raises_is_logged_and_the_pool_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     pool = WorkerPool("test-pool", 1)
     done = threading.Event()
