@@ -16,7 +16,7 @@ import urllib3
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from agentcp_fsm.errors import ServerProofError
+from agentcp_fsm.errors import FailureKind, ServerProofError
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
 from agentcp_fsm.sign_in.http import MAX_ANSWER, Call, patient, present, read_body
 from agentcp_fsm.sign_in.names import look_up
@@ -55,7 +55,10 @@ class IssuerFetcher:
         try:
             status, body = self._get(url, call)
         except FAILURES as error:
-            raise failure(f"the issuer of the server's certificate, {place}", call, error) from error
+            found = failure(f"the issuer of the server's certificate, {place}", call, error)
+            if found.kind is FailureKind.TOO_LARGE:
+                raise ServerProofError(f"what is at {place} is too large for an issuer's certificate") from error
+            raise found from error
         if status != 200:
             # A redirect could lead anywhere; an authority's URL is fixed for years in what it signed.
             raise ServerProofError(f"its certificate's issuer is not at {place}, which answers HTTP status {status}")
