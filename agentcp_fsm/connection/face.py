@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from agentcp_fsm.connection import attachment
 from agentcp_fsm.connection.attachment import Attachment
@@ -90,6 +90,9 @@ class Face(ABC):
         server = self._attachment.driver.server
         shown = f"{self.agent_id}: {self.state}, {f'server {server}' if server else 'no server'}"
         return f"<{type(self).__name__} {printable(shown)}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"{self!r} cannot be copied or pickled: it has a socket; make another with the same arguments")
 
     @property
     def state(self) -> State:

@@ -26,10 +26,11 @@ UNDER_WAY_LIMIT = 8
 class SignIns:
     """The calls of one connection; `begin`, `abandon` and `sign_out` are called in the loop."""
 
-    __slots__ = ("_abandonment", "_agent_id", "_job", "_under_way")
+    __slots__ = ("_abandonment", "_agent_id", "_job", "_sign_out_timeout", "_under_way")
 
-    def __init__(self, agent_id: str) -> None:
+    def __init__(self, agent_id: str, sign_out_timeout: float) -> None:
         self._agent_id = agent_id
+        self._sign_out_timeout = sign_out_timeout
         self._abandonment: Abandonment | None = None
         self._job: Callable[[], None] | None = None
         """The sign-in that is awaited."""
@@ -60,9 +61,16 @@ class SignIns:
             self._abandonment = self._job = None
 
     def sign_out(self, lease: Lease, attempt: int, session: Session) -> Event | None:
-        """Begin a sign-out, which reports `SignedOut`; returns that if it cannot begin."""
-        failure = lease.submit(partial(self._sign_out, lease, attempt, session))
-        return SignedOut(attempt, failure) if failure else None
+        """Begin a sign-out, which reports `SignedOut`; returns that if it cannot begin.
+
+        At the end of its time it is given up: one that hangs keeps no other call waiting.
+        """
+        job = partial(self._sign_out, lease, attempt, session)
+        if failure := lease.submit(job):
+            return SignedOut(attempt, failure)
+        if not lease.hub.loop.is_closed():  # as it may be for a session that comes too late
+            lease.hub.loop.call_later(self._sign_out_timeout, lease.hub.pool.give_up, job)
+        return None
 
     def _sign_in(self, lease: Lease, attempt: int, abandonment: Abandonment) -> None:
         event = None if abandonment.abandoned else self._outcome(lease, attempt, abandonment)

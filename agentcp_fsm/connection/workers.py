@@ -22,7 +22,7 @@ Job = Callable[[], None]
 
 
 class WorkerPool:
-    """Runs jobs on at most `limit` daemon threads, started when needed; further jobs wait their turn.
+    """Runs jobs on daemon threads, started when needed and bounded in number; further jobs wait their turn.
 
     A thread whose job was given up does not count: it may hang for ever.
     """
@@ -40,7 +40,7 @@ class WorkerPool:
         "_threads",
     )
 
-    def __init__(self, limit: int, name: str, linger: float = 2.0) -> None:
+    def __init__(self, name: str, limit: int = 1, linger: float = 2.0) -> None:
         self._limit = limit
         self._name = name
         self._linger = linger
@@ -52,6 +52,11 @@ class WorkerPool:
         """Those of the running jobs that nobody waits for."""
         self._idle = 0
         self._closed = False
+
+    def widen(self, limit: int) -> None:
+        """Allow for at least `limit` threads."""
+        with self._condition:
+            self._limit = max(self._limit, limit)
 
     def submit(self, job: Job) -> None:
         """Run `job` soon.  What it raises is logged; a closed pool drops it.

@@ -34,6 +34,7 @@ from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.config import check_seconds
 from agentcp_fsm.sign_in.budget import Budget, BudgetedFile
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
+from agentcp_fsm.sign_in.names import look_up
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.addresses import near
@@ -54,7 +55,7 @@ LONGEST_WAIT = 1e6
 class Timeouts:
     """How long a call may take, each in seconds; raises `ConfigError` for a time that no `Config` could hold either.
 
-    Resolving the server's name is the system's and outside these bounds; ``connect`` counts for each of its addresses.
+    ``connect`` counts for looking up the server's name, and for each of its addresses.
     """
 
     connect: float = 3.0
@@ -151,29 +152,45 @@ class Transport:
                 f"{url}: the environment names a proxy whose URL cannot be used",
                 remedy="correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, and escape a password's special characters",
             )
-        try:
+
+        def send(adapter: HTTPAdapter, exchange: Exchange) -> Answer:
             timeout = (call.patience(call.timeouts.connect), call.patience(call.timeouts.read))
-            with self._adapter() as adapter, present(call) as exchange:
-                response = adapter.send(request, stream=True, timeout=timeout, verify=verify, proxies=proxies)
-                with closing(response):
-                    local = exchange.is_local and not by_proxy
-                    return Answer(url, response.status_code, response.headers, read_body(response.raw), local)
+            response = adapter.send(request, stream=True, timeout=timeout, verify=verify, proxies=proxies)
+            with closing(response):
+                local = exchange.is_local and not by_proxy
+                return Answer(url, response.status_code, response.headers, read_body(response.raw), local)
+
+        try:
+            with present(call) as exchange, self._adapter(self._idle_adapter()) as adapter:
+                return send(adapter, exchange)
+        except FAILURES as error:
+            reason = failure(url, call, error)
+            if reason.kind is not FailureKind.NETWORK or exchange.connected or exchange.answered:
+                raise reason from error
+        # The server closed the kept connection, and may not even have seen the request.  It may be sent twice: a
+        # sign-out and a query change nothing the second time, and a nonce is good for one sign-in.
+        try:
+            with present(call) as exchange, self._adapter(_PatientAdapter()) as adapter:
+                return send(adapter, exchange)
         except FAILURES as error:
             # What lies behind a proxy's error may quote its URL, with the password: it is not shown in a traceback.
             raise failure(url, call, error) from (None if by_proxy else error)
 
-    @contextmanager
-    def _adapter(self) -> Iterator[HTTPAdapter]:
+    def _idle_adapter(self) -> HTTPAdapter:
+        """Return the adapter used last, or a new one; a connection that it kept for too long is closed."""
         if self._process != os.getpid():
             self._idle.clear()
             self._process = os.getpid()
         try:
             adapter, idle_since = self._idle.pop()
         except IndexError:
-            adapter = _PatientAdapter()
-        else:
-            if time.monotonic() - idle_since > KEEP_ALIVE:
-                adapter.close()  # its connections; it will make new ones
+            return _PatientAdapter()
+        if time.monotonic() - idle_since > KEEP_ALIVE:
+            adapter.close()  # its connections; it will make new ones
+        return adapter
+
+    @contextmanager
+    def _adapter(self, adapter: HTTPAdapter) -> Iterator[HTTPAdapter]:
         try:
             yield adapter
         except BaseException:
@@ -208,15 +225,19 @@ def is_loopback(host: str | None) -> bool:
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer."""
+    """One request and its answer, within a call."""
 
     call: Call
+    connected: bool = False
+    """Whether a connection was made for it, rather than a kept one used."""
+    answered: bool = False
+    """Whether a byte of the answer was read."""
     is_local: bool = False
     """Whether the other end of the connection is at an address of loopback."""
 
 
 _present: ContextVar[Exchange] = ContextVar("_present")
-"""That of the running thread: urllib3 makes the reader, and passes nothing of ours on to it."""
+"""The exchange of the running thread: urllib3 makes connections and readers, and passes nothing of ours on to them."""
 
 
 @contextmanager
@@ -235,11 +256,11 @@ def present(call: Call) -> Iterator[Exchange]:
 class _PatientReader(io.RawIOBase):
     """Reads a connection, giving each read no more time than its call has left."""
 
-    def __init__(self, raw: io.RawIOBase, connection: socket.socket, call: Call, budget: Budget) -> None:
+    def __init__(self, raw: io.RawIOBase, connection: socket.socket, exchange: Exchange, budget: Budget) -> None:
         super().__init__()
         self._raw = raw
         self._connection = connection
-        self._call = call
+        self._exchange = exchange
         self._budget = budget
 
     def readable(self) -> bool:
@@ -247,9 +268,12 @@ class _PatientReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._budget.spend_read()
-        self._connection.settimeout(self._call.patience(self._call.timeouts.read))
+        call = self._exchange.call
+        self._connection.settimeout(call.patience(call.timeouts.read))
         with forking.waiting():
-            return self._raw.readinto(buffer)
+            count = self._raw.readinto(buffer)
+        self._exchange.answered |= bool(count)
+        return count
 
     def close(self) -> None:
         self._raw.close()
@@ -261,13 +285,12 @@ class _PatientResponse(HTTPResponse):
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         exchange = _present.get()
-        call = exchange.call
-        if call.abandonment is not None:
-            call.abandonment.watch(sock)  # first: it may fail for want of descriptors, and nothing may be open then
+        if (abandonment := exchange.call.abandonment) is not None:
+            abandonment.watch(sock)  # first: it may fail for want of descriptors, and nothing may be open then
         super().__init__(sock, *arguments, **options)
         exchange.is_local = _is_local(sock)
         budget = Budget()
-        self._file = self.fp = BudgetedFile(_PatientReader(self.fp.detach(), sock, call, budget), budget)
+        self._file = self.fp = BudgetedFile(_PatientReader(self.fp.detach(), sock, exchange, budget), budget)
 
     def begin(self) -> None:
         """Read the head, of which only what is used is kept."""
@@ -295,8 +318,7 @@ def _open_connection(connection: Any) -> socket.socket:
     call = _present.get().call
     sys.audit("http.client.connect", connection, connection.host, connection.port)
     try:
-        with forking.waiting():
-            found = socket.getaddrinfo(connection._dns_host, connection.port, type=socket.SOCK_STREAM)
+        found = look_up(connection._dns_host, connection.port, call)
     except socket.gaierror as error:
         raise urllib3.exceptions.NameResolutionError(connection.host, connection, error) from error
     except UnicodeError as error:
@@ -347,7 +369,12 @@ def patient(connection: type[Any]) -> type[Any]:
     """Return the class of connection, for any scheme or proxy, with patient answers."""
     if connection.response_class is _PatientResponse:
         return connection
-    changes: dict[str, Any] = {"response_class": _PatientResponse}
+
+    def connect(self: Any) -> None:
+        _present.get().connected = True
+        connection.connect(self)
+
+    changes: dict[str, Any] = {"response_class": _PatientResponse, "connect": connect}
     if connection._new_conn is urllib3.connection.HTTPConnection._new_conn:  # else it goes by way of a SOCKS proxy
         changes["_new_conn"] = _open_connection
     return type(f"Patient{connection.__name__}", (connection,), changes)
