@@ -101,32 +101,23 @@ class _Graph:
                 yield from self._fork(fork)
 
     def _fork(self, fork: Fork) -> Iterator[str]:
-        """Lines from the sources to the label, from there to each destination, with a label where it says when."""
-        steps = {
-            (source, dest): list(self.picture.steps(source, dest)) for source in fork.sources for dest in fork.ways
-        }
-        everything = [step for some in steps.values() for step in some]
-        if not fork.triggers:
-            for source, dest in steps:
-                yield self._line(source, dest, steps[source, dest])
+        """Lines from the sources to the label, and an arrow from there to the destination."""
+        steps = {source: list(self.picture.steps(source, fork.dest)) for source in fork.sources}
+        if not fork.lines:
+            for source, its in steps.items():
+                yield self._line(source, fork.dest, its)
             return
-        label, line = self._label(fork.triggers, everything, fork.mark)
+        everything = [step for its in steps.values() for step in its]
+        label, line = self._label(fork.lines, everything, fork.mark)
         yield line
         weight = 1
         if len(everything) == 1 and everything[0] in pairwise(self.picture.spine):
             weight = SPINE_WEIGHT
             self.row += [state_id(everything[0][0]), label, state_id(everything[0][1])]
-        for source in () if fork.everywhere else fork.sources:
-            its = [step for dest in fork.ways for step in steps[source, dest]]
-            yield self._line(source, label, its, fork.mark, arrow=False, weight=weight)
-        for dest, lines in fork.ways.items():
-            its = [step for source in fork.sources for step in steps[source, dest]]
-            start = label
-            if lines:
-                start, line = self._label(lines, its, fork.mark)
-                yield line
-                yield self._line(label, start, its, fork.mark, arrow=False)
-            yield self._line(start, dest, its, fork.mark, weight=weight)
+        if not fork.everywhere:
+            for source, its in steps.items():
+                yield self._line(source, label, its, fork.mark, arrow=False, weight=weight)
+        yield self._line(label, fork.dest, everything, fork.mark, weight=weight)
 
     def _label(self, lines: Iterable[str], steps: Iterable[Step], mark: Kind | None) -> tuple[str, str]:
         """A node's name and its line."""
@@ -148,8 +139,7 @@ class _Graph:
             options += f" comment={_steps(steps)}"
         if start in self.clusters:
             options += f" ltail={self.clusters[start]}"
-        if end in self.clusters:
-            options += f" lhead={self.clusters[end]}"
+        # A line into a frame leads to the state that is entered; one out of it begins at its border.
         if not arrow:
             options += " arrowhead=none"
         if weight != 1:
@@ -188,7 +178,7 @@ def _legend(shown: Picture) -> str:
         for look in dict.fromkeys([box.look for box in shown.boxes] + [fork.mark for fork in shown.forks if fork.mark])
         if (look in words or look != "plain") and (colours := LOOKS[look])
     ]
-    lines = [line for fork in shown.forks for lines in (fork.triggers, *fork.ways.values()) for line in lines]
+    lines = [line for fork in shown.forks for line in fork.lines]
     if any("[" in line for line in lines):
         otherwise = "; [else]: if no other does" if any("[else]" in line for line in lines) else ""
         cells.append(f"<td>[guard]: if it holds{otherwise}</td>")

@@ -9,7 +9,7 @@ from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import KINDS, LOOKS
 from agentcp_fsm.fsm.diagram.diff import Kind
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW
-from agentcp_fsm.fsm.diagram.picture import MOST_LINES, Box, Fork, Picture, picture
+from agentcp_fsm.fsm.diagram.picture import Box, Fork, Picture, picture
 from agentcp_fsm.fsm.diagram.views import Scope
 
 
@@ -109,21 +109,17 @@ class _Flowchart:
 
     def _fork(self, fork: Fork) -> Iterator[str]:
         sources = [self.ends[source] for source in fork.sources]
-        arrows = [(self.ends[dest], lines) for dest, lines in fork.ways.items()]
-        compact = self.picture.view.scope in (Scope.OVERVIEW, Scope.DIFFERENCE)
-        if fork.everywhere or len(fork.ways) > 1 or len(fork.triggers) > (MOST_LINES if compact else 1):
-            label = f"events{len(self.labels)}"
-            self.labels.append(label)
-            yield f'  {label}["{_lines(fork.triggers)}"]'
-            if compact and not fork.everywhere and len(fork.triggers) > MOST_LINES:
-                # From label to source, which looks the same: the layout shall take it for a way back, not forward.
-                yield from (self._link(label, source, mark=fork.mark, arrow=False) for source in sources)
-            elif not fork.everywhere:
-                yield from (self._link(source, label, mark=fork.mark, arrow=False) for source in sources)
-            yield from (self._link(label, dest, lines, fork.mark) for dest, lines in arrows)
-        else:
-            for source in sources:
-                yield from (self._link(source, dest, [*fork.triggers, *lines], fork.mark) for dest, lines in arrows)
+        dest = self.ends[fork.dest]
+        if len(sources) == 1 and not fork.everywhere:
+            yield self._link(sources[0], dest, fork.lines, fork.mark)
+            return
+        label = f"events{len(self.labels)}"
+        self.labels.append(label)
+        yield f'  {label}["{_lines(fork.lines)}"]'
+        if not fork.everywhere:
+            # From label to source, which looks the same: the layout shall take it for a way back, not forward.
+            yield from (self._link(label, source, mark=fork.mark, arrow=False) for source in sources)
+        yield self._link(label, dest, mark=fork.mark)
 
 
 def _lines(lines: Iterable[str]) -> str:
