@@ -25,22 +25,22 @@ class Clause:
     """Lists of guards, one of which must hold as a whole; none if the triggers always lead there."""
 
 
-def shown_guards(chart: Chart, source: str, row: Row) -> tuple[str, ...]:
-    """The guards of a row as a picture shows them for one of its sources."""
+def shown_guards(row: Row, cell: Iterable[Row]) -> tuple[str, ...]:
+    """The guards of a row as they are shown; `cell` has all rows of the same source and trigger."""
     if row.guards:
         return row.guards
-    others = [other for other in chart.cell(source, row.trigger) if other is not row and not other.ignored]
-    return ELSE if others else ()
+    return ELSE if any(other is not row and not other.ignored for other in cell) else ()
 
 
 def clauses_of_rows(chart: Chart, source: str) -> dict[str | None, list[Clause]]:
     """By the state that follows `source`, a clause for each row; those that stay are under None, unless ignored."""
     found: dict[str | None, dict[Clause, None]] = {}
     for trigger in chart.triggers:
-        for row in chart.cell(source, trigger):
+        cell = chart.cell(source, trigger)
+        for row in cell:
             if row.dest is not None or not row.ignored:
                 dest = row.leads_to(source)
-                guards = shown_guards(chart, source, row)
+                guards = shown_guards(row, cell)
                 clause = Clause((str(trigger),), (guards,) if guards else ())
                 found.setdefault(None if dest is None else str(dest), {})[clause] = None
     return {dest: list(clauses) for dest, clauses in found.items()}

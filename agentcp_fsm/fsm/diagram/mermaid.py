@@ -9,23 +9,25 @@ from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import KINDS, LOOKS
 from agentcp_fsm.fsm.diagram.diff import Kind
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW
-from agentcp_fsm.fsm.diagram.picture import Box, Fork, Picture, picture
+from agentcp_fsm.fsm.diagram.picture import LINE_LENGTH, Box, Fork, Picture, picture
 from agentcp_fsm.fsm.diagram.views import Scope
 
 
 def mermaid(chart: Chart, view: str = OVERVIEW) -> str:
     """A view of a chart as a Mermaid flowchart; its colours are right on light and dark pages.
 
-    It reads from left to right, the full view from top to bottom.  In the overview the arrows from one state to another
-    are one, labelled with the triggers and, where that stays readable, the guards in brackets; many triggers stand in a
-    box of their own.  States that are all left in the same ways, and entered from elsewhere at one of them only, share
-    a frame.  A step that leads out of most states is drawn once.  A step that leads back to its state is not drawn.
+    The overview and the full view read from top to bottom, others from left to right.  In the overview there is one
+    arrow from one state to another, labelled with the triggers and their guards.  States that are all left in the same
+    ways, and entered from elsewhere at one of them only, share a frame; its dot points at the state that is entered.
+    A step with the same label from most states is drawn once.  A step that leads back to its state is not drawn.
 
     Raises ChartError for a view that the chart does not have.
     """
     return mermaid_of(picture(chart, view))
 
 
+NO_BREAK = "\u00a0"
+"""A space at which no line is broken."""
 ARROWS = {None: "-->", Kind.ADDED: "==>", Kind.REMOVED: "-.->", Kind.CHANGED: "-->"}
 
 
@@ -50,7 +52,7 @@ class _Flowchart:
         # One layout, whatever Mermaid's version has for its own; no breaking of lines that are short already.
         spacing = "'rankSpacing': 30, 'nodeSpacing': 30, 'wrappingWidth': 400"
         yield f"%%{{init: {{'layout': 'dagre', 'flowchart': {{{spacing}}}}}}}%%"
-        yield f"flowchart {'TB' if self.picture.view.scope == Scope.FULL else 'LR'}"
+        yield f"flowchart {'TB' if self.picture.view.scope in (Scope.OVERVIEW, Scope.FULL) else 'LR'}"
         outer = self.picture.outer
         if initial is not None:
             yield self._marker(self.ends[outer[initial]])
@@ -91,12 +93,10 @@ class _Flowchart:
         self.markers.append(f"initial{len(self.markers)}")
         return self._link(f"{self.markers[-1]}(( ))", node)
 
-    def _link(
-        self, start: str, end: str, lines: Sequence[str] = (), mark: Kind | None = None, *, arrow: bool = True
-    ) -> str:
+    def _link(self, start: str, end: str, lines: Sequence[str] = (), mark: Kind | None = None) -> str:
         self.links.append(mark)
         label = f'|"{_lines(lines)}"|' if lines else ""
-        return f"  {start} {ARROWS[mark] if arrow else '---'}{label} {end}"
+        return f"  {start} {ARROWS[mark]}{label} {end}"
 
     def _state(self, box: Box) -> str:
         lines = [f"<b>{label_text(box.title)}</b>", *(f"<small>{label_text(line)}</small>" for line in box.notes)]
@@ -108,22 +108,24 @@ class _Flowchart:
                 yield from self._fork(fork)
 
     def _fork(self, fork: Fork) -> Iterator[str]:
-        sources = [self.ends[source] for source in fork.sources]
         dest = self.ends[fork.dest]
-        if len(sources) == 1 and not fork.everywhere:
-            yield self._link(sources[0], dest, fork.lines, fork.mark)
-            return
-        label = f"events{len(self.labels)}"
-        self.labels.append(label)
-        yield f'  {label}["{_lines(fork.lines)}"]'
-        if not fork.everywhere:
-            # From label to source, which looks the same: the layout shall take it for a way back, not forward.
-            yield from (self._link(label, source, mark=fork.mark, arrow=False) for source in sources)
-        yield self._link(label, dest, mark=fork.mark)
+        if fork.everywhere:
+            label = f"events{len(self.labels)}"
+            self.labels.append(label)
+            yield f'  {label}["{_lines(fork.lines)}"]'
+            yield self._link(label, dest, mark=fork.mark)
+        else:
+            yield from (self._link(self.ends[source], dest, fork.lines, fork.mark) for source in fork.sources)
 
 
 def _lines(lines: Iterable[str]) -> str:
-    return "<br>".join(map(label_text, lines))
+    return "<br>".join(map(_line, lines))
+
+
+def _line(line: str) -> str:
+    """A line of a label.  A longer one is a single name, which Mermaid would break at its spaces."""
+    text = label_text(line)
+    return text.replace(" ", f"#{ord(NO_BREAK)};") if len(line) > LINE_LENGTH else text
 
 
 def _identifier(state: str, index: int) -> str:

@@ -13,8 +13,8 @@ from agentcp_fsm.fsm.diagram.diff import Kind
 from agentcp_fsm.fsm.diagram.labels import Clause, by_guards, by_trigger, clauses_of_rows, commas, label, wrapped
 from agentcp_fsm.fsm.diagram.views import Scope, Step, View, happy_path, view_of
 
-LINE_LENGTH = 30
-"""Characters in a line of a label of the overview; Mermaid breaks much longer ones by itself, less well."""
+LINE_LENGTH = 24
+"""Characters in a line of a label; Mermaid breaks much longer ones by itself, less well."""
 MOST_LINES = 3
 """Of a label that stands at the arrow of each source; a longer one stands once, with lines from all sources to it."""
 NOTE_LENGTH = 38
@@ -107,7 +107,7 @@ def picture(chart: Chart, view: str) -> Picture:
     boxes = tuple(_box(states[name], _notes(chart, states[name], shown)) for name in map(str, shown.states))
     leading = {source: clauses_of_rows(chart, source) for source, _ in shown.steps}
     group = by_guards if shown.scope == Scope.FULL else list
-    forks = [Fork((source,), label(group(leading[source][dest]), NOTE_LENGTH), dest) for source, dest in shown.steps]
+    forks = [Fork((source,), label(group(leading[source][dest]), LINE_LENGTH), dest) for source, dest in shown.steps]
     spine = shown.states if shown.scope == Scope.PATH else happy_path(chart) if shown.scope == Scope.FULL else ()
     return Picture(chart, shown, boxes, (), tuple(forks), spine)
 

@@ -1,4 +1,4 @@
-"""TCP, RFC 9293 section 3.3.2 (figure 5) and 3.10, as a user would write it from docs/engine.md."""
+"""TCP, RFC 9293 section 3.3.2 (figure 5) and 3.10."""
 
 from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 
