@@ -2,12 +2,15 @@
 
 import sys
 
+from agentcp_fsm.cli import streams
+
 EXTRA = frozenset({"aiohttp", "rich", "typer"})
 """The libraries that the extra ``cli`` brings."""
 
 
 def main() -> None:
     """Run the command; without the libraries it needs, say how to get them."""
+    streams.reopen_closed()
     try:
         from agentcp_fsm.cli.app import run
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -13,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from agentcp_fsm.cli import streams
 from agentcp_fsm.cli.options import (
     AgentId,
     AgentOptions,
@@ -63,31 +62,46 @@ Logging = Annotated[LogLevel, typer.Option("--log-level", help="What to log to s
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command and return its exit status; an expected error is one line, without a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    """Run a command and return its exit status; an expected error is one line, without a traceback.
+
+    A reader of the output who has seen enough is no error; output that cannot be written is one.
+    """
+    streams.show_what_cannot_be_encoded()
+    own = sys.stdout, sys.stderr
+    status = _run(arguments)
+    sys.stdout, sys.stderr = own
+    unwritten = streams.flush()
+    if unwritten is not None and not isinstance(unwritten, BrokenPipeError) and status < WRONG:
+        streams.complain(f"the output cannot be written: {unwritten.strerror}")
+        status = WRONG
+    streams.flush()  # what was complained of
+    return status
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         status = app(list(arguments) or ["--help"], prog_name="agentcp-fsm", standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader of the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except BrokenPipeError:
         return 0
+    except SystemExit as end:  # typer makes one of a broken pipe, and puts streams of its own in the others' place
+        if isinstance(end.__context__, BrokenPipeError):
+            return 0
+        raise
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = "agentcp-fsm" if context is None else context.command_path
-        _complain(f"{error.format_message()} (see {command} --help)")
+        streams.complain(f"{error.format_message()} (see {command} --help)")
         return WRONG
-    except (AgentCPError, OSError) as error:
-        _complain(str(error))
+    except AgentCPError as error:
+        streams.complain(str(error))
+        return WRONG
+    except OSError as error:
+        full = error.errno in streams.FULL and error.filename is None
+        streams.complain(f"the output cannot be written: {error.strerror}" if full else str(error))
         return WRONG
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     return status or 0
-
-
-def _complain(text: str) -> None:
-    sys.stderr.write(f"agentcp-fsm: {' '.join(text.split())}\n")
 
 
 def _show_version(wanted: bool) -> None:
@@ -237,13 +251,14 @@ def connect(
     _log(log_level or LogLevel.ERROR)
     if log_level is None:
         log_what_is_not_shown()
+    trust = agent.trust()  # before a password is asked for: options may contradict each other
     connection = Connection(
         agent.agent_id,
         agent.server,
         credentials=agent.credentials(),
         access_point=agent.access_point,
         codec=agent.codec,
-        **agent.trust(),
+        **trust,
     )
     raise typer.Exit(run_connection(connection, json))
 
@@ -286,6 +301,10 @@ def serve(
     next_beat: Annotated[
         float, typer.Option(callback=_within(0.001, 3600), help="Seconds between heartbeats, 0.001 to 3600.")
     ] = 5.0,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="A name by which agents reach it, if not its address or localhost (repeatable)."),
+    ] = None,
     encoding: Annotated[NextBeatEncoding, typer.Option(help="How NextBeat is written.")] = NextBeatEncoding.U64,
     until_input_ends: Annotated[
         bool, typer.Option("--until-input-ends", help="End with standard input, as on a terminal.")
@@ -303,7 +322,9 @@ def serve(
     from agentcp_fsm.wire import AgentCPCodec
 
     _log(log_level)
-    server = HeartbeatServer(host, http_port, udp_port, next_beat=next_beat, codec=AgentCPCodec(encoding))
+    server = HeartbeatServer(
+        host, http_port, udp_port, next_beat=next_beat, names=name or (), codec=AgentCPCodec(encoding)
+    )
     raise typer.Exit(run_server(server, until_input_ends, json))
 
 
@@ -325,6 +346,7 @@ def new_identity(
     from agentcp_fsm.sign_in.credentials import seed_hash
     from agentcp_fsm.sign_in.identities import identities_folder, make_identity
 
+    _log(LogLevel.WARNING)
     password = read_password(password_file, password_env)
     if insecure_unencrypted and password is not None:
         raise ConfigError("--insecure-unencrypted and a password exclude each other: give one, or neither")

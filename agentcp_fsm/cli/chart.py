@@ -7,8 +7,9 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
-from agentcp_fsm.cli.output import Output, markup, shown, state_text
+from agentcp_fsm.cli.output import Output, plain, state_text
 from agentcp_fsm.errors import ChartError
 from agentcp_fsm.fsm.chart import Row
 from agentcp_fsm.fsm.diagram.document import row_data
@@ -34,12 +35,12 @@ def show_chart(states: Sequence[str], triggers: Sequence[str], with_ignored: boo
             continue
         if row.trigger != trigger:
             table.add_section()
-            table.add_row(markup(f"[bold]{row.trigger}[/bold]"))
+            table.add_row(plain((row.trigger, "bold")))
         table.add_row(
-            markup("\n".join(state_text(name) for name in sources)),
-            "\n".join(row.guards),
-            markup(_dest_text(row)),
-            markup(f"{shown(row.reason)}\n[dim italic]{', '.join(row.before + row.after)}[/dim italic]"),
+            Text("\n").join(state_text(name) for name in sources),
+            Text("\n").join(plain(guard) for guard in row.guards),
+            _dest_text(row),
+            plain(row.reason, Text("\n"), (", ".join(row.before + row.after), "dim italic")),
             style="dim" if row.ignored else "",
         )
         trigger = row.trigger
@@ -48,12 +49,12 @@ def show_chart(states: Sequence[str], triggers: Sequence[str], with_ignored: boo
     output.table("row", table, rows)
 
 
-def _dest_text(row: Row) -> str:
+def _dest_text(row: Row) -> Text:
     if row.ignored:
-        return "ignored"
+        return plain("ignored")
     if row.dest is None:
-        return "[dim]stays[/dim]"
-    return state_text(row.dest) if row.dest in CHART.state_names else "[dim]same, anew[/dim]"
+        return plain(("stays", "dim"))
+    return state_text(row.dest) if row.dest in CHART.state_names else plain(("same, anew", "dim"))
 
 
 def _named(kind: str, given: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ import signal
 import threading
 from types import FrameType
 
-from agentcp_fsm.cli.output import Output, shown, transition_text
+from agentcp_fsm.cli import streams
+from agentcp_fsm.cli.output import Output, transition_text
 from agentcp_fsm.connection import Connection
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
@@ -18,21 +19,27 @@ INTERRUPTED = 130
 
 
 def log_what_is_not_shown() -> None:
-    """Keep from the log what `run_connection` shows anyway: transitions, invitations and errors."""
+    """Log the warnings of the agent's files, and not what `run_connection` shows: transitions, invitations, errors."""
     logging.getLogger("agentcp_fsm.connection.attachment").setLevel(logging.CRITICAL)
+    logging.getLogger("agentcp_fsm.sign_in.credentials").setLevel(logging.WARNING)
 
 
 def run_connection(connection: Connection, json_lines: bool) -> int:
-    """Start `connection` and keep it until SIGINT or SIGTERM; returns the exit status."""
-    output = Output(json_lines)
+    """Start `connection` and keep it until a signal, or until nobody can read the output; returns the exit status.
+
+    The signals are SIGINT, SIGTERM and SIGHUP, but for those that are ignored, as nohup has it.  Raises OSError,
+    signed out, if the output cannot be written.
+    """
     shown_error = ""
     leave, interrupted = threading.Event(), threading.Event()
+    output = Output(json_lines, on_lost=leave.set)
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         (interrupted if leave.is_set() else leave).set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, on_signal)
 
     @connection.on_transition
     def show(transition: ReportTransition) -> None:
@@ -54,10 +61,11 @@ def run_connection(connection: Connection, json_lines: bool) -> int:
 
     @connection.on_invite
     def invited(invitation: Invitation) -> None:
+        where = f" at {invitation.message_server}" if invitation.message_server else ""
         output.say(
             "invitation",
-            f"[bold]invited[/bold] by {shown(invitation.inviter_agent_id)} to session {shown(invitation.session_id)}"
-            + (f" at {shown(invitation.message_server)}" if invitation.message_server else ""),
+            ("invited", "bold"),
+            f" by {invitation.inviter_agent_id} to session {invitation.session_id}{where}",
             inviter_agent_id=invitation.inviter_agent_id,
             session_id=invitation.session_id,
             message_server=invitation.message_server,
@@ -68,11 +76,13 @@ def run_connection(connection: Connection, json_lines: bool) -> int:
     def failed(reason: str) -> None:
         nonlocal shown_error
         shown_error = reason
-        output.say("error", f"[bold red]error[/bold red] {shown(reason)}", reason=reason)
+        output.say("error", ("error", "bold red"), f" {reason}", reason=reason)
 
     connection.start()
     while not leave.wait(0.2):  # in pieces, so that a signal is handled between them
-        pass
+        if streams.reader_is_gone():
+            break
+    leave.set()
     if not json_lines:
         output.say("leaving", "signing out; Ctrl-C again leaves at once")
     stopping = threading.Thread(target=connection.stop, daemon=True)
@@ -92,4 +102,5 @@ def run_connection(connection: Connection, json_lines: bool) -> int:
         sign_ins=statistics.attempts,
         invitations=statistics.invitations,
     )
+    output.check()
     return 0 if connection.state is State.OFFLINE else 1

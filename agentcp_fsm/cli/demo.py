@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from agentcp_fsm.cli.output import Output, markup, shown, state_text, transition_text
+from agentcp_fsm.cli.output import Output, Part, plain, state_text, transition_text
 from agentcp_fsm.connection import Connection
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.config import Config
@@ -112,16 +112,17 @@ class Stage:
     def begin(self, title: str) -> None:
         """A new scene."""
         self.title = title
-        self._say("scene", f"[bold]— {title}[/bold]", title=title)
+        self._say("scene", (f"— {title}", "bold"), title=title)
 
-    def _say(self, kind: str, text: str, **fields: Any) -> None:
+    def _say(self, kind: str, *parts: Part, **fields: Any) -> None:
         if self.live is None:
-            self.output.say(kind, text, **fields)
+            self.output.say(kind, *parts, **fields)
 
     def until(self, what: str, condition: Callable[[], bool]) -> None:
         """Wait until `condition` holds; raises DemoFailedError if it does not in time."""
         deadline = time.monotonic() + self.pace.patience
         while not condition():
+            self.output.check()
             if time.monotonic() > deadline:
                 raise DemoFailedError(f"{self.title}: {what} did not happen within {self.pace.patience:g} s")
             with self._changed:
@@ -134,7 +135,7 @@ class Stage:
             self._beats = counted.heartbeats, counted.answers
             self._say(
                 "heartbeats",
-                f"[dim]heartbeats {counted.heartbeats}, answers {counted.answers}[/dim]",
+                (f"heartbeats {counted.heartbeats}, answers {counted.answers}", "dim"),
                 heartbeats=counted.heartbeats,
                 answers=counted.answers,
             )
@@ -185,7 +186,8 @@ class Stage:
         scene.sign_ins = self.statistics.attempts - sign_ins
         self._say(
             "recovered",
-            f"[green]recovered[/green] in {scene.recovered:.2f} s",
+            ("recovered", "green"),
+            f" in {scene.recovered:.2f} s",
             title=title,
             noticed=scene.noticed,
             recovered=scene.recovered,
@@ -198,8 +200,8 @@ class Stage:
         counted = health.statistics
         head = Table.grid(padding=(0, 3))
         head.add_row(
-            markup(f"[bold]{AGENT_ID}[/bold]"),
-            markup(state_text(health.state)),
+            plain((AGENT_ID, "bold")),
+            state_text(health.state),
             "" if health.since is None else f"for {health.since:.0f} s",
             "" if health.server is None else f"server {health.server}",
         )
@@ -214,8 +216,8 @@ class Stage:
         scenes = Table(box=None, show_header=False, pad_edge=False)
         for scene in self.scenes:
             scenes.add_row(
-                markup("…" if scene.recovered is None else "[green]✓[/green]"),
-                markup(f"[bold]{scene.title}[/bold]" if scene.title == self.title else scene.title),
+                plain("…" if scene.recovered is None else ("✓", "green")),
+                plain((scene.title, "bold" if scene.title == self.title else "")),
                 "" if scene.recovered is None else f"recovered in {scene.recovered:.2f} s",
             )
         history = Table(box=None, show_header=False, pad_edge=False)
@@ -224,14 +226,15 @@ class Stage:
         now = time.monotonic()
         for seen in self.seen[-SHOWN_TRANSITIONS:]:
             text = transition_text(seen.source, seen.dest, seen.reason, seen.detail)
-            history.add_row(f"{now - seen.at:.1f} s ago", markup(text))
+            history.add_row(f"{now - seen.at:.1f} s ago", text)
         return Group(head, beats, Text(), Text(self.title, style="bold"), Text(), scenes, Text(), history)
 
 
 def run_demo(fast: bool, json_lines: bool) -> int:
     """Walk through the faults; returns the exit status: 0 if every recovery happened."""
     pace = FAST if fast else NORMAL
-    output = Output(json_lines)
+    # Its words come from several threads, so an error waits for the one that can end it all.
+    output = Output(json_lines, on_lost=lambda: None)
     failure = ""
     with tempfile.TemporaryDirectory() as folder:
         credentials = make_identity(folder, AGENT_ID)
@@ -252,9 +255,11 @@ def run_demo(fast: bool, json_lines: bool) -> int:
                 connection.stop()
     _summarize(stage.scenes, output)
     if failure:
-        output.say("failed", f"[bold red]{shown(failure)}[/bold red]", reason=failure)
+        output.say("failed", (failure, "bold red"), reason=failure)
+        output.check()
         return 1
-    output.say("passed", f"[bold green]all {len(stage.scenes)} recoveries happened[/bold green]")
+    output.say("passed", (f"all {len(stage.scenes)} recoveries happened", "bold green"))
+    output.check()
     return 0
 
 
@@ -316,13 +321,13 @@ def _summarize(scenes: list[Scene], output: Output) -> None:
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     rows: list[dict[str, Any]] = []
     for scene in scenes:
-        never = "[bold red]never[/bold red]"
+        never = ("never", "bold red")
         table.add_row(
             scene.title,
-            markup(never if scene.noticed is None else f"{scene.noticed:.2f} s"),
-            markup(never if scene.recovered is None else f"[green]{scene.recovered:.2f} s[/green]"),
+            plain(never if scene.noticed is None else f"{scene.noticed:.2f} s"),
+            plain(never if scene.recovered is None else (f"{scene.recovered:.2f} s", "green")),
             str(scene.sign_ins),
-            scene.reason,
+            plain(scene.reason),
         )
         rows.append(
             {

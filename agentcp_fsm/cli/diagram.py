@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
+from agentcp_fsm.cli import streams
 from agentcp_fsm.errors import ChartError, ConfigError, DiagramFileError
 from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram import docs
@@ -101,7 +102,7 @@ def _check(files: Iterable[DiagramFile], chart: Chart, target: str, remedy: str 
     for file in files:
         if file.is_stale(chart):
             what = "is stale" if file.path.exists() else "is missing"
-            sys.stderr.write(f"agentcp-fsm: {file.path} {what}: run {remedy or _command(file, target)}\n")
+            streams.complain(f"{file.path} {what}: run {remedy or _command(file, target)}")
             status = STALE
     return status
 

@@ -33,14 +33,14 @@ def run_doctor(examination: Examination, json_lines: bool) -> int:
             elif output.console.is_terminal:
                 output.console.print(_row(finding))
             else:
-                output.console.print(_line(finding), markup=False, soft_wrap=True)
+                output.console.print(_line(finding), soft_wrap=True)
     counts = {outcome.value: outcomes.count(outcome) for outcome in Outcome}
     well = counts[Outcome.OK] == len(outcomes)
     if json_lines:
         output.say("summary", "", well=well, **counts)
     else:
         others = [f"{count} {name}" for name, count in counts.items() if count and name != Outcome.OK]
-        output.console.print("all is well" if well else f"not all is well: {', '.join(others)}", highlight=False)
+        output.console.print("all is well" if well else f"not all is well: {', '.join(others)}")
     return 0 if well else 1
 
 

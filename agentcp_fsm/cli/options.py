@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from agentcp_fsm.cli import streams
 from agentcp_fsm.errors import ConfigError, CredentialsError, PasswordRequiredError
+from agentcp_fsm.support import files
 
 if TYPE_CHECKING:
     from agentcp_fsm.sign_in import ClientOptions, Credentials
@@ -31,6 +33,8 @@ PasswordFile = Annotated[
     Path | None, typer.Option(help="A file whose first line is the seed password; else it is asked for if needed.")
 ]
 PasswordEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the seed password.")]
+PIPE_PATIENCE = 60.0
+"""Seconds that the writer of a password may take, if the file is a pipe: a person may have to unlock a store first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +155,15 @@ def read_password(file: Path | None, variable: str | None) -> str | None:
         raise ConfigError("--password-file and --password-env exclude each other: give one")
     if file is not None:
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
+            lines = files.read_small(file, patience=PIPE_PATIENCE).decode().splitlines()
         except UnicodeDecodeError:
             raise CredentialsError(f"{file} is not UTF-8: its first line is to be the password") from None
         except OSError as error:
             raise CredentialsError(
                 f"the password file {file} cannot be read ({error.strerror}): its first line is to be the password"
             ) from None
+        for danger in (*files.readable_by_others(file, "the password in"), *files.changeable_by_others(file)):
+            streams.complain(f"warning: {danger}")
         if not lines or not lines[0]:
             raise CredentialsError(f"{file} is empty: its first line is to be the password")
         return lines[0]

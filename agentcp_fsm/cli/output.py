@@ -6,12 +6,12 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -28,28 +28,62 @@ STATE_STYLES = {
 }
 
 
-class Output:
-    """Writes what a command has to say; safe to use from several threads."""
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave the error, which rich would make an exit, to the command."""
+        raise  # which rich is handling
 
-    def __init__(self, json_lines: bool = False) -> None:
+
+Part = str | tuple[str, str] | Text
+"""Some text, which is shown as it is; with a style; or with several."""
+
+
+class Output:
+    """Writes what a command has to say; safe to use from several threads.
+
+    Nothing that is said is taken for markup or a code, and no character of it steers a terminal.  A line that cannot be
+    written raises OSError; with `on_lost`, which is called instead, the error is kept for `check`, and all that follows
+    is dropped.
+    """
+
+    def __init__(self, json_lines: bool = False, on_lost: Callable[[], object] | None = None) -> None:
         self.json_lines = json_lines
-        self.console = Console(highlight=False)
+        self.console: Console = _Console(highlight=False, emoji=False, markup=False)
+        self._on_lost = on_lost
+        self._error: OSError | None = None
         self._lock = threading.Lock()
 
-    def say(self, kind: str, text: str, **fields: Any) -> None:
-        """Say one thing: `text`, in rich's markup, to people; `kind` and `fields` to programs."""
-        with self._lock:
+    def check(self) -> None:
+        """Raise the OSError of the first line that could not be written, if there was one."""
+        if self._error is not None:
+            raise self._error
+
+    def say(self, kind: str, *parts: Part, **fields: Any) -> None:
+        """Say one thing: `parts`, one after the other, to people; `kind` and `fields` to programs."""
+        with self._writing():
             if self.json_lines:
                 at = datetime.now().astimezone().isoformat(timespec="milliseconds")
                 self._write({"kind": kind, "at": at} | fields)
             else:
                 # In a pipe, one thing is one line, however long.
                 piped = not self.console.is_terminal
-                self.console.print(f"[dim]{datetime.now():%H:%M:%S}[/dim] {text}", soft_wrap=piped)
+                line = plain((f"{datetime.now():%H:%M:%S}", "dim"), " ", *parts)
+                self.console.print(line, soft_wrap=piped)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except OSError as error:
+                if self._on_lost is None:
+                    raise
+                self._error = self._error or error
+                self._on_lost()
 
     def table(self, kind: str, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Show `table` on a terminal, else `rows`: as columns, with their keys as headings, or to programs."""
-        with self._lock:
+        with self._writing():
             if self.json_lines:
                 for row in rows:
                     self._write({"kind": kind} | dict(row))
@@ -61,7 +95,7 @@ class Output:
                 widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
                 for line in cells:
                     padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-                    self.console.print("  ".join(padded).rstrip(), markup=False, soft_wrap=True)
+                    self.console.print("  ".join(padded).rstrip(), soft_wrap=True)
 
     def _write(self, content: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(content) + "\n")
@@ -77,14 +111,23 @@ def _cell(value: Any) -> str:
         case float():
             return f"{value:.2f}"
         case list():
-            return ",".join(map(str, value))
+            return printable(",".join(map(str, value)))
         case _:
             return printable(str(value))
 
 
-def shown(text: str) -> str:
-    """Any text as markup that shows it as it is, and steers nothing."""
-    return escape(printable(text))
+def plain(*parts: Part) -> Text:
+    """Make one text of parts, each shown as it is; only a `Text` may bring more than one line."""
+    text = Text()
+    for part in parts:
+        match part:
+            case Text():
+                text.append_text(part)
+            case (content, style):
+                text.append(printable(content), style)
+            case _:
+                text.append(printable(part))
+    return text
 
 
 class LineFormatter(logging.Formatter):
@@ -95,17 +138,12 @@ class LineFormatter(logging.Formatter):
         return printable(super().formatMessage(record))
 
 
-def state_text(state: str) -> str:
+def state_text(state: str) -> Text:
     """A state's name in its colour."""
-    return f"[{STATE_STYLES[state]}]{state}[/]"
+    return plain((state, STATE_STYLES[state]))
 
 
-def transition_text(source: str, dest: str, reason: str, detail: str) -> str:
-    """A transition as one line of markup."""
-    because = f" [dim]({shown(detail)})[/dim]" if detail else ""
-    return f"{state_text(source)} → {state_text(dest)}  {shown(reason)}{because}"
-
-
-def markup(text: str) -> Text:
-    """Rich's markup as text, for tables."""
-    return Text.from_markup(text)
+def transition_text(source: str, dest: str, reason: str, detail: str) -> Text:
+    """A transition as one line."""
+    because: tuple[Part, ...] = ((f" ({detail})", "dim"),) if detail else ()
+    return plain(state_text(source), " → ", state_text(dest), f"  {reason}", *because)

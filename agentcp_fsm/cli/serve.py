@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+from contextlib import suppress
 
-from agentcp_fsm.cli.output import Output, shown
+from rich.text import Text
+
+from agentcp_fsm.cli.output import Output, plain
 from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.server import ACCESS_POINT, HeartbeatServer, attend
 
@@ -16,7 +20,8 @@ def run_server(server: HeartbeatServer, until_input_ends: bool, json_lines: bool
     The end of standard input ends the server on a terminal (Ctrl-D) or if it is asked to, otherwise only the commands.
     """
     output = Output(json_lines)
-    asyncio.run(_serve(server, output, keep_running=not (until_input_ends or os.isatty(0))))
+    with suppress(asyncio.CancelledError):  # a signal came before the console was there
+        asyncio.run(_serve(server, output, keep_running=not (until_input_ends or os.isatty(0))))
     output.say("leaving", "closed")
     return 0
 
@@ -24,17 +29,24 @@ def run_server(server: HeartbeatServer, until_input_ends: bool, json_lines: bool
 async def _serve(server: HeartbeatServer, output: Output, *, keep_running: bool) -> None:
     def answer(result: str | AgentCPError) -> None:
         if isinstance(result, AgentCPError):
-            output.say("error", f"[red]{shown(str(result))}[/red]", error=str(result))
+            output.say("error", (str(result), "red"), error=str(result))
         else:
-            lines = [shown(line) for line in result.splitlines()]
-            output.say("answer", "\n".join(lines if len(lines) == 1 else ["", *lines]), answer=result)
+            lines = result.split("\n")
+            shown = Text("\n").join(plain(line) for line in (lines if len(lines) == 1 else ["", *lines]))
+            output.say("answer", shown, answer=result)
 
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with server:
         host, port = server.udp_address
         output.say(
             "listening",
-            f"sign-ins at [bold]{server.url}[/bold], heartbeats on port {port}, "
-            f"an access point at {server.url}{ACCESS_POINT}; 'help' lists what the console can do, Ctrl-C leaves",
+            "sign-ins at ",
+            (server.url, "bold"),
+            f", heartbeats on port {port}, an access point at {server.url}{ACCESS_POINT};"
+            " 'help' lists what the console can do, Ctrl-C leaves",
             url=server.url,
             udp_host=host,
             udp_port=port,

@@ -252,7 +252,7 @@ class Driver:
     def _connect(self, lease: Lease, effect: OpenSocket, addresses: tuple[str, ...]) -> Event:
         opened: UdpSocket | None = None
         try:
-            opened = udp.open_first(addresses, effect.session.port)
+            opened = udp.open_first(udp.permitted(effect.session, addresses), effect.session.port)
             lease.hub.loop.add_reader(opened.fileno(), self._readable)
         except OSError as error:
             if opened is not None:

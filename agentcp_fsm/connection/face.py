@@ -22,7 +22,7 @@ from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.events import Reconnect, RetryNow
-from agentcp_fsm.lifecycle.session import Invitation
+from agentcp_fsm.lifecycle.session import Invitation, Session
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.wire import codec_named
@@ -103,6 +103,18 @@ class Face(ABC):
         """The descriptor of the UDP socket, if there is one; for tools and tests."""
         self._lease()
         return self._attachment.driver.fileno()
+
+    @property
+    def session(self) -> Session | None:
+        """The session in which heartbeats are sent, with its secrets, cookie and token; None without one."""
+        self._lease()
+        return self._attachment.driver.lifecycle.session
+
+    @property
+    def local_address(self) -> tuple[str, int] | None:
+        """The IP address and the UDP port that heartbeats come from; None without a socket."""
+        self._lease()
+        return self._attachment.driver.local_address
 
     def health(self) -> Health:
         """How the connection is, from any thread, without waiting."""

@@ -9,6 +9,8 @@ import select
 import socket
 from collections.abc import Sequence
 
+from agentcp_fsm.lifecycle.session import Session
+from agentcp_fsm.support.addresses import near
 from agentcp_fsm.wire import MAX_DATAGRAM
 
 RECEIVED = MAX_DATAGRAM + 1
@@ -98,6 +100,17 @@ def resolve(host: str, port: int) -> tuple[str, ...]:
     """The IP addresses of a host name, in the system's order; blocks.  Raises OSError or UnicodeError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     return tuple(dict.fromkeys(str(address[4][0]) for address in found))
+
+
+def permitted(session: Session, addresses: Sequence[str]) -> Sequence[str]:
+    """The addresses of a session's host to which its server may send the agent; raises OSError if there are none."""
+    if session.any_address:
+        return addresses
+    kinds = {address: near(address) for address in addresses}
+    if found := [address for address, kind in kinds.items() if not kind]:
+        return found
+    named = ", ".join(f"the {kind} address {address}" for address, kind in kinds.items())
+    raise OSError(f"{session.host} has {named or 'no address'}, to which no server elsewhere may send an agent")
 
 
 def is_broken(error: OSError) -> bool:

@@ -36,7 +36,9 @@ from agentcp_fsm.sign_in import (
 )
 from agentcp_fsm.sign_in.answers import Fields
 from agentcp_fsm.sign_in.credentials import CredentialFiles, is_encrypted, load_key, opens_unasked
-from agentcp_fsm.sign_in.http import LONGEST_WAIT, is_loopback, tls_fault
+from agentcp_fsm.sign_in.failures import tls_fault
+from agentcp_fsm.sign_in.http import LONGEST_WAIT, is_loopback
+from agentcp_fsm.support.names import folded
 from agentcp_fsm.wire import codec_named
 
 SERVER_RENEWAL = timedelta(days=7)
@@ -164,7 +166,7 @@ class Examination:
         facts = {"names": names, "issuer": issuer, "not_after": end.isoformat(), "self_signed": self_signed}
         by = "self-signed, for local servers" if self_signed else f"issued by {issuer}"
         says = f"the key's, {by}, valid until {end:%Y-%m-%d} ({left.days} days)"
-        if self._agent_id.lower() not in map(str.lower, names):
+        if folded(self._agent_id) not in map(folded, names):
             says = f"its common name is {', '.join(names) or 'missing'}, not {self._agent_id}"
             return Finding("certificate", Outcome.WARNING, says, "get a certificate for this agent id", facts)
         if left < (end - begin) * AGENT_RENEWAL:

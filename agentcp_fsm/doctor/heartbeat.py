@@ -6,6 +6,7 @@ import socket
 import time
 from contextlib import closing
 
+from agentcp_fsm.connection.udp import permitted
 from agentcp_fsm.doctor.finding import Failed, Finding, Outcome, look_up, milliseconds, words
 from agentcp_fsm.errors import WireError
 from agentcp_fsm.lifecycle.session import Session
@@ -21,7 +22,11 @@ def check_heartbeat(agent_id: str, session: Session, codec: Codec) -> Finding:
     """Send heartbeats until one is answered; raises `Failed`."""
     to = f"{session.host} port {session.port} (UDP)"
     encode = codec.heartbeat_encoder(agent_id, session.cookie)
-    address = look_up(session.host, session.port, socket.SOCK_DGRAM)[0]
+    found = look_up(session.host, session.port, socket.SOCK_DGRAM)
+    try:
+        address = permitted(session, found)[0]
+    except OSError as error:
+        raise Failed(f"no heartbeat is sent to {to}: {error}", "contact the server's operator") from error
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     failure = "no answer"
     with closing(socket.socket(family, socket.SOCK_DGRAM)) as opened:

@@ -15,6 +15,9 @@ class Session:
     """SignCookie: an unsigned 64-bit number that every datagram of the session carries; a secret too."""
     token: str = field(repr=False)
     """The bearer token of the session's HTTP calls; a secret, so it is never shown."""
+    any_address: bool = field(default=True, compare=False)
+    """Whether the host may have any address: this machine's server named it, or the application itself did.  A server
+    elsewhere may name none that means another host on each machine, such as loopback."""
 
 
 @dataclass(frozen=True, slots=True)

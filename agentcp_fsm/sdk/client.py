@@ -18,7 +18,7 @@ from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.lifecycle.chart import CONNECTING, State
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
-from agentcp_fsm.lifecycle.session import Invitation, Session
+from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.sdk.messages import as_sdk
 from agentcp_fsm.sdk.services import publish, reconnect_message_clients
 from agentcp_fsm.sign_in import Credentials
@@ -50,6 +50,8 @@ class HeartbeatClient:
     Raises CredentialsError or ConfigError at once for what cannot work; the methods raise nothing, as the SDK's.
     """
 
+    _connection_class = Connection
+
     def __init__(
         self,
         agent_id: str,
@@ -63,10 +65,12 @@ class HeartbeatClient:
         self.agent_id = agent_id
         self.server_url = server_url
         credentials = Credentials.load(aid_path, agent_id, seed_password)
-        self.connection = Connection(agent_id, server_url, credentials=credentials, config=config, **options)
+        self.connection = self._connection_class(
+            agent_id, server_url, credentials=credentials, config=config, **options
+        )
         self.connection.on_invite(self._invited)
         self.connection.on_transition(self._transitioned)
-        self.auth_client = SessionToken(self)
+        self.auth_client = SessionToken(self.connection, server_url)
         self._last_failure = "none"
         self._listener: InviteListener | None = None
         self._clean_slate()
@@ -96,17 +100,17 @@ class HeartbeatClient:
     @property
     def server_ip(self) -> str:
         """Where heartbeats go: an address or a name; as the SDK's, 127.0.0.1 without a session."""
-        return "127.0.0.1" if (session := self._session) is None else session.host
+        return "127.0.0.1" if (session := self.connection.session) is None else session.host
 
     @property
     def port(self) -> int:
         """The UDP port to which heartbeats go; 0 without a session."""
-        return 0 if (session := self._session) is None else session.port
+        return 0 if (session := self.connection.session) is None else session.port
 
     @property
     def sign_cookie(self) -> int:
         """The session's cookie, a secret; 0 without a session."""
-        return 0 if (session := self._session) is None else session.cookie
+        return 0 if (session := self.connection.session) is None else session.cookie
 
     @property
     def local_ip(self) -> str:
@@ -119,13 +123,8 @@ class HeartbeatClient:
         return self._local_address[1]
 
     @property
-    def _session(self) -> Session | None:
-        return self.connection._attachment.driver.lifecycle.session
-
-    @property
     def _local_address(self) -> tuple[str, int]:
-        address = self.connection._attachment.driver.local_address
-        return address or ("0.0.0.0", 0)  # noqa: S104 - what the SDK says of no address; nothing is bound to it
+        return self.connection.local_address or ("0.0.0.0", 0)  # noqa: S104 - what the SDK says of no address; nothing is bound to it
 
     # What the SDK calls -----------------------------------------------------------------------------------------------
 
@@ -216,25 +215,17 @@ class HeartbeatClient:
 class SessionToken:
     """What the SDK's heartbeat client has as its ``auth_client``, to be read."""
 
-    __slots__ = ("_owner",)
+    __slots__ = ("_connection", "agent_id", "server_url")
 
-    def __init__(self, owner: HeartbeatClient) -> None:
-        self._owner = owner
-
-    @property
-    def agent_id(self) -> str:
-        """Whose session it is."""
-        return self._owner.agent_id
-
-    @property
-    def server_url(self) -> str:
-        """Where the session is from."""
-        return self._owner.server_url
+    def __init__(self, connection: Connection, server_url: str) -> None:
+        self._connection = connection
+        self.agent_id = connection.agent_id
+        self.server_url = server_url
 
     @property
     def signature(self) -> str | None:
         """The bearer token of the session, a secret; None without a session."""
-        return None if (session := self._owner._session) is None else session.token
+        return None if (session := self._connection.session) is None else session.token
 
 
 _clients: WeakSet[HeartbeatClient] = WeakSet()

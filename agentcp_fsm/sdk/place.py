@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from agentcp_fsm.connection.handlers import Handler, Kind
+from agentcp_fsm.connection import Connection
+from agentcp_fsm.connection.face import ErrorHandler, InviteHandler, TransitionHandler
 from agentcp_fsm.errors import AgentCPError, ConfigError, SDKError
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
@@ -27,22 +28,48 @@ logger = logging.getLogger("agentcp_fsm.sdk")
 MAIN = "agentcp.agentcp"
 """The SDK's module that makes heartbeat clients."""
 NAME = "HeartbeatClient"
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
-TransitionHandler = Callable[[str, ReportTransition], Any]
-ErrorHandler = Callable[[str, str], Any]
+OnTransition = Callable[[str, ReportTransition], Any]
+OnError = Callable[[str, str], Any]
+Added = tuple[str, Callable[..., Any]]
+"""The method that a handler was added by, and the handler."""
 
 _originals: dict[ModuleType, Any] = {}
 """The SDK's own classes by module, while they are replaced."""
-_handlers: dict[str, dict[Kind, tuple[Handler, ...]]] = {}
+_handlers: dict[str, tuple[Added, ...]] = {}
 """By agent id: the handlers that the application added to the connection of its latest life."""
+
+
+class _RememberingConnection(Connection):
+    """A connection that knows which handlers were added to it, so that the agent's next one can have them."""
+
+    __slots__ = ("added",)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.added: list[Added] = []
+        super().__init__(*arguments, **options)
+
+    def on_invite(self, handler: InviteHandler) -> InviteHandler:
+        """See `Connection.on_invite`."""
+        self.added.append(("on_invite", handler))
+        return super().on_invite(handler)
+
+    def on_transition(self, handler: TransitionHandler) -> TransitionHandler:
+        """See `Connection.on_transition`."""
+        self.added.append(("on_transition", handler))
+        return super().on_transition(handler)
+
+    def on_error(self, handler: ErrorHandler) -> ErrorHandler:
+        """See `Connection.on_error`."""
+        self.added.append(("on_error", handler))
+        return super().on_error(handler)
 
 
 def install(
     *,
     config: Config | None = None,
-    on_transition: TransitionHandler | None = None,
-    on_error: ErrorHandler | None = None,
+    on_transition: OnTransition | None = None,
+    on_error: OnError | None = None,
     **options: Unpack[ClientOptions],
 ) -> None:
     """Put `HeartbeatClient` in the place of the SDK's own, for every agent that goes online from now on.
@@ -65,6 +92,9 @@ def install(
     class InstalledHeartbeatClient(HeartbeatClient):
         """What the SDK makes, with the options of `install`."""
 
+        _connection_class = _RememberingConnection
+        connection: _RememberingConnection
+
         def __init__(self, agent_id: str, server_url: str, aid_path: str, seed_password: str | None) -> None:
             try:
                 url = secure_url(server_url, options.get("allow_insecure_http", False))
@@ -78,19 +108,12 @@ def install(
                 self.connection.on_transition(lambda transition: on_transition(agent_id, transition))
             if on_error is not None:
                 self.connection.on_error(lambda text: on_error(agent_id, text))
-            self._keep_handlers()
-
-        def _keep_handlers(self) -> None:
-            """Give this life the handlers that the application added in the last, and remember what it adds now."""
-            present = self.connection._attachment.handlers
-            self._ours: dict[Kind, int] = {kind: len(present.of(kind)) for kind in KINDS}
-            for kind, handlers in _handlers.get(self.agent_id, {}).items():
-                for handler in handlers:
-                    present.add(kind, handler)
+            self.connection.added = []  # what follows is the application's
+            for name, handler in _handlers.get(agent_id, ()):
+                getattr(self.connection, name)(handler)
 
         def offline(self) -> None:
-            present = self.connection._attachment.handlers
-            _handlers[self.agent_id] = {kind: present.of(kind)[self._ours[kind] :] for kind in KINDS}
+            _handlers[self.agent_id] = tuple(self.connection.added)
             super().offline()
 
     for module in _modules():

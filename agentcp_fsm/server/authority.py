@@ -12,13 +12,15 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from agentcp_fsm.server.identity import Unproven
-from agentcp_fsm.server.registry import Nonces, agent_key
+from agentcp_fsm.server.registry import Nonces
+from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
+from agentcp_fsm.support.names import folded
 
 VALIDITY = timedelta(days=365)
 """Of an agent's certificate; the authority's own is valid for ten times as long."""
@@ -81,11 +83,11 @@ class Authority:
             asked = request.public_key()
             signed = request.is_signature_valid
             names = [str(name.value) for name in request.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except UNREADABLE as error:
             raise Unproven("csr cannot be read") from error
         if not isinstance(asked, ec.EllipticCurvePublicKey) or not signed or key not in (None, asked):
             raise Unproven("csr is not signed by the elliptic curve key that it is for")
-        if [agent_key(agent_id)] != [agent_key(name) for name in names]:
+        if [folded(agent_id)] != [folded(name) for name in names]:
             raise Unproven("the common name of csr is not id")
         return _pem(self._issue(request.subject, asked))
 
@@ -119,7 +121,7 @@ def _builder(
 def _key(public_key: str) -> ec.EllipticCurvePublicKey:
     try:
         key = serialization.load_pem_public_key(public_key.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise Unproven("public_key cannot be read") from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise Unproven("public_key is no elliptic curve key")

@@ -29,6 +29,7 @@ from agentcp_fsm.server.faults import (
     possible,
 )
 from agentcp_fsm.server.server import HeartbeatServer
+from agentcp_fsm.support.quoting import quoted
 from agentcp_fsm.wire import NextBeatEncoding
 
 AGENTS_SHOWN = 20
@@ -183,8 +184,8 @@ async def _invite(server: HeartbeatServer, agent_id: str, inviter: str = "consol
     try:
         await server.invite(agent_id, invitation)
     except TimeoutError:
-        return f"{agent_id} did not answer"
-    return f"{agent_id} answered"
+        return f"{quoted(agent_id)} did not answer"
+    return f"{quoted(agent_id)} answered"
 
 
 def _move(server: HeartbeatServer, *where: str) -> str:
@@ -207,7 +208,7 @@ def _status(server: HeartbeatServer) -> str:
     counted = ", ".join(f"{name} {count}" for name, count in asdict(server.statistics()).items() if count)
     agents = server.agents()
     shown = [
-        f"  {agent.agent_id}  {'online' if agent.online else 'offline'}, heartbeats {agent.heartbeats}"
+        f"  {quoted(agent.agent_id)}  {'online' if agent.online else 'offline'}, heartbeats {agent.heartbeats}"
         for agent in agents[:AGENTS_SHOWN]
     ]
     if len(agents) > len(shown):
@@ -218,7 +219,7 @@ def _status(server: HeartbeatServer) -> str:
 def _agent(server: HeartbeatServer, agent_id: str) -> str:
     agent = server.agent(agent_id)
     if agent is None:
-        known = [agent.agent_id for agent in server.agents()[:AGENTS_SHOWN]]
+        known = [quoted(agent.agent_id) for agent in server.agents()[:AGENTS_SHOWN]]
         raise ConfigError(f"no agent {agent_id!r} has signed in; there are {', '.join(known) or 'none'}")
     return json.dumps(asdict(agent))
 
@@ -250,4 +251,4 @@ def _shown(value: object) -> str:
             return "on" if value else "off"
         case Enum():
             return str(value.value)
-    return str(value)
+    return quoted(str(value))

@@ -7,30 +7,36 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 
 from agentcp_fsm.server.authority import Authority
 from agentcp_fsm.server.faults import ConfigShape, Faults, SignInFault
 from agentcp_fsm.server.http_faults import answer_as_faulty, error_answer, strike
+from agentcp_fsm.server.http_requests import (
+    BROKEN_BODY,
+    MAX_REQUEST_ID,
+    JSONObject,
+    Malformed,
+    Refused,
+    check_origin,
+    identifier,
+    read_object,
+    text,
+)
 from agentcp_fsm.server.identity import Unproven, check_agent
 from agentcp_fsm.server.registry import Agents, Nonces
 from agentcp_fsm.server.sockets import Address, Listener
 from agentcp_fsm.server.statistics import Counters
 from agentcp_fsm.sign_in.credentials import Credentials
+from agentcp_fsm.sign_in.nonce import may_prove
+from agentcp_fsm.support.quoting import quoted
 
 logger = logging.getLogger(__name__)
 
-MAX_AGENT_ID = 255
-"""Bytes of UTF-8: agent ids are DNS-like names."""
-MAX_REQUEST_ID = 128
-"""Bytes of UTF-8; a uuid4 in hex has 32."""
-READ_TIMEOUT = 10.0
-"""Seconds that a client may take to send its request's body."""
 KEEP_ALIVE = 75.0
 """Seconds that an idle connection is kept."""
 GRACE = 1.0
@@ -42,26 +48,6 @@ GUEST = f"{ACCESS_POINT}/sign_guest_cert"
 """The one call that the SDK makes by GET, without a body."""
 PROOF = ("nonce", "public_key", "cert", "signature")
 """What step 2 of a sign-in brings along."""
-
-BROKEN_BODY = (web.RequestPayloadError, HttpProcessingError)
-"""What aiohttp's parsers raise for a body that is not encoded as it says."""
-
-JSONObject = dict[str, Any]
-
-
-class Refused(Exception):  # noqa: N818 - it is no error of the server's but an outcome, answered to the client
-    """A call that is answered with an HTTP error; the text says why."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-
-
-class Malformed(Refused):
-    """A request that is not what the protocol has."""
-
-    def __init__(self, text: str, status: int = 400) -> None:
-        super().__init__(status, text)
 
 
 class HTTPService:
@@ -75,6 +61,7 @@ class HTTPService:
         counters: Counters,
         *,
         credentials: Credentials | None,
+        names: Collection[str],
         request_size: int,
         is_online: Callable[[str], bool],
         udp_port: Callable[[], int],
@@ -85,6 +72,8 @@ class HTTPService:
         self._nonces = nonces
         self._counters = counters
         self._credentials = credentials
+        self._names = names
+        """The names by which it may be asked, in lower case."""
         self._request_size = request_size
         self._is_online = is_online
         self._udp_port = udp_port
@@ -204,6 +193,7 @@ class HTTPService:
         }.get(request.path, SignInFault.NONE)
 
     async def _answer(self, request: web.BaseRequest) -> JSONObject:
+        check_origin(request, self._names)
         call = self._calls.get(request.path)
         if call is None:
             raise Malformed(f"there is nothing here; there are {', '.join(self._calls)}", 404)
@@ -211,24 +201,27 @@ class HTTPService:
             return call({}, request)
         if request.method != "POST":
             raise Malformed("use POST", 405)
-        return call(await _read(request), request)
+        return call(await read_object(request), request)
 
     def _sign_in(self, body: JSONObject, request: web.BaseRequest) -> JSONObject:
-        agent_id = _agent_id(body)
-        request_id = _text(body, "request_id", MAX_REQUEST_ID)
+        agent_id = identifier(body, "agent_id")
+        request_id = identifier(body, "request_id", MAX_REQUEST_ID)
         if "nonce" in body:
             return self._open_session(agent_id, request_id, body, request)
+        proven = (agent_id + request_id).lower()
+        if self._credentials is not None and not may_prove(proven):
+            raise Malformed("agent_id is no name with a dot, or request_id is no uuid4: this server signs nothing else")
         self._counters.challenges += 1
         answer = {"nonce": self._nonces.issue(agent_id, request.path + request_id)}
         if self._credentials is not None:
-            forged = self._fault_of(request) is SignInFault.BAD_PROOF
-            proven = (agent_id + request_id).lower() + ("?" if forged else "")
+            if self._fault_of(request) is SignInFault.BAD_PROOF:
+                proven += "?"
             answer["cert"] = self._credentials.certificate_pem
             answer["signature"] = self._credentials.sign(proven.encode()).hex()
         return answer
 
     def _open_session(self, agent_id: str, request_id: str, body: JSONObject, request: web.BaseRequest) -> JSONObject:
-        nonce, public_key, cert, signature = (_text(body, name) for name in PROOF)
+        nonce, public_key, cert, signature = (text(body, name) for name in PROOF)
         if not self._nonces.redeem(nonce, agent_id, request.path + request_id):
             raise Refused(401, "nonce was not issued for this sign-in, was used or has expired; begin again")
         try:
@@ -251,10 +244,10 @@ class HTTPService:
         }
 
     def _sign_out(self, body: JSONObject, request: web.BaseRequest) -> JSONObject:
-        agent_id = _agent_id(body)
+        agent_id = identifier(body, "agent_id")
         at_access_point = _is_access_point(request)
         register = self._visitors if at_access_point else self._agents
-        if not register.close_session(agent_id, _text(body, "signature")):
+        if not register.close_session(agent_id, text(body, "signature")):
             raise Refused(401, "signature is of no session of this agent; sign in")
         if at_access_point:
             self._counters.access_point_sign_outs += 1
@@ -264,7 +257,7 @@ class HTTPService:
         return {"message": "signed out"}
 
     def _query_online_state(self, body: JSONObject, _: web.BaseRequest) -> JSONObject:
-        if not self._agents.has_session(_agent_id(body), _text(body, "signature")):
+        if not self._agents.has_session(identifier(body, "agent_id"), text(body, "signature")):
             raise Refused(401, "signature is of no session of this agent; sign in")
         asked = body.get("agents")
         if not isinstance(asked, list) or not all(isinstance(agent_id, str) for agent_id in asked):
@@ -273,7 +266,7 @@ class HTTPService:
         return {"data": [{"agent_id": agent_id, "online": self._is_online(agent_id)} for agent_id in asked]}
 
     def _access_point_config(self, body: JSONObject, request: web.BaseRequest) -> JSONObject:
-        if not self._visitors.has_session(_agent_id(body), _text(body, "signature")):
+        if not self._visitors.has_session(identifier(body, "agent_id"), text(body, "signature")):
             raise Refused(401, "signature is of no session of this agent at the access point; sign in")
         self._counters.configs += 1
         host, port = _reached_at(request)
@@ -294,11 +287,11 @@ class HTTPService:
     def _certify(self, body: JSONObject, request: web.BaseRequest) -> JSONObject:
         if request.path == GUEST:
             return dict(self._authority.sign_guest(request.host))
-        agent_id = _text(body, "id", MAX_AGENT_ID)
+        agent_id = identifier(body, "id")
         try:
             if request.path.endswith("/resign_cert"):
-                return dict(self._authority.sign_again(agent_id, partial(_text, body), "nonce" in body))
-            return dict(self._authority.sign(agent_id, partial(_text, body)))
+                return dict(self._authority.sign_again(agent_id, partial(text, body), "nonce" in body))
+            return dict(self._authority.sign(agent_id, partial(text, body)))
         except Unproven as error:
             raise Refused(403, str(error)) from error
 
@@ -339,7 +332,7 @@ class _Protocol(web.RequestHandler):
         if status >= 500:
             return super().handle_error(request, status, exc, message)
         self._count_malformed()
-        logger.debug("no HTTP: %s", message)
+        logger.debug("no HTTP: %s", quoted(message or ""))
         response = error_answer(status, "this is no HTTP request")
         response.force_close()
         return response
@@ -354,38 +347,3 @@ def _reached_at(request: web.BaseRequest) -> tuple[str, int]:
     assert request.transport is not None  # when a client leaves, its call is cancelled
     host, port = request.transport.get_extra_info("sockname")[:2]
     return host, port
-
-
-async def _read(request: web.BaseRequest) -> JSONObject:
-    try:
-        async with asyncio.timeout(READ_TIMEOUT):
-            body = json.loads(await request.read())
-    except web.HTTPRequestEntityTooLarge as error:
-        raise Malformed("the request is too large", 413) from error
-    except TimeoutError as error:
-        raise Malformed(f"the request was not complete within {READ_TIMEOUT:g} s", 408) from error
-    except BROKEN_BODY as error:
-        raise Malformed("the request's body is broken") from error
-    except (ValueError, RecursionError) as error:
-        raise Malformed("the request is not JSON") from error
-    if not isinstance(body, dict):
-        raise Malformed("the request is no JSON object")
-    return body
-
-
-def _agent_id(body: JSONObject) -> str:
-    return _text(body, "agent_id", MAX_AGENT_ID)
-
-
-def _text(body: JSONObject, name: str, limit: int | None = None) -> str:
-    """Return a field that must be there; `limit` is in bytes of UTF-8."""
-    value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise Malformed(f"{name} is missing or no text")
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError as error:
-        raise Malformed(f"{name} is no Unicode text") from error
-    if limit is not None and size > limit:
-        raise Malformed(f"{name} is longer than {limit} bytes")
-    return value

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from agentcp_fsm.server.registry import agent_key
+from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
+from agentcp_fsm.support.names import folded
 
 _ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
 
@@ -23,17 +24,23 @@ def check_agent(agent_id: str, nonce: str, public_key: str, certificate: str, si
     has no register of agents.
     """
     try:
-        parsed = x509.load_pem_x509_certificate(certificate.encode())
-        names = [str(name.value) for name in parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
-        certified_key = parsed.public_key()
-        sent_key = serialization.load_pem_public_key(public_key.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
+        _check(agent_id, nonce, public_key, certificate, signature)
+    except Unproven:
+        raise
+    except UNREADABLE as error:
         raise Unproven("cert or public_key cannot be read") from error
+
+
+def _check(agent_id: str, nonce: str, public_key: str, certificate: str, signature: str) -> None:
+    parsed = x509.load_pem_x509_certificate(certificate.encode())
+    names = [str(name.value) for name in parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
+    certified_key = parsed.public_key()
+    sent_key = serialization.load_pem_public_key(public_key.encode())
     if not isinstance(certified_key, ec.EllipticCurvePublicKey):
         raise Unproven("the certificate's key is no elliptic curve key")
     if certified_key != sent_key:
         raise Unproven("public_key is not the certificate's")
-    if agent_key(agent_id) not in map(agent_key, names):
+    if folded(agent_id) not in map(folded, names):
         raise Unproven("the certificate's common name is not agent_id")
     if not parsed.not_valid_before_utc <= datetime.now(UTC) <= parsed.not_valid_after_utc:
         raise Unproven("the certificate is not valid at this time")

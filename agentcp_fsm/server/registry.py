@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.server.statistics import AgentView
+from agentcp_fsm.support.names import folded
 
 SESSIONS_PER_AGENT = 8
 """An agent that signs in once more loses its oldest session."""
@@ -54,7 +55,7 @@ class Agent:
 
     def __init__(self, agent_id: str) -> None:
         self.agent_id = agent_id
-        self.key = agent_key(agent_id)
+        self.key = folded(agent_id)
         self.sessions: dict[str, int] = {}
         """From bearer token to cookie, oldest first."""
         self.sign_ins = 0
@@ -70,7 +71,7 @@ class Agent:
 
     def is_named(self, agent_id: str) -> bool:
         """Whether `agent_id` is this agent's, however it is spelled."""
-        return agent_id == self.agent_id or agent_key(agent_id) == self.key
+        return agent_id == self.agent_id or folded(agent_id) == self.key
 
     def view(self, now: float, interval: float) -> AgentView:
         """Return what is known; `interval` is the heartbeat interval in seconds."""
@@ -106,7 +107,7 @@ class Agents:
 
     def get(self, agent_id: str) -> Agent | None:
         """Return the agent's record, if it is remembered."""
-        return self._by_key.get(agent_key(agent_id))
+        return self._by_key.get(folded(agent_id))
 
     def open_session(self, agent_id: str) -> tuple[int, str]:
         """Return the cookie and the bearer token of a new session."""
@@ -174,14 +175,14 @@ class Nonces:
         if len(self._issued) >= self._limit:
             del self._issued[next(iter(self._issued))]
         nonce = secrets.token_hex(32)
-        self._issued[nonce] = (agent_key(agent_id), request_id, self._clock() + self._lifetime)
+        self._issued[nonce] = (folded(agent_id), request_id, self._clock() + self._lifetime)
         return nonce
 
     def redeem(self, nonce: str, agent_id: str, request_id: str) -> bool:
         """Whether the nonce was issued for this sign-in and is still good; it is used up in any case."""
         self._drop_expired()
         issued_for = self._issued.pop(nonce, None)
-        return issued_for is not None and issued_for[:2] == (agent_key(agent_id), request_id)
+        return issued_for is not None and issued_for[:2] == (folded(agent_id), request_id)
 
     def forget(self) -> None:
         """Drop all of them."""
@@ -194,8 +195,3 @@ class Nonces:
             if self._issued[nonce][2] > now:
                 return
             del self._issued[nonce]
-
-
-def agent_key(agent_id: str) -> str:
-    """Return what makes an agent id the same however it is spelled: names of agents are compared without case."""
-    return agent_id.lower()

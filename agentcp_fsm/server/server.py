@@ -5,7 +5,7 @@ import logging
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields, replace
 from math import isfinite
 from types import TracebackType
@@ -50,6 +50,7 @@ class HeartbeatServer:
         udp_port: int = 0,
         *,
         next_beat: float = 5.0,
+        names: Iterable[str] = (),
         credentials: Credentials | None = None,
         codec: Codec | None = None,
         limits: Limits | None = None,
@@ -59,9 +60,10 @@ class HeartbeatServer:
         """Prepare a server; nothing is bound before `start`.
 
         `host` is a name or an IPv4 or IPv6 address of this machine; a port of 0 is chosen by the system.  `next_beat`
-        is the time between heartbeats that the server asks for.  With `credentials` it proves itself in step 1 of a
-        sign-in.  `codec` is that of the datagrams, AgentCP's own unless given; `clock` is monotonic; `rng` decides
-        which datagrams a fault loses.
+        is the time between heartbeats that the server asks for.  Over HTTP it is asked by its IP address, by localhost,
+        by `host` or by one of `names`; a request for another host may come from a web page, and is refused.  With
+        `credentials` it proves itself in step 1 of a sign-in.  `codec` is that of the datagrams, AgentCP's own unless
+        given; `clock` is monotonic; `rng` decides which datagrams a fault loses.
 
         Raises `ConfigError` for values that cannot be.
         """
@@ -99,6 +101,7 @@ class HeartbeatServer:
             self._nonces,
             self._counters,
             credentials=credentials,
+            names=frozenset(name.lower() for name in (host, *names)),
             request_size=limits.request_size,
             is_online=self._is_online,
             udp_port=lambda: self.udp_port,

@@ -12,14 +12,20 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.http import MAX_ANSWER, Answer
+from agentcp_fsm.sign_in.nonce import fault_of_nonce
+from agentcp_fsm.support.addresses import near
 from agentcp_fsm.support.quoting import quoted
 
 MAX_RETRY_AFTER = 86_400.0
 """Seconds.  A server may ask for a day of patience, but not, by mistake or malice, for silence for ever."""
+
+MAX_PARTS = 4096
+"""How many lists and objects an answer may have: they take fifty times the memory of their text."""
 
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _REMEDIES = {
@@ -37,6 +43,8 @@ class Fields:
 
     url: str
     content: Mapping[str, Any]
+    local: bool = False
+    """Whether this machine itself answered."""
 
     @classmethod
     def of(cls, answer: Answer) -> Self:
@@ -49,12 +57,13 @@ class Fields:
         content = _object_in(answer.body)
         if content is None:
             media_type = quoted(answer.headers.get("Content-Type", "an unnamed type"))
+            fewer = f" of at most {MAX_PARTS} parts" if _parts(answer.body) > MAX_PARTS else ""
             raise SignInError(
                 FailureKind.NOT_JSON,
-                f"{answer.url}: the answer ({len(answer.body)} bytes of {media_type}) is not a JSON object:"
+                f"{answer.url}: the answer ({len(answer.body)} bytes of {media_type}) is not a JSON object{fewer}:"
                 " check the server's URL, and whether a proxy or a network's log-in page answers in its place",
             )
-        return cls(answer.url, content)
+        return cls(answer.url, content, answer.local)
 
     def text(self, name: str) -> str:
         """Return a string that is not empty and can be encoded."""
@@ -86,15 +95,30 @@ class Fields:
         content = _object_in(value.encode(errors="replace")) if isinstance(value, str) else value
         if not isinstance(content, dict):
             raise self.invalid(name, "no JSON object")
-        return type(self)(self.url, content)
+        return type(self)(self.url, content, self.local)
+
+    def nonce(self) -> str:
+        """Return what step 2 of the sign-in signs, if a key may sign it."""
+        nonce = self.text("nonce")
+        if fault := fault_of_nonce(nonce):
+            raise self.invalid("nonce", fault)
+        return nonce
 
     def session(self) -> Session:
         """Return the session that step 2 of the sign-in yields."""
         host = self.text("server_ip")
         if not is_host(host):
             raise self.invalid("server_ip", "no IP address or host name")
+        kind = near(host)
+        any_address = self.local or kind == near(urlsplit(self.url).hostname or "") != ""
+        if kind and not any_address:
+            raise self.invalid("server_ip", f"a {kind} address, to which no server elsewhere may send an agent")
         return Session(
-            host, self.number("port", 1, 65_535), self.number("sign_cookie", 0, 2**64 - 1), self.text("signature")
+            host,
+            self.number("port", 1, 65_535),
+            self.number("sign_cookie", 0, 2**64 - 1),
+            self.text("signature"),
+            any_address,
         )
 
     def _value(self, name: str) -> Any:
@@ -172,12 +196,19 @@ def _refusal(answer: Answer) -> str:
 
 
 def _object_in(data: bytes) -> dict[str, Any] | None:
-    """Return the JSON object in UTF-8 that `data` is; None if it is none."""
+    """Return the JSON object in UTF-8 that `data` is; None if it is none, or has too many parts."""
+    if _parts(data) > MAX_PARTS:
+        return None
     try:
         content = json.loads(data.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def _parts(data: bytes) -> int:
+    """Return how many lists and objects a JSON text has at the most; brackets in strings count, too."""
+    return data.count(b"[") + data.count(b"{")
 
 
 def _refuse_constant(name: str) -> None:

@@ -18,7 +18,8 @@ from agentcp_fsm.errors import ConfigError, ServerProofError, URLError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.answers import Fields, check_status
 from agentcp_fsm.sign_in.credentials import Credentials
-from agentcp_fsm.sign_in.http import Answer, Call, Timeouts, Transport, abandoned, is_loopback
+from agentcp_fsm.sign_in.failures import abandoned
+from agentcp_fsm.sign_in.http import Answer, Call, Timeouts, Transport, is_loopback
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from agentcp_fsm.sign_in.trust.proof import ServerProof, ServerProofPolicy, verify_server_proof
@@ -142,7 +143,7 @@ class AuthClient:
             if self._server_proof is ServerProofPolicy.REQUIRE:
                 raise self._unproven(challenge)
             return challenge
-        nonce = challenge.text("nonce")
+        nonce = challenge.nonce()
         self._check_server(challenge, agent_id, request_id, call)
         if call.abandoned:
             raise abandoned(challenge.url)

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import stat
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +16,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from agentcp_fsm.errors import CredentialsError, PasswordRequiredError
+from agentcp_fsm.sign_in.key_cost import excess
+from agentcp_fsm.support import files
+from agentcp_fsm.support.quoting import quoted
 
 logger = logging.getLogger(__name__)
 
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+MAX_AGENT_ID = 251
+"""Bytes of UTF-8 that an agent id has at most: with ".key" it is a file's name, which has 255."""
 IDENTITIES = ("agentcp", "AIDs")
 """Where the SDK keeps identities below its data folder."""
 
@@ -47,11 +50,11 @@ class Credentials:
         Raises `CredentialsError` for an impossible agent id, a missing or unreadable file, and all that `from_pem`
         refuses.
         """
-        files = CredentialFiles.of(directory, agent_id)
-        key_data, certificate_data = files.read()
-        for danger in files.dangers():
+        found = CredentialFiles.of(directory, agent_id)
+        key_data, certificate_data = found.read()
+        for danger in found.dangers():
             logger.warning("%s", danger)
-        return cls._checked(agent_id, key_data, str(files.key), certificate_data, str(files.certificate), password)
+        return cls._checked(agent_id, key_data, str(found.key), certificate_data, str(found.certificate), password)
 
     @classmethod
     def from_pem(
@@ -119,8 +122,8 @@ class CredentialFiles:
         way = (*IDENTITIES, agent_id, "private", "certs")
         places = tuple(Path(directory, *way[given:]) for given in range(len(way) + 1))
         folder = next(
-            (place for place in places if (place / key).exists() or (place / certificate).exists()),
-            next((place for place in places if place.is_dir()), places[-1]),
+            (place for place in places if files.is_there(place / key) or files.is_there(place / certificate)),
+            next((place for place in places if files.is_there(place)), places[-1]),
         )
         return cls(folder / key, folder / certificate, places)
 
@@ -137,25 +140,10 @@ class CredentialFiles:
 
     def dangers(self) -> list[str]:
         """Say what other users of this machine could do to the files, and the remedy; empty if nothing."""
-        if os.name != "posix":
-            return []
-        found = []
-        if _mode(self.key) & (stat.S_IRGRP | stat.S_IROTH):
-            found.append(f"other users can read the private key {self.key}: chmod 600 it")
-        found += [
-            f"other users can change {file}: chmod go-w it"
-            for file in (self.key, self.certificate)
-            if _mode(file) & _OTHERS_WRITE
+        return [
+            *files.readable_by_others(self.key, "the private key"),
+            *files.changeable_by_others(self.key, self.certificate),
         ]
-        folder = self.key.parent
-        # In a folder with the sticky bit, such as /tmp, only its owner can replace a file.
-        if _mode(folder) & _OTHERS_WRITE and not _mode(folder) & stat.S_ISVTX:
-            found.append(f"other users can replace the files in {folder}: chmod go-w it")
-        return found
-
-
-def _mode(file: Path) -> int:
-    return file.stat().st_mode
 
 
 def _check_agent_id(agent_id: str) -> None:
@@ -164,21 +152,28 @@ def _check_agent_id(agent_id: str) -> None:
         raise CredentialsError("the agent id is empty: give the agent's name, such as alice.agentid.pub")
     if not agent_id.isprintable() or "/" in agent_id or "\\" in agent_id or agent_id in (".", ".."):
         raise CredentialsError(
-            f"the agent id {agent_id!r} cannot be a file's name: give the agent's name, such as alice.agentid.pub"
+            f"the agent id {quoted(agent_id)!r} cannot be a file's name: give the agent's name, such as"
+            " alice.agentid.pub"
+        )
+    if len(agent_id.encode()) > MAX_AGENT_ID:
+        raise CredentialsError(
+            f"the agent id {quoted(agent_id)!r} is longer than {MAX_AGENT_ID} bytes, too long for a file's name: give"
+            " the agent's name, such as alice.agentid.pub"
         )
 
 
 def _read(file: Path, places: tuple[Path, ...]) -> bytes:
     try:
-        return file.read_bytes()
-    except FileNotFoundError:
+        return files.read_small(file)
+    except (FileNotFoundError, NotADirectoryError):
         looked = f" (looked in {', '.join(map(str, places))})" if places else ""
         raise CredentialsError(
             f"{file} does not exist{looked}: give the SDK's data folder, or any folder on the way to the .key and .crt"
             " files, and check the agent id"
         ) from None
-    except OSError as error:
-        raise CredentialsError(f"{file} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CredentialsError(f"{file} cannot be read: {reason}") from error
 
 
 def _as_bytes(pem: str | bytes) -> bytes:
@@ -199,8 +194,10 @@ def _password_bytes(password: str) -> bytes:
 
 def load_key(data: bytes, name: str, password: str | None) -> ec.EllipticCurvePrivateKey:
     """Return the key in PEM; ``name`` says in errors where it is from.  Raises `CredentialsError`."""
+    if fault := excess(data):
+        raise CredentialsError(f"{name} is no key that can be used: {fault}: restore it from a backup")
     try:
-        key = load_pem_private_key(data, None)
+        key = _parsed(data, None)
     except TypeError:  # it is encrypted
         key = _decrypted(data, name, password)
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -214,9 +211,11 @@ def load_key(data: bytes, name: str, password: str | None) -> ec.EllipticCurvePr
 
 
 def is_encrypted(data: bytes) -> bool:
-    """Whether this is a key in PEM that needs a password."""
+    """Whether this is a key in PEM that needs a password, and can be opened in bounded time."""
+    if excess(data):
+        return False
     try:
-        load_pem_private_key(data, None)
+        _parsed(data, None)
     except TypeError:
         return True
     except (ValueError, UnsupportedAlgorithm):
@@ -252,9 +251,14 @@ def _decrypted(data: bytes, name: str, password: str | None) -> PrivateKeyTypes:
 
 def _opened(data: bytes, password: str) -> PrivateKeyTypes | None:
     try:
-        return load_pem_private_key(data, _password_bytes(password))
+        return _parsed(data, _password_bytes(password))
     except (ValueError, UnsupportedAlgorithm):
         return None
+
+
+def _parsed(data: bytes, password: bytes | None) -> PrivateKeyTypes:
+    # To check the primes of an RSA key, which is of no use here, can take minutes.
+    return load_pem_private_key(data, password, unsafe_skip_rsa_key_validation=True)
 
 
 def _certificate_of(public_key_pem: str, data: bytes, name: str, key_name: str) -> x509.Certificate:

@@ -6,7 +6,7 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,8 +16,10 @@ from agentcp_fsm.errors import ConfigError, DiscoveryError, DiscoveryStep, Failu
 from agentcp_fsm.sign_in.answers import Fields, is_host
 from agentcp_fsm.sign_in.client import AuthClient, checked_url, secure_url
 from agentcp_fsm.sign_in.credentials import Credentials
-from agentcp_fsm.sign_in.http import Call, Timeouts, Transport, causes, is_loopback
+from agentcp_fsm.sign_in.failures import causes
+from agentcp_fsm.sign_in.http import Call, Timeouts, Transport
 from agentcp_fsm.support.abandonment import Abandonment
+from agentcp_fsm.support.addresses import near
 from agentcp_fsm.support.quoting import quoted
 
 if TYPE_CHECKING:
@@ -151,19 +153,7 @@ def _step_of(failure: SignInError, step: DiscoveryStep) -> DiscoveryStep:
 
 def is_here(url: str) -> bool:
     """Whether the URL's host, without asking for its address, is this machine, however it is written."""
-    host = (urlsplit(url).hostname or "").removesuffix(".")
-    if is_loopback(host) or host.endswith(".localhost"):
-        return True
-    try:
-        number = ip_address(host)
-    except ValueError:
-        try:
-            number = ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001: the resolver takes them for addresses
-        except (OSError, UnicodeError, ValueError):
-            return False
-    if isinstance(number, IPv6Address) and number.ipv4_mapped is not None:
-        number = number.ipv4_mapped
-    return number.is_loopback or number.is_unspecified  # the latter, connected to, is the former
+    return near(urlsplit(url).hostname or "") in ("loopback", "unspecified")  # the latter, connected to, is the former
 
 
 def _is_address(text: str) -> bool:

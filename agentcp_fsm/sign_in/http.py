@@ -12,7 +12,6 @@ import functools
 import io
 import os
 import socket
-import ssl
 import sys
 import time
 from collections import deque
@@ -28,13 +27,15 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.util import wait_for_write
 
-from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.config import check_seconds
+from agentcp_fsm.sign_in.budget import Budget, BudgetedFile
+from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
+from agentcp_fsm.support.addresses import near
 
 MAX_ANSWER = 64 * 1024
 """Bytes.  The largest answer of the protocol, a challenge with a certificate chain, stays far below."""
@@ -44,9 +45,6 @@ shorter than it takes, by default, to notice that the network is another (three 
 would cost a whole read timeout."""
 LONGEST_WAIT = 1e6
 """Seconds.  The system's calls count milliseconds in 31 bits, so a socket waits no longer (11 days) for one thing."""
-
-FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-"""What requests and urllib3 raise when an exchange fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +105,8 @@ class Answer:
     headers: Mapping[str, str]
     """Looked up without regard to case."""
     body: bytes
+    local: bool = False
+    """Whether this machine itself answered, at an address of loopback and not by way of a proxy."""
 
 
 class Transport:
@@ -140,12 +140,14 @@ class Transport:
         request = requests.Request("POST", url, headers=headers, json=content).prepare()
         # The environment's proxy stands outside of this machine and would not find its loopback.
         proxies = {} if is_loopback(urlsplit(url).hostname) else get_environ_proxies(url)
+        by_proxy = select_proxy(url, proxies) is not None
         try:
             timeout = (call.patience(call.timeouts.connect), call.patience(call.timeouts.read))
-            with self._adapter() as adapter, present(call):
+            with self._adapter() as adapter, present(call) as exchange:
                 response = adapter.send(request, stream=True, timeout=timeout, verify=verify, proxies=proxies)
                 with closing(response):
-                    return Answer(url, response.status_code, response.headers, read_body(response.raw))
+                    local = exchange.is_local and not by_proxy
+                    return Answer(url, response.status_code, response.headers, read_body(response.raw), local)
         except FAILURES as error:
             raise failure(url, call, error) from error
 
@@ -180,23 +182,28 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-def abandoned(url: str) -> SignInError:
-    """Return the failure of a call that nobody waits for any more."""
-    return SignInError(FailureKind.ABANDONED, f"the call of {url} was abandoned")
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer."""
+
+    call: Call
+    is_local: bool = False
+    """Whether the other end of the connection is at an address of loopback."""
 
 
-_present_call: ContextVar[Call] = ContextVar("_present_call")
-"""The call of the running thread: urllib3 makes the reader, and passes nothing of ours on to it."""
+_present: ContextVar[Exchange] = ContextVar("_present")
+"""That of the running thread: urllib3 makes the reader, and passes nothing of ours on to it."""
 
 
 @contextmanager
-def present(call: Call) -> Iterator[None]:
+def present(call: Call) -> Iterator[Exchange]:
     """Have the answers that this thread reads meanwhile keep to the bounds of `call`."""
-    token = _present_call.set(call)
+    exchange = Exchange(call)
+    token = _present.set(exchange)
     try:
-        yield
+        yield exchange
     finally:
-        _present_call.reset(token)
+        _present.reset(token)
         if call.abandonment is not None:
             call.abandonment.release()
 
@@ -204,16 +211,18 @@ def present(call: Call) -> Iterator[None]:
 class _PatientReader(io.RawIOBase):
     """Reads a connection, giving each read no more time than its call has left."""
 
-    def __init__(self, raw: io.RawIOBase, connection: socket.socket, call: Call) -> None:
+    def __init__(self, raw: io.RawIOBase, connection: socket.socket, call: Call, budget: Budget) -> None:
         super().__init__()
         self._raw = raw
         self._connection = connection
         self._call = call
+        self._budget = budget
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        self._budget.spend_read()
         self._connection.settimeout(self._call.patience(self._call.timeouts.read))
         with forking.waiting():
             return self._raw.readinto(buffer)
@@ -224,14 +233,34 @@ class _PatientReader(io.RawIOBase):
 
 
 class _PatientResponse(HTTPResponse):
-    """An answer that is read, from its first header on, under the running thread's call."""
+    """An answer that is read, from its first byte on, under the running thread's call and a budget of its own."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
-        call = _present_call.get()
+        exchange = _present.get()
+        call = exchange.call
         if call.abandonment is not None:
             call.abandonment.watch(sock)  # first: it may fail for want of descriptors, and nothing may be open then
         super().__init__(sock, *arguments, **options)
-        self.fp = io.BufferedReader(_PatientReader(self.fp.detach(), sock, call))
+        exchange.is_local = _is_local(sock)
+        budget = Budget()
+        self._file = self.fp = BudgetedFile(_PatientReader(self.fp.detach(), sock, call, budget), budget)
+
+    def begin(self) -> None:
+        """Read the head, of which only what is used is kept."""
+        with self._file.head() as used:
+            super().begin()
+        for name, value in used:
+            self.headers[name] = value
+        if self.chunked:  # which prevails, says HTTP; urllib3 would log each answer that has both
+            del self.headers["Content-Length"]
+
+
+def _is_local(connection: socket.socket) -> bool:
+    """Whether the other end is at an address of loopback."""
+    try:
+        return near(str(connection.getpeername()[0])) == "loopback"
+    except OSError:  # it is gone; what was received may be read all the same
+        return False
 
 
 def _open_connection(connection: Any) -> socket.socket:
@@ -239,7 +268,7 @@ def _open_connection(connection: Any) -> socket.socket:
 
     Raises what theirs raise.
     """
-    call = _present_call.get()
+    call = _present.get().call
     sys.audit("http.client.connect", connection, connection.host, connection.port)
     try:
         with forking.waiting():
@@ -301,6 +330,12 @@ def patient(connection: type[Any]) -> type[Any]:
 
 
 class _PatientAdapter(HTTPAdapter):
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        """Return what is used of an answer; requests itself would parse its cookies and guess its encoding."""
+        response = requests.Response()
+        response.raw, response.status_code, response.headers = resp, resp.status, resp.headers
+        return response
+
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*arguments, **options)
         pool.ConnectionCls = patient(pool.ConnectionCls)
@@ -322,73 +357,3 @@ def read_body(response: urllib3.BaseHTTPResponse) -> bytes:
             raise
         return b""  # the status is failure enough to report
     return body
-
-
-def failure(url: str, call: Call, error: Exception) -> SignInError:
-    """Say what one of `FAILURES` means, and what a person can do about it."""
-    if call.abandoned:
-        return abandoned(url)
-    behind = tuple(causes(error))
-    for cause in behind:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return SignInError(
-                FailureKind.UNPROVEN_SERVER,
-                f"{url}: the TLS certificate cannot be trusted ({cause.verify_message}): check the server's URL and"
-                " this machine's clock; for a private certificate authority give its file as verify (--ca-file)",
-            )
-    # Not urllib3's TimeoutError, because its NewConnectionError, a refused connection, is one.
-    if any(
-        isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.ReadTimeoutError) for cause in behind
-    ):
-        limits = call.timeouts
-        return SignInError(
-            FailureKind.TIMEOUT,
-            f"{url}: no complete answer in time (connecting may take {limits.connect:g} s, each read {limits.read:g} s,"
-            f" all of it {limits.total:g} s)",
-            remedy="check the network, and whether the server is overloaded",
-        )
-    for cause in behind:
-        if isinstance(cause, ssl.SSLError):
-            return SignInError(
-                FailureKind.NETWORK,
-                f"{url}: {tls_fault(cause)}",
-                remedy="check the server's URL and port, and whether something on the way takes its place",
-            )
-    root = next((cause for cause in reversed(behind) if isinstance(cause, OSError) and cause.strerror), behind[-1])
-    reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
-    return SignInError(
-        FailureKind.NETWORK, f"{url}: {reason or type(root).__name__}", remedy="check the network and the server's URL"
-    )
-
-
-_TLS_FAULTS = {
-    "WRONG_VERSION_NUMBER": "what answers speaks no TLS",
-    "HTTP_REQUEST": "what answers speaks no TLS",
-    "UNSUPPORTED_PROTOCOL": "the server speaks no version of TLS that is still safe",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "the server speaks no version of TLS that is still safe",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refuses the TLS handshake",
-    "TLSV1_UNRECOGNIZED_NAME": "the server does not know its own name, as the URL has it",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a TLS certificate of the client, which nobody has here",
-}
-"""By OpenSSL's reason."""
-
-
-def tls_fault(error: ssl.SSLError) -> str:
-    """Say in words what went wrong with TLS, with OpenSSL's as the detail."""
-    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return "the connection was closed in the midst of TLS"
-    reason = error.reason or ""
-    detail = f" (OpenSSL: {reason.replace('_', ' ').lower()})" if reason else ""
-    return f"{_TLS_FAULTS.get(reason, 'TLS failed')}{detail}"
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield ``error`` and what lies behind it, outermost first: urllib3 and requests wrap in more ways than one."""
-    seen: list[BaseException] = []
-    found: list[object] = [error]
-    while found:
-        cause = found.pop(0)
-        if isinstance(cause, BaseException) and cause not in seen:
-            seen.append(cause)
-            yield cause
-            found += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]

@@ -1,8 +1,11 @@
 """A throwaway identity: a key and a self-signed certificate, as the SDK keeps them, for use with a local server."""
 
+import errno
+import logging
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,6 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from agentcp_fsm.errors import CredentialsError
 from agentcp_fsm.sign_in.credentials import IDENTITIES, CredentialFiles, Credentials
+from agentcp_fsm.support import files
+
+logger = logging.getLogger(__name__)
 
 VALIDITY = timedelta(days=365)
 
@@ -32,32 +38,47 @@ def make_identity(directory: str | os.PathLike[str], agent_id: str, password: st
     owner's only.  The key is encrypted with `password` as it is, and not without one; the SDK loads a key that is
     encrypted with the `seed_hash` of its seed password.
 
-    Raises CredentialsError, and leaves nothing behind, for an agent id or a password that cannot be used, if there are
+    Both files are there or none is, even if the process is killed meanwhile.  What other users of this machine could do
+    to them is logged as a warning.
+
+    Raises CredentialsError, and leaves no file behind, for an agent id or a password that cannot be used, if there are
     files already, or if none can be written.
     """
-    files = CredentialFiles.below(directory, agent_id)
+    wanted = CredentialFiles.below(directory, agent_id)
     if len(agent_id.encode()) > MAX_NAME:
         raise CredentialsError(
             f"the agent id {agent_id!r} is longer than {MAX_NAME} bytes, too long for a certificate: choose another"
         )
+    for file in (wanted.key, wanted.certificate):
+        if os.path.lexists(file):
+            raise CredentialsError(f"{file} exists: remove it first, or choose another folder")
     key = ec.generate_private_key(ec.SECP384R1())
     key_pem = _key_pem(key, password)
     certificate_pem = _self_signed(key, agent_id).public_bytes(Encoding.PEM)
-    made: list[Path] = []
-    try:
-        for folder in (files.key.parent.parent, files.key.parent):
-            folder.mkdir(0o700, parents=True, exist_ok=True)
-        for file, content in ((files.key, key_pem), (files.certificate, certificate_pem)):
-            with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-                made.append(file)
-                opened.write(content)
-    except OSError as error:
-        for file in made:
-            file.unlink()
-        if isinstance(error, FileExistsError):
-            raise CredentialsError(f"{error.filename} exists: remove it first, or choose another folder") from None
-        raise CredentialsError(f"{error.filename or files.key} cannot be written: {error.strerror}") from error
+    _write(wanted, key_pem, certificate_pem)
+    for danger in wanted.dangers():
+        logger.warning("%s", danger)
     return Credentials.from_pem(agent_id, key_pem, certificate_pem, password)
+
+
+def _write(wanted: CredentialFiles, key_pem: bytes, certificate_pem: bytes) -> None:
+    """Write both files or none: they are made in a folder beside theirs, which then becomes theirs in one step."""
+    folder = wanted.key.parent
+    try:
+        files.make_private_folder(folder.parent)
+        # Its name says whose it is: what a process leaves that is killed meanwhile stands in nobody's way.
+        with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True) as made:
+            files.write_new(Path(made, wanted.key.name), key_pem)
+            files.write_new(Path(made, wanted.certificate.name), certificate_pem)
+            os.rename(made, folder)  # which takes the place of an empty folder, and of no other
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise CredentialsError(
+                f"{folder} exists and is not empty: remove it first, or choose another folder"
+            ) from None
+        raise CredentialsError(f"{error.filename or folder} cannot be written: {error.strerror}") from error
+    except ValueError as error:
+        raise CredentialsError(f"{folder} cannot be written: {error}") from error
 
 
 def identities_folder(data: str | os.PathLike[str]) -> Path:

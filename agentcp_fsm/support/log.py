@@ -1,4 +1,4 @@
-"""The package's loggers, which survive a line that cannot be written.
+"""The package's loggers, which survive a line that cannot be written, and fold what comes in floods.
 
 A connection must not fall silent because a line cannot be logged.  The handlers of `logging` catch most of their own
 errors.  The application's handlers and filters need not, and an endless `__repr__` is caught by nobody.
@@ -7,8 +7,14 @@ errors.  The application's handlers and filters need not, and an endless `__repr
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
+
+FOLDING = 60.0
+"""Seconds in which a message that strangers can cause is logged once."""
 
 
 class Logger(logging.LoggerAdapter[logging.Logger]):
@@ -31,3 +37,48 @@ class Logger(logging.LoggerAdapter[logging.Logger]):
 def logger_of(module: str) -> Logger:
     """Return the logger of a module, by its ``__name__``."""
     return Logger(logging.getLogger(module))
+
+
+class Flood:
+    """Folds one message that strangers can cause at will.
+
+    The first is logged as it is.  Those that follow within `FOLDING` seconds are counted, and the count is logged with
+    the next one after that time, or by `end`.  It needs no lock: threads that log at once may be counted as one.
+    """
+
+    __slots__ = ("_clock", "_folded", "_latest", "_level", "_logger", "_message", "_owner", "_since")
+
+    def __init__(
+        self, logger: Logger, level: int, owner: str, message: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._logger = logger
+        self._level = level
+        self._owner = owner
+        """The agent's id: each line begins with it."""
+        self._message = message
+        self._clock = clock
+        self._since = -math.inf
+        self._folded = 0
+        self._latest: tuple[object, ...] = ()
+
+    def log(self, *arguments: object, exc_info: bool = False) -> None:
+        """Log the message with these arguments, unless it is to be folded."""
+        if self._clock() - self._since < FOLDING:
+            self._folded += 1
+            self._latest = arguments
+            return
+        self._write(arguments, exc_info)
+        self._since = self._clock()
+
+    def end(self) -> None:
+        """Log the latest that was folded, with the count, and begin anew."""
+        if self._folded:
+            self._folded -= 1
+            self._write(self._latest, exc_info=False)
+        self._since = -math.inf
+
+    def _write(self, arguments: tuple[object, ...], exc_info: bool) -> None:
+        more = f" (... {self._folded:,} more in {self._clock() - self._since:.0f} s)" if self._folded else ""
+        self._logger.log(self._level, f"%s: {self._message}%s", self._owner, *arguments, more, exc_info=exc_info)
+        self._folded = 0
+        self._latest = ()

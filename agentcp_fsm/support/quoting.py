@@ -1,10 +1,47 @@
-"""Makes text from strangers fit to be quoted in a message."""
+"""Makes text from strangers fit to be quoted in a message, and keeps secrets out of it."""
+
+import re
 
 MAX_QUOTE = 200
 """Characters of a stranger's text that a message quotes."""
+MAX_REASON = 1000
+"""Characters of a whole reason, which may quote several."""
+CUT = "..."
+"""In the place of what is cut off.  It is ASCII, as are the escapes: a log may be in any encoding."""
+
+_LOGIN = re.compile(r"[^\s'\"<>]*@")
+"""What may be ``user:password@`` of a URL, however malformed."""
 
 
-def quoted(text: str) -> str:
-    """Make the text fit for one line of a log: printable, and at most `MAX_QUOTE` characters."""
-    shown = text[: MAX_QUOTE - 1] + "…" if len(text) > MAX_QUOTE else text
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown).strip()
+def quoted(text: str, limit: int = MAX_QUOTE) -> str:
+    """Make the text fit for one line of a log: printable, and at most `limit` characters, escapes included."""
+    shown = ""
+    # More than `limit` characters are never looked at: the text may be megabytes.
+    for character in text[: limit + 1].strip():
+        shown += character if character.isprintable() else _escape(character)
+    if len(text) > limit or len(shown) > limit:
+        shown = shown[: limit - len(CUT)] + CUT
+    return shown
+
+
+def reason_of(error: BaseException, kind: type[BaseException]) -> str:
+    """Say what an error says, in one line of bounded length; of all but our own `kind`, with the name of its class."""
+    text = str(error) if isinstance(error, kind) else f"{type(error).__name__}: {error}"
+    return quoted(text, MAX_REASON)
+
+
+def without_login(text: str) -> str:
+    """Leave out, of each URL in the text, its user and password."""
+    return _LOGIN.sub("***@", text)
+
+
+def name_of(called: object) -> str:
+    """Name a function or another callable, without its arguments or its repr, which may hold secrets."""
+    while (inner := getattr(called, "func", None)) is not None:  # a partial
+        called = inner
+    name = getattr(called, "__qualname__", None) or type(called).__qualname__
+    return quoted(str(name))
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()

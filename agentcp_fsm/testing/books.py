@@ -136,8 +136,8 @@ class Books:
         self.socket_at = -math.inf
         self.socket_ready_at: float | None = None
         self.send_failures = 0
-        self.send_failed_at: float | None = None
-        """When the last send failed, until the next is tried."""
+        self.retry_at = math.inf
+        """When a failed send is tried again at the latest, until it is."""
         self.receive_failures = 0
         self.failed_at = -math.inf
         """When a failure was last counted."""
@@ -208,7 +208,11 @@ class Books:
             case SendFailed() if self.is_of_open_socket(event) and source in ALIVE:
                 if self.send_failures == 0 or now - self.failed_at > self.config.failure_instant:
                     self.send_failures += 1
-                    self.send_failed_at = self.failed_at = now
+                    self.failed_at = now
+                    earlier = self.retry_at if source in CONNECTING else math.inf
+                    config = self.config
+                    retry = doubled(config.send_retry_initial, self.send_failures, config.send_retry_max)
+                    self.retry_at = min(earlier, now + retry)
             case ReceiveFailed() if self.is_of_open_socket(event) and source in ALIVE:
                 if self.receive_failures == 0 or now - self.failed_at > self.config.failure_instant:
                     self.receive_failures += 1
@@ -233,7 +237,7 @@ class Books:
             self.round_trips.double()
             self.repeated = False
         self.send_failures = self.receive_failures = self.unanswered = 0
-        self.send_failed_at = self.unanswered_since = None
+        self.unanswered_since, self.retry_at = None, math.inf
         self.answered_at = now
         self.due_at = max(self.sent_at + self.interval, now)
         if source not in SERVING:
@@ -259,7 +263,8 @@ class Books:
             ):
                 self.silent_attempts += 1
             self.session = None
-        self.socket = self.socket_ready_at = self.unanswered_since = self.send_failed_at = None
+        self.socket = self.socket_ready_at = self.unanswered_since = None
+        self.retry_at = math.inf
         self.send_failures = self.receive_failures = self.unanswered = 0
 
     def earliest_sign_in(self) -> float:
@@ -281,24 +286,17 @@ class Books:
             self.wait_from = min(self.wait_from, self.earliest_sign_in())
             self.wait_until = min(self.wait_until, self.earliest_sign_in())
 
-    def probe_gap(self, *, shortest: bool) -> float:
-        """Seconds from one probe to the next (rule 5)."""
-        if self.probes == 0:
+    def probe_gap(self, after: int, *, shortest: bool) -> float:
+        """Seconds from the probe with the number `after` to the next (rule 5); 0: none was yet."""
+        if after == 0:
             return 0.0
         retransmission = self.round_trips.shortest if shortest else self.round_trips.longest
-        return max(doubled(self.config.probe_interval, self.probes, self.interval), retransmission)
+        return max(doubled(self.config.probe_interval, after, self.interval), retransmission)
 
     def proof_time(self) -> float:
         """Seconds that a new session has to answer (rule 2)."""
         allowed = self.config.probe_limit * self.config.probe_interval
         return max(allowed, doubled(allowed, self.silent_attempts + 1, self.config.probe_time_max))
-
-    def send_retry_at(self) -> float:
-        """When a failed send is tried again, at the latest."""
-        config = self.config
-        if self.send_failures == 0 or self.send_failed_at is None:
-            return math.inf
-        return self.send_failed_at + doubled(config.send_retry_initial, self.send_failures, config.send_retry_max)
 
     def lost_at(self, *, shortest: bool) -> float:
         """When the server has been silent for too long (rule 4)."""

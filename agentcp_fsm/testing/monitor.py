@@ -136,7 +136,7 @@ class Monitor:
             case SendHeartbeat(attempt, sequence, session):
                 self._check_datagram(attempt, sequence, session, step)
                 self._check_pace(step)
-                books.sent_at, books.send_failed_at = now, None
+                books.sent_at, books.retry_at = now, math.inf
                 books.unanswered += 1
                 if books.unanswered_since is None:
                     books.unanswered_since = now
@@ -154,7 +154,8 @@ class Monitor:
                 books.delivered[invitation] = now
             case SignOut(attempt):
                 books.sign_outs.add(attempt)
-                books.number = max(books.number, attempt)
+                if not isinstance(step.event, SignedIn):  # else the number is the late sign-in's
+                    books.number = max(books.number, attempt)
             case ConfirmSession(session):
                 self._require(session == books.session, "S4", f"the present session is {books.session!r}")
             case ReportTransition() | ReportError():
@@ -195,16 +196,16 @@ class Monitor:
     def _check_pace(self, step: Observation) -> None:
         """Rules 1 to 3 and 5: no heartbeat leaves before it is due."""
         books, now = self.books, step.now
-        if isinstance(step.event, SocketOpened):
-            earliest = (
-                books.sent_at + books.probe_gap(shortest=True) if step.state == BACKOFF and books.probes > 1 else now
-            )
+        if isinstance(step.event, SocketOpened) and books.probes > 1 and step.state == BACKOFF:
+            earliest = books.sent_at + books.probe_gap(books.probes - 1, shortest=True)
+        elif isinstance(step.event, SocketOpened):
+            earliest = now
         elif step.source in CONNECTING:
-            earliest = min(books.sent_at + self.config.probe_interval, books.send_retry_at())
+            earliest = min(books.sent_at + self.config.probe_interval, books.retry_at)
         elif books.unanswered:
-            earliest = min(books.sent_at + books.round_trips.shortest, books.send_retry_at())
+            earliest = min(books.sent_at + books.round_trips.shortest, books.retry_at)
         else:
-            earliest = min(books.due_at, books.send_retry_at())
+            earliest = min(books.due_at, books.retry_at)
         self._require_after(now, earliest, "rule", f"no heartbeat is due before {earliest!r}")
 
     # The rules --------------------------------------------------------------------------------------------------------
@@ -353,16 +354,16 @@ class Monitor:
             if books.doubtful is None:
                 return books.wait_until
             began = books.sent_at if books.socket is None or books.socket_ready_at is not None else books.socket_at
-            return min(books.wait_until, max(began, books.socket_at) + books.probe_gap(shortest=False))
+            return min(books.wait_until, max(began, books.socket_at) + books.probe_gap(books.probes, shortest=False))
         if books.session is None:
             return books.sign_in_at + config.sign_in_timeout
         if books.socket_ready_at is None:
             return books.socket_at + config.socket_timeout
         if step.state in CONNECTING:
-            repeated = min(books.sent_at + config.probe_interval, books.send_retry_at())
+            repeated = min(books.sent_at + config.probe_interval, books.retry_at)
             return min(repeated, books.socket_ready_at + books.proof_time())
-        if books.send_failures and books.send_failed_at is not None:
-            due = min(books.sent_at + books.interval, books.send_retry_at())
+        if books.retry_at < math.inf:
+            due = min(books.sent_at + books.interval, books.retry_at)
         elif books.unanswered:
             due = books.sent_at + books.round_trips.longest
         else:

@@ -6,7 +6,8 @@
     world.heartbeats = "silent"
     world.run_until("RECONNECTING", 1000.0)
 
-Time passes only in `run_until` and `run_for`, and costs nothing.
+Time passes only in `run_until` and `run_for`, and costs nothing.  Each of its switches decides about a whole kind of
+call; for packets that are lost, networks that fail, and servers of many agents, see `agentcp_fsm.testing.agents`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """One watched machine, and the shortest ways to its states."""
 
+from __future__ import annotations
+
 from random import Random
 from typing import Any
 
@@ -15,6 +17,7 @@ from agentcp_fsm.lifecycle.events import (
     Event,
     ReceiveFailed,
     Reconnect,
+    SendFailed,
     SignedIn,
     SignInFailed,
     SocketOpened,
@@ -67,46 +70,61 @@ class Life:
         """The deadline passes, on time."""
         return self.does(DeadlinePassed(), self.deadline)
 
-    def signing_in(self, now: float = 0.0) -> "Life":
+    def wake_until(self, state: str, times: int = 1000) -> None:
+        """Nothing happens but time, until the state is `state`."""
+        for _ in range(times):
+            if self.state == state:
+                return
+            self.wake()
+        raise AssertionError(f"still {self.state} after {times} deadlines, not {state}")
+
+    def fail_sends(self, times: int, now: float, kind: type[SendFailed | ReceiveFailed] = SendFailed) -> list[Effect]:
+        """Sends (or receives) fail, a tenth of a second apart, the last of them at `now`; the last's effects."""
+        effects: list[Effect] = []
+        for left in reversed(range(times)):
+            effects = self.does(kind(self.machine.attempt, "no"), now - left / 10)
+        return effects
+
+    def signing_in(self, now: float = 0.0) -> Life:
         self.tell(Start(), now)
         return self
 
-    def proving(self, now: float = 0.0) -> "Life":
+    def proving(self, now: float = 0.0) -> Life:
         """The first heartbeat is sent at `now`, and not answered."""
         self.signing_in(now)
         return self.prove(now)
 
-    def prove(self, now: float, session: Session = SESSION) -> "Life":
+    def prove(self, now: float, session: Session = SESSION) -> Life:
         self.tell(SignedIn(self.machine.attempt, session), now)
         self.tell(SocketOpened(self.machine.attempt), now)
         return self
 
-    def online(self, now: float = 0.0, next_beat: int = 5000) -> "Life":
+    def online(self, now: float = 0.0, next_beat: int = 5000) -> Life:
         self.proving(now)
         self.tell(BeatAnswered(self.machine.attempt, next_beat), now)
         assert self.state == "ONLINE"
         return self
 
-    def degraded(self, now: float = 0.0) -> "Life":
+    def degraded(self, now: float = 0.0) -> Life:
         """A receive failed at `now`."""
         self.online(now)
         self.tell(ReceiveFailed(self.machine.attempt, "refused"), now)
         assert self.state == "DEGRADED"
         return self
 
-    def backoff(self, now: float = 0.0) -> "Life":
+    def backoff(self, now: float = 0.0) -> Life:
         self.signing_in(now)
         self.tell(SignInFailed(1, "no"), now)
         assert self.state == "BACKOFF"
         return self
 
-    def stopping(self, now: float = 0.0) -> "Life":
+    def stopping(self, now: float = 0.0) -> Life:
         self.online(now)
         self.tell(Stop(), now)
         assert self.state == "STOPPING"
         return self
 
-    def reconnecting(self, now: float = 0.0) -> "Life":
+    def reconnecting(self, now: float = 0.0) -> Life:
         """Lost at `now`, ten seconds after the sign-in."""
         self.online(now - 10)
         self.tell(Reconnect(), now)

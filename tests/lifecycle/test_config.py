@@ -14,8 +14,13 @@ from agentcp_fsm.testing import strategies
 
 FIELDS = {item.name: item for item in fields(Config)}
 SECONDS = [name for name, item in FIELDS.items() if item.metadata.get("unit") == "seconds"]
+SHARES = [name for name, item in FIELDS.items() if item.metadata.get("unit") == "share"]
 COUNTS = [name for name, item in FIELDS.items() if item.metadata.get("unit") == "count"]
 NO_NUMBERS: list[Any] = ["5", None, True, False, [5], 5j]
+ZERO = {
+    "sign_in_interval_min", "unauthorized_spread", "discovery_interval_min", "failure_instant", "stable_after",
+    "invitation_window",
+}  # fmt: skip
 PAIRS = [
     ("interval_min", "interval_max"), ("send_retry_initial", "send_retry_max"), ("backoff_initial", "backoff_max"),
     ("sign_in_interval_min", "backoff_max"),
@@ -23,18 +28,22 @@ PAIRS = [
 
 
 def test_every_field_is_of_a_known_kind() -> None:
-    assert {*SECONDS, *COUNTS, "backoff_jitter"} == set(FIELDS)
+    assert {*SECONDS, *COUNTS, *SHARES} == set(FIELDS)
 
 
 def test_the_defaults_are_the_specifications() -> None:
     config = Config()
-    assert (config.interval_min, config.interval_max) == (5.0, 300.0)  # rule 1
-    assert (config.probe_interval, config.probe_limit) == (1.0, 3)  # rule 2
+    assert (config.interval_min, config.interval_max) == (5.0, 30.0)  # rule 1
+    assert (config.probe_interval, config.probe_limit, config.probe_time_max) == (1.0, 3, 30.0)  # rule 2
+    assert config.retransmission_min == 1.0  # rule 3
     assert (config.send_retry_initial, config.send_retry_max) == (1.0, 30.0)  # rule 3
     assert (config.send_failure_limit, config.receive_failure_limit, config.silence_limit) == (3, 3, 3)  # rule 4
+    assert config.silence_timeout == 15.0  # rule 4
     assert config.sign_in_interval_min == 5.0  # rule 5
     assert (config.backoff_initial, config.backoff_max) == (1.0, 30.0)  # rule 6
     assert config.sign_in_attempt_limit is None  # rule 6
+    assert (config.stable_after, config.flapping_limit) == (30.0, 3)  # rule 6
+    assert config.invitation_window == 5.0  # rule 10
 
 
 def refused(name: str, value: object) -> str:
@@ -78,7 +87,7 @@ def test_the_shortest_and_the_longest_seconds(name: str) -> None:
 
 @pytest.mark.parametrize("name", SECONDS)
 def test_zero_seconds_only_where_they_mean_something(name: str) -> None:
-    if name in ("sign_in_interval_min", "unauthorized_spread", "discovery_interval_min"):
+    if name in ZERO:
         assert getattr(Config(**{name: 0}), name) == 0
         assert "0 or 0.001 to 1000000000" in refused(name, -1)
     else:
@@ -103,20 +112,23 @@ def test_counts_that_work(name: str) -> None:
         refused(name, None)
 
 
+@pytest.mark.parametrize("name", SHARES)
 @given(value=st.one_of(st.floats(max_value=-1e-9), st.floats(min_value=1.0000001), st.sampled_from(NO_NUMBERS)))
-def test_jitter_that_cannot_work(value: object) -> None:
+def test_shares_that_cannot_work(name: str, value: object) -> None:
     if value is not True:
-        assert "between 0 and 1" in refused("backoff_jitter", value)
+        assert "between 0 and 1" in refused(name, value)
 
 
+@pytest.mark.parametrize("name", SHARES)
 @pytest.mark.parametrize("value", [math.nan, True, 10**400], ids=["nan", "True", "huge"])
-def test_jitter_that_is_no_share(value: object) -> None:
-    assert "between 0 and 1" in refused("backoff_jitter", value)
+def test_shares_that_are_none(name: str, value: object) -> None:
+    assert "between 0 and 1" in refused(name, value)
 
 
+@pytest.mark.parametrize("name", SHARES)
 @given(value=st.floats(0, 1))
-def test_jitter_that_works(value: float) -> None:
-    assert Config(backoff_jitter=value).backoff_jitter == value
+def test_shares_that_work(name: str, value: float) -> None:
+    assert getattr(Config(**{name: value}), name) == value  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("low", "high"), PAIRS)
@@ -133,8 +145,11 @@ def test_valid_configurations_are_values(config: Config) -> None:
     assert replace(config) == config
     assert hash(replace(config)) == hash(config)
     assert config != replace(config, probe_limit=config.probe_limit + 1)
-    for bound in (config.silence_bound, config.backoff_bound, config.attempt_bound, config.stop_bound):
-        assert 0 < bound <= config.recovery_bound
+    for bound in (
+        config.silence_bound, config.backoff_bound, config.attempt_bound, config.stop_bound, config.return_bound
+    ):  # fmt: skip
+        assert bound > 0
+        assert bound <= config.recovery_bound or bound == config.return_bound == config.probe_interval
 
 
 def test_it_is_frozen_and_by_keyword_only() -> None:
@@ -147,18 +162,28 @@ def test_it_is_frozen_and_by_keyword_only() -> None:
 
 def test_the_bounds_of_the_defaults() -> None:
     config = Config()
-    assert config.silence_bound == 3 * 300.0
-    assert config.backoff_bound == 630.0
-    assert config.attempt_bound == 38.0
-    assert config.recovery_bound == 907.0 + 38.0
+    assert config.silence_bound == 45.0
+    assert config.backoff_bound == 632.0
+    assert config.attempt_bound == 65.0
+    assert config.recovery_bound == 65.0 + 632.0 + 65.0
+    assert config.return_bound == 30.0
     assert config.stop_bound == 3.0
 
 
 def test_the_bounds_follow_the_configuration() -> None:
-    assert Config(silence_limit=1).silence_bound == 600.0
-    assert Config(silence_limit=5).silence_bound == 1500.0
-    assert Config(unauthorized_spread=1000.0).backoff_bound == 1005.0
-    assert Config(backoff_max=1000.0).backoff_bound == 2000.0
-    assert Config(retry_after_max=2000.0).recovery_bound == 38.0 + 2030.0 + 38.0
-    assert Config(sign_out_timeout=2000.0).recovery_bound == 2000.0 + 38.0
+    assert Config(silence_limit=1).silence_bound == 45.0
+    assert Config(silence_limit=1, silence_timeout=100.0).silence_bound == 60.0
+    assert Config(silence_limit=5, silence_timeout=1000.0).silence_bound == 150.0
+    assert Config(silence_timeout=4.0).silence_bound == 34.0
+    assert Config(unauthorized_spread=1000.0).backoff_bound == 1630.0
+    assert Config(backoff_max=1000.0).backoff_bound == 2002.0
+    assert Config(flapping_wait=1000.0).backoff_bound == 1032.0
+    assert Config(retry_after_max=1.0, flapping_wait=1.0, sign_in_interval_min=28.0).backoff_bound == 62.0
+    assert Config(probe_limit=100).attempt_bound == 135.0
+    assert Config(probe_time_max=100.0).attempt_bound == 135.0
+    assert Config(retry_after_max=2000.0).recovery_bound == 65.0 + 2032.0 + 65.0
+    assert Config(interval_max=300.0, silence_timeout=1000.0).recovery_bound == 900.0 + 632.0 + 65.0
+    assert Config(sign_out_timeout=2000.0).recovery_bound == 2000.0 + 65.0
     assert Config(sign_out_timeout=9.0).stop_bound == 9.0
+    assert Config(interval_max=300.0).return_bound == 300.0
+    assert Config(probe_interval=100.0).return_bound == 100.0

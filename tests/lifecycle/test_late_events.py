@@ -61,7 +61,7 @@ def test_9_what_belongs_to_another_attempt_is_counted_and_ignored(state: str, at
             if state == "DEGRADED":
                 life.tell(ReceiveFailed(2, "no"), 0.0)
         elif state == "BACKOFF":
-            life.tell(SocketFailed(2, "no"), 0.0)
+            life.tell(Unauthorized(2), 0.0)
         assert life.state == state
         before, stale = life.machine.snapshot(), life.machine.statistics.stale
         assert life.tell(event, 0.0) == [], event
@@ -151,9 +151,9 @@ def test_12_time_never_runs_backwards(earlier: float) -> None:
 def test_12_a_process_that_was_suspended_acts_once() -> None:
     life = Life().online()
     assert beats(life.does(DeadlinePassed(), 10_000.0)) == 1, "one heartbeat finds out how things are"
-    assert (life.state, life.deadline) == ("ONLINE", 10_005.0)
+    assert (life.state, life.deadline) == ("ONLINE", 10_001.0)
     assert life.does(DeadlinePassed(), 10_000.0) == []
-    assert life.does(DeadlinePassed(), 10_005.0) == [CloseSocket(1), SignIn(2)]
+    assert life.does(DeadlinePassed(), 10_001.0) == [CloseSocket(1), SignIn(2)]
     assert life.state == "RECONNECTING"
 
 

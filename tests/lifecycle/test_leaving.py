@@ -93,7 +93,7 @@ def test_8_a_start_while_stopping_is_kept_for_afterwards(ended: Event) -> None:
     assert life.machine.statistics.ignored == 1
     assert life.does(ended, 3.0) == [SignIn(2)]
     assert (life.state, life.deadline) == ("SIGNING_IN", 33.0)
-    assert life.machine.attempts == 1
+    assert life.machine.failures == 0
     life.tell(Stop(), 4.0)
     life.tell(DeadlinePassed(), 4.0)
     assert life.state == "OFFLINE", "the wish is granted once"

@@ -23,7 +23,7 @@ from agentcp_fsm.lifecycle.events import (
     SocketFailed,
     Unauthorized,
 )
-from tests.lifecycle.life import BRITTLE, INVITATION, SECOND_SESSION, Life
+from tests.lifecycle.life import BRITTLE, INVITATION, SECOND_SESSION, Life, beats
 
 # 4 and 5: lost --------------------------------------------------------------------------------------------------------
 
@@ -36,52 +36,62 @@ def loss(kind: str, life: Life, now: float) -> list[Effect]:
             life.wake()
         return life.does(DeadlinePassed(), now)
     if kind in ("send", "receive"):
-        event: Event = SendFailed(attempt, "no") if kind == "send" else ReceiveFailed(attempt, "no")
-        life.tell(event, now)
-        life.tell(event, now)
+        failure = SendFailed if kind == "send" else ReceiveFailed
+        life.fail_sends(2, now - 0.1, failure)
         assert life.state == "DEGRADED"
-        return life.does(event, now)
-    events = {"401": Unauthorized(attempt), "reconnect": Reconnect(), "socket": SocketFailed(attempt, "no")}
+        return life.fail_sends(1, now, failure)
+    events: dict[str, Event] = {
+        "401": Unauthorized(attempt), "reconnect": Reconnect(), "socket": SocketFailed(attempt, "no")
+    }  # fmt: skip
     return life.does(events[kind], now)
 
 
 KINDS = ["silence", "send", "receive", "401", "reconnect", "socket"]
+LONG_AGO = {"stable_after": 0.0}
+"""A connection that has always lasted."""
 
 
+@pytest.mark.parametrize("config", [{}, LONG_AGO])
 @pytest.mark.parametrize("kind", KINDS)
-def test_4_and_5_lost_closes_the_socket_first_and_signs_in_again(kind: str) -> None:
-    life = Life(unauthorized_spread=0.0).online()
+def test_4_and_5_lost_closes_the_socket_first_and_signs_in_again(kind: str, config: dict[str, float]) -> None:
+    life = Life(unauthorized_spread=0.0, **config).online()
     assert loss(kind, life, 15.0) == [CloseSocket(1), SignIn(2)]
     assert (life.state, life.deadline) == ("RECONNECTING", 45.0)
     assert life.machine.statistics.losses == 1
     report = life.machine.statistics.last_loss
     assert report is not None
+    assert report.lost
     assert (report.source, report.dest, report.at) == (report.source, "RECONNECTING", 15.0)
 
 
+@pytest.mark.parametrize("config", [{}, LONG_AGO])
 @pytest.mark.parametrize("state", ["online", "degraded"])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "silence"])
-def test_5_lost_soon_after_the_sign_in_waits_for_what_is_left_of_the_minimum(kind: str, state: str) -> None:
-    life: Life = getattr(Life(unauthorized_spread=0.0, receive_failure_limit=3 + (state == "degraded")), state)()
+def test_5_lost_soon_after_the_sign_in_waits_for_what_is_left_of_the_minimum(
+    kind: str, state: str, config: dict[str, float]
+) -> None:
+    life: Life = getattr(
+        Life(unauthorized_spread=0.0, receive_failure_limit=3 + (state == "degraded"), **config), state
+    )()
     assert loss(kind, life, 2.0) == [CloseSocket(1)]
-    assert (life.state, life.deadline) == ("BACKOFF", 5.0)
+    assert (life.state, life.machine.timeout_at) == ("BACKOFF", 5.0)
     assert life.machine.session is None
     assert life.machine.statistics.losses == 1
-    assert life.wake() == [SignIn(2)]
-    assert life.state == "RECONNECTING"
+    life.wake_until("RECONNECTING")
+    assert life.machine.now == 5.0
 
 
 @pytest.mark.parametrize("kind", [SendFailed, ReceiveFailed])
 def test_5_lost_by_the_first_failure_soon_after_the_sign_in_waits_too(kind: type[SendFailed | ReceiveFailed]) -> None:
     life = Life(**BRITTLE).online()
     assert life.does(kind(1, "no"), 2.0) == [CloseSocket(1)]
-    assert (life.state, life.deadline) == ("BACKOFF", 5.0)
+    assert (life.state, life.machine.timeout_at) == ("BACKOFF", 5.0)
 
 
 def test_5_lost_by_silence_soon_after_the_sign_in_waits_too() -> None:
     life = Life(interval_min=1.0).online(0.0, 1000)
     assert loss("silence", life, 3.0) == [CloseSocket(1)]
-    assert (life.state, life.deadline) == ("BACKOFF", 5.0)
+    assert (life.state, life.machine.timeout_at) == ("BACKOFF", 5.0)
     assert (life.machine.session, life.machine.statistics.losses) == (None, 1)
 
 
@@ -109,22 +119,37 @@ def test_4_lost_while_degraded_is_lost_all_the_same(kind: str) -> None:
     assert life.state == "RECONNECTING"
 
 
-def test_4_three_intervals_without_an_answer() -> None:
-    life = Life().online()
-    states = []
-    while life.state != "RECONNECTING":
-        life.wake()
-        states.append((life.machine.now, str(life.state)))
-    assert states == [(5.0, "ONLINE"), (10.0, "DEGRADED"), (15.0, "RECONNECTING")]
+@pytest.mark.parametrize(
+    ("next_beat", "seconds"), [(5000, 15.0), (7000, 21.0), (7500, 22.5), (8000, 23.0), (20_000, 35.0), (30_000, 45.0)]
+)
+def test_4_silence_for_three_intervals_or_15_seconds_after_a_heartbeat_was_due(next_beat: int, seconds: float) -> None:
+    life = Life().online(0.0, next_beat)
+    life.wake_until("RECONNECTING")
+    assert life.machine.now == pytest.approx(seconds)
+
+
+def test_4_what_silence_means_is_configurable() -> None:
+    life = Life(silence_limit=2, silence_timeout=100.0).online(0.0, 30_000)
+    life.wake_until("RECONNECTING")
+    assert life.machine.now == pytest.approx(60.0)
+    life = Life(silence_timeout=4.0).online(0.0, 30_000)
+    life.wake_until("RECONNECTING")
+    assert life.machine.now == pytest.approx(34.0)
 
 
 def test_4_silence_is_counted_from_the_last_answer() -> None:
     life = Life().online()
     life.wake()
-    life.tell(BeatAnswered(1, 10_000), 7.0)
-    while life.state != "RECONNECTING":
-        life.wake()
-    assert life.machine.now == 7.0 + 3 * 10.0
+    life.tell(BeatAnswered(1, 6000), 7.0)  # sent at 5, so the next is due at 11
+    life.wake_until("RECONNECTING")
+    assert life.machine.now == 7.0 + 3 * 6.0
+
+
+def test_4_a_heartbeat_always_has_the_retransmission_time_to_be_answered() -> None:
+    life = Life().online()
+    assert beats(life.does(DeadlinePassed(), 14.7)) == 1
+    life.wake_until("RECONNECTING")
+    assert life.machine.now == pytest.approx(15.7)
 
 
 def test_4_a_server_that_answers_invitations_only_is_silent() -> None:
@@ -138,7 +163,9 @@ def test_4_a_server_that_answers_invitations_only_is_silent() -> None:
 def test_4_the_reason_is_kept_and_reported() -> None:
     life = Life().online()
     told = [effect for effect in life.tell(SocketFailed(1, "unplugged"), 9.0) if isinstance(effect, ReportTransition)]
-    assert [(report.reason, report.detail) for report in told] == [("The socket is lost.", "unplugged")]
+    assert [(report.reason, report.detail, report.lost) for report in told] == [
+        ("The socket failed: the connection is lost.", "unplugged", True)
+    ]
     assert life.machine.statistics.last_loss == told[0]
 
 

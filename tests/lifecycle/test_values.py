@@ -15,7 +15,7 @@ from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import Effect
 from agentcp_fsm.lifecycle.events import DeadlinePassed, Event, Start
 from agentcp_fsm.lifecycle.machine import Lifecycle
-from agentcp_fsm.lifecycle.variables import Snapshot
+from agentcp_fsm.lifecycle.variables import Snapshot, Variables
 from agentcp_fsm.testing import strategies
 from agentcp_fsm.testing.machine import next_event
 
@@ -88,8 +88,8 @@ def test_equal_snapshots_behave_equally(
         machine.handle(event, now)
     taken = machine.snapshot()
     other = Lifecycle(config, Random(seed))
-    other.random.setstate(machine.random.getstate())
     other.handle(Start(), now + 1e10)  # whatever it was before, it is the snapshot now
+    other.random.setstate(machine.random.getstate())
     other.restore(taken)
     assert other.snapshot() == taken
     assert hash(other.snapshot()) == hash(taken)
@@ -106,7 +106,7 @@ def test_equal_snapshots_behave_equally(
 
 def test_a_snapshot_is_the_whole_state() -> None:
     unstored = {"config", "random", "statistics", "_effects", "_invitations", "_lost"}
-    assert set(Snapshot._fields) == set(Lifecycle.__slots__) - unstored | {"known_invitations"}
+    assert set(Snapshot._fields) == set(Variables.__slots__) - unstored | {"known_invitations"}
 
 
 @given(life=steps())
@@ -140,7 +140,7 @@ def test_the_effects_of_a_step_are_the_callers() -> None:
 def test_a_machine_is_small() -> None:
     machine = Lifecycle(Config(), Random(1))
     assert not hasattr(machine, "__dict__")
-    own = [getattr(machine, name) for name in Lifecycle.__slots__ if name not in ("config", "random", "state")]
+    own = [getattr(machine, name) for name in Variables.__slots__ if name not in ("config", "random", "state")]
     assert sys.getsizeof(machine) + sum(sys.getsizeof(value) for value in own) < 1024
 
 

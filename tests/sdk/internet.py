@@ -140,7 +140,7 @@ class MessageServer:
 
     async def _sign_in(self, request: web.Request) -> web.Response:
         body = await request.json()
-        return web.json_response({"signature": "message-token"} if "nonce" in body else {"nonce": "a nonce"})
+        return web.json_response({"signature": "message-token"} if "nonce" in body else {"nonce": "a-nonce"})
 
     async def _joined(self, request: web.Request) -> web.Response:
         """What an agent without a websocket says when it joins."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -106,11 +107,12 @@ def live(folder: Path | None) -> dict[str, str]:
 class _Life:
     def __init__(self, folder: Path | None, place: Path) -> None:
         make_identity(place / "agentcp" / "AIDs", ALICE, seed_hash(PASSWORD))
-        self.server = ServerThread(next_beat=0.05)
-        self.server.start()
+        self.folder = folder
+        self._servers = ExitStack()
+        self.server = self._servers.enter_context(ServerThread(next_beat=0.05))
         self.server.set_faults(heartbeat_server=HEARTBEAT_SERVER)
-        self.internet = Internet(self.server.url, place).__enter__()
-        self.messages = MessageServer().__enter__()
+        self.internet = self._servers.enter_context(Internet(self.server.url, place))
+        self.messages = self._servers.enter_context(MessageServer())
         self.invitation = Invitation("bob.agentid.pub", "CODE", 1893456000, "session-1", self.messages.url)
         path = [*([str(folder)] if folder else []), str(REPOSITORY)]
         self.agent = SDKProgram(
@@ -118,13 +120,10 @@ class _Life:
             **self.internet.environment, HEARTBEAT_SERVER=HEARTBEAT_SERVER,
             PYTHONPATH=os.pathsep.join(path), PYTHONWARNINGS="ignore",
         )  # fmt: skip
-        self.folder = folder
 
     def end(self) -> None:
-        self.agent.__exit__(Failed, None, None)
-        self.messages.__exit__(None, None, None)
-        self.internet.__exit__()
-        self.server.stop()
+        self.agent.__exit__(Failed, None, None)  # whatever it is at, it is over
+        self._servers.close()
 
     def install(self) -> None:
         said = self.agent.said()

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import queue
+import select
 import signal
 import threading
 import time
@@ -213,8 +214,11 @@ def test_a_child_forked_while_a_listener_runs_is_told_of_its_own_invitations(
         os.close(told)
         assert client.is_running
         assert os.read(heard, 100) == b"online;"
-        server.invite(ALICE, invitation(2))
-        assert os.read(heard, 100) == b"session-2"
+        for number in range(2, 60):  # one goes to whichever of the two sent the latest heartbeat
+            server.invite(ALICE, invitation(number))
+            if select.select([heard], [], [], 0.05)[0]:
+                break
+        assert os.read(heard, 100).startswith(b"session-")
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

@@ -243,7 +243,7 @@ def test_the_attributes_of_the_sdks_client(server: ServerThread, make: Make) -> 
                "heartbeat_interval": 50, "signature": None}  # fmt: skip
     assert attributes() == nothing
     assert client.sign_in()
-    session = client.connection._attachment.driver.lifecycle.session
+    session = client.connection.session
     assert session is not None
     view = next(view for view in server.agents() if view.agent_id == ALICE)
     assert attributes() == nothing | {

@@ -33,6 +33,9 @@ def public_pem(identity: Identity) -> str:
     return identity.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
+POST = b"POST /sign_in HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+"""How a request begins that is written by hand."""
+JSON_TYPE = {"Content-Type": "application/json"}
 A_HEARTBEAT = bytes.fromhex("00010201006411616c6963652e6167656e7469642e707562000462d53c8abac0")
 """Of a session that no server of these tests has."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+import uuid
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -14,7 +15,7 @@ from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.server import Faults, ServerThread, SignInFault
 from agentcp_fsm.sign_in import Credentials
 from agentcp_fsm.wire import AgentCPCodec, NextBeatEncoding
-from tests.server.client import ALICE, IDENTITY, PATIENCE, Client
+from tests.server.client import ALICE, IDENTITY, PATIENCE, POST, Client
 from tests.waiting import until
 
 PROPERTY = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -91,7 +92,7 @@ def test_what_hangs_does_not_outlive_the_server(server: ServerThread, stranger: 
     host, _, port = server.url.removeprefix("http://").rpartition(":")
     body = b'{"agent_id": "a", "request_id": "1"}'
     with socket.create_connection((host, int(port)), PATIENCE) as connection:
-        connection.sendall(b"POST /sign_in HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        connection.sendall(POST + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
         until(lambda: server.statistics().calls == 1)
         begun = time.monotonic()
         server.stop()
@@ -179,7 +180,7 @@ def test_a_missing_field(field: str) -> None:
     credentials = Credentials.from_pem("server", IDENTITY.key_pem, IDENTITY.certificate_pem)
     with ServerThread(credentials=credentials) as server, Client(server) as client:
         server.set_faults(sign_in=SignInFault.MISSING_FIELD, field=field)
-        assert client.challenge("request").json().keys() == {"nonce", "cert", "signature"}
+        assert client.challenge(uuid.uuid4().hex).json().keys() == {"nonce", "cert", "signature"}
         assert client.answer_challenge().json().keys() == {"server_ip", "port", "sign_cookie", "signature"} - {field}
 
 

@@ -182,7 +182,7 @@ def test_any_event_loop_will_do(new_event_loop: Callable[[], asyncio.AbstractEve
             host, _, port = server.url.removeprefix("http://").rpartition(":")
             for _ in range(3):
                 reader, writer = await asyncio.open_connection(host, int(port))
-                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert (await reader.readline()).startswith(b"HTTP/1.1 404")
                 server.set_faults(sign_in=SignInFault.REFUSED)
                 async with asyncio.timeout(PATIENCE):
@@ -209,7 +209,7 @@ def test_a_connection_is_dropped_that_arrives_while_the_port_is_closed(how: str)
         async with HeartbeatServer() as server:
             host, _, port = server.url.removeprefix("http://").rpartition(":")
             with socket.create_connection((host, int(port)), PATIENCE) as connection:
-                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)  # it is accepted, but has no transport yet
                 if how == "refused":

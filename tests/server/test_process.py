@@ -15,7 +15,7 @@ import psutil
 import pytest
 import requests
 
-from tests.server.client import A_HEARTBEAT, PATIENCE
+from tests.server.client import A_HEARTBEAT, PATIENCE, POST
 from tests.server_process import SERVE
 from tests.starvation import starved
 from tests.waiting import until
@@ -100,7 +100,7 @@ def test_a_process_ends_on_a_signal(started: Callable[..., Process], number: sig
     host, _, port = process.ready["url"].removeprefix("http://").rpartition(":")
     assert "hang" in process.command("fault sign_in hang")["answer"]
     with socket.create_connection((host, int(port)), PATIENCE) as connection:
-        connection.sendall(b"POST /sign_in HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+        connection.sendall(POST + b"Content-Length: 2\r\n\r\n{}")
         until(lambda: json.loads(process.command("statistics")["answer"])["calls"] == 1)
         process.process.send_signal(number)
         process.process.wait(PATIENCE)  # while its input is still open
@@ -125,7 +125,7 @@ def test_a_process_without_descriptors_accepts_again_when_it_has_some(started: C
     watched.rlimit(psutil.RLIMIT_NOFILE, (watched.num_fds(), limits[1]))
     host, _, port = process.ready["url"].removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port)), PATIENCE) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert process.process.stderr is not None
         assert "cannot accept connections" in process.process.stderr.readline()
         begun = time.monotonic()
@@ -142,7 +142,7 @@ def test_aiohttps_slower_parser_will_do_too(started: Callable[..., Process], mon
     process = started()
     host, _, port = process.ready["url"].removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port)), PATIENCE) as connection:
-        connection.sendall(b"POST /sign_in HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n")
         until(lambda: json.loads(process.command("statistics")["answer"])["calls"] == 1)
         connection.sendall(b"zz\r\n\r\n")
         assert connection.recv(4096).split()[1] == b"400"

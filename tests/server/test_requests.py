@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentcp_fsm.server import ServerThread
-from tests.server.client import ALICE, IDENTITY, PATIENCE, Client
+from tests.server.client import ALICE, IDENTITY, JSON_TYPE, PATIENCE, POST, Client
 from tests.waiting import until
 
 PROPERTY = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -30,7 +30,6 @@ PROPERTY = settings(deadline=None, max_examples=60, suppress_health_check=[Healt
         {"agent_id": ALICE, "request_id": "1", "nonce": "1", "public_key": "", "cert": "1", "signature": "1"},
         [],
         "text",
-        None,
         7,
     ],
 )
@@ -52,7 +51,7 @@ def test_a_sign_in_needs_its_fields(server: ServerThread, stranger: Client, cont
     ],
 )
 def test_what_is_not_json_is_refused(server: ServerThread, stranger: Client, data: bytes) -> None:
-    answer = stranger.http.post(stranger.url + "/sign_in", data=data, timeout=PATIENCE)
+    answer = stranger.http.post(stranger.url + "/sign_in", data=data, headers=JSON_TYPE, timeout=PATIENCE)
     assert answer.status_code == 400
     assert server.statistics().http_malformed == 1
 
@@ -61,7 +60,7 @@ def test_a_compressed_request_is_not_inflated(server: ServerThread, stranger: Cl
     answer = stranger.http.post(
         stranger.url + "/sign_in",
         data=gzip.compress(json.dumps({"agent_id": ALICE, "request_id": "1"}).encode()),
-        headers={"Content-Encoding": "gzip"},
+        headers=JSON_TYPE | {"Content-Encoding": "gzip"},
         timeout=PATIENCE,
     )
     assert answer.status_code == 400
@@ -69,10 +68,13 @@ def test_a_compressed_request_is_not_inflated(server: ServerThread, stranger: Cl
 
 def test_a_request_is_bounded(server: ServerThread, stranger: Client) -> None:
     too_large = b'"' + b"x" * (64 * 1024) + b'"'
-    answer = stranger.http.post(stranger.url + "/sign_in", data=too_large, timeout=PATIENCE)
+    answer = stranger.http.post(stranger.url + "/sign_in", data=too_large, headers=JSON_TYPE, timeout=PATIENCE)
     assert answer.status_code == 413
     answer = stranger.http.post(
-        stranger.url + "/sign_in", data=iter([too_large[:40_000], too_large[40_000:]]), timeout=PATIENCE
+        stranger.url + "/sign_in",
+        data=iter([too_large[:40_000], too_large[40_000:]]),
+        headers=JSON_TYPE,
+        timeout=PATIENCE,
     )
     assert answer.status_code == 413
     assert server.statistics().http_malformed == 2
@@ -100,7 +102,7 @@ BODIES = JSON | st.dictionaries(FIELDS, JSON | st.sampled_from([ALICE, IDENTITY.
 def test_any_json_gets_a_proper_answer(shared: ServerThread, path: str, body: object) -> None:
     with Client(shared) as client:
         before = shared.statistics()
-        answer = client.http.post(client.url + path, data=json.dumps(body), timeout=PATIENCE)
+        answer = client.http.post(client.url + path, data=json.dumps(body), headers=JSON_TYPE, timeout=PATIENCE)
         assert answer.status_code in (200, 400, 401, 403)
         assert isinstance(answer.json(), dict)
         after = shared.statistics()
@@ -138,7 +140,7 @@ def test_a_client_that_leaves_in_the_middle_is_no_trouble(
 ) -> None:
     host, _, port = server.url.removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port)), PATIENCE) as connection:
-        connection.sendall(b"POST /sign_in HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        connection.sendall(POST + b"Content-Length: 100\r\n\r\n{")
         until(lambda: server.statistics().calls == 1)
     stranger.sign_in()
     assert [record for record in caplog.records if record.levelname in ("ERROR", "WARNING")] == []
@@ -147,7 +149,7 @@ def test_a_client_that_leaves_in_the_middle_is_no_trouble(
 def test_a_broken_body_is_malformed(server: ServerThread) -> None:
     host, _, port = server.url.removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port)), PATIENCE) as connection:
-        connection.sendall(b"POST /sign_in HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n")
+        connection.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n")
         assert b" 400 " in connection.recv(4096)
     until(lambda: server.statistics().http_malformed)
 
@@ -156,10 +158,10 @@ def test_a_broken_body_is_malformed(server: ServerThread) -> None:
 def test_a_body_that_does_not_end_is_not_awaited_for_ever(
     server: ServerThread, monkeypatch: pytest.MonkeyPatch, rest: bytes
 ) -> None:
-    monkeypatch.setattr("agentcp_fsm.server.http.READ_TIMEOUT", 0.1)
+    monkeypatch.setattr("agentcp_fsm.server.http_requests.READ_TIMEOUT", 0.1)
     host, _, port = server.url.removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port)), PATIENCE) as connection:
-        connection.sendall(b"POST /sign_in HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n")
         until(lambda: server.statistics().calls == 1)
         connection.sendall(rest)
         # aiohttp's two parsers differ in when they tell of a broken body.

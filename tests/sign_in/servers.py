@@ -155,7 +155,7 @@ class SignInService:
 
     identity: Identity | None = None
     """Proves the server, if there is one."""
-    challenge: dict[str, Any] = field(default_factory=lambda: {"nonce": "a nonce, ünïcode"})
+    challenge: dict[str, Any] = field(default_factory=lambda: {"nonce": "a/nonce+of=ASCII"})
     session: dict[str, Any] = field(
         default_factory=lambda: {"server_ip": "127.0.0.1", "port": 5000, "sign_cookie": 7, "signature": "the token"}
     )

@@ -206,10 +206,13 @@ class TestTransport:
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
         assert client.sign_in(CREDENTIALS) == SESSION
 
-    def test_the_environments_proxy_is_used(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_environments_proxy_is_used(
+        self, server: Server, service: SignInService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("http_proxy", server.url)
+        service.session["server_ip"] = "192.0.2.1"  # what answers is elsewhere, though the proxy is here
         with AuthClient("http://heartbeat.invalid", allow_insecure_http=True) as client:
-            assert client.sign_in(CREDENTIALS) == SESSION
+            assert client.sign_in(CREDENTIALS).host == "192.0.2.1"
         assert server.requests[0].line == "POST http://heartbeat.invalid/sign_in HTTP/1.1"
 
     def test_a_proxy_that_refuses(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

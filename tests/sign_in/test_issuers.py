@@ -15,8 +15,9 @@ from agentcp_fsm.errors import FailureKind
 from agentcp_fsm.sign_in.http import MAX_ANSWER
 from agentcp_fsm.sign_in.trust import issuers
 from agentcp_fsm.sign_in.trust.chain import MAX_FETCHES, MAX_KNOWN, ChainVerifier
-from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher, is_public
+from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from agentcp_fsm.support.abandonment import Abandonment
+from agentcp_fsm.support.addresses import is_public
 from tests.sign_in.certificates import Identity, make_identity
 from tests.sign_in.chains import BEFORE, ROOT, assert_unproven, call, refusal, verifier, verify
 from tests.sign_in.servers import (

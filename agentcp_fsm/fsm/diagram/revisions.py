@@ -47,7 +47,7 @@ def load_chart(source: str | None, name: str, folder: Path) -> Chart:
 def _exported(file: Path) -> Chart:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # no JSON, or no UTF-8
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or more brackets than any chart has
         raise ChartError(
             f"{file} holds no chart: only the export agentcp-fsm diagram --format json can be compared ({error})"
         ) from error

@@ -17,15 +17,20 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
-from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
+from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store
 
 from agentcp_fsm.errors import ConfigError, FailureKind, ServerProofError, SignInError
-from agentcp_fsm.sign_in.http import Call, abandoned, failure
+from agentcp_fsm.sign_in.failures import abandoned, failure
+from agentcp_fsm.sign_in.http import Call
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
+from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
+from agentcp_fsm.support.log import logger_of
+from agentcp_fsm.support.names import folded
 from agentcp_fsm.support.quoting import quoted
+
+logger = logger_of(__name__)
 
 MAX_SENT = 8
 """How many certificates a server may send; more than any chain needs."""
@@ -41,15 +46,6 @@ MAX_RSA_EXPONENT = 2**32
 """Above these, as above those of other libraries, it is an attack: one signature takes up to 6 ms of processor time."""
 
 _PURPOSES = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
-_UNUSABLE = (
-    VerificationError,
-    ValueError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
-"""What is raised for certificates that are refused or cannot be read."""
 
 
 def _may_sign(_: Policy, __: x509.Certificate, usage: x509.KeyUsage | None) -> None:
@@ -111,7 +107,9 @@ class ChainVerifier:
             self._verify(sent, _Signatures(call))
         except TimeoutError as error:
             raise failure("the server's proof", call, error) from error
-        except _UNUSABLE as error:  # certificates are read as far as they are looked at
+        except SignInError:
+            raise
+        except UNREADABLE as error:
             raise ServerProofError(f"a certificate of its chain cannot be read ({_reason(error)})") from error
 
     def _verify(self, sent: Sequence[x509.Certificate], signatures: _Signatures) -> None:
@@ -125,7 +123,7 @@ class ChainVerifier:
             signatures.keep_to_call()
             try:
                 chain = verifier.verify(server, others).chain
-            except _UNUSABLE as error:
+            except UNREADABLE as error:
                 why = _reason(error)
             if not chain:  # not above, where what fails now would have that error for its cause
                 others += self._missing_issuers(server, others, asked, signatures, why)
@@ -187,7 +185,7 @@ class ChainVerifier:
                 if found := [each for each in fetched if each not in others and signatures.link(certificate, each)]:
                     return found
                 failure = ServerProofError(
-                    f"what is at {quoted(url)} did not issue the certificate of {_text(certificate.subject)}"
+                    f"what is at {quoted(url)} did not issue the certificate of {_subject(certificate)}"
                 )
         raise failure or ServerProofError(f"no trusted root vouches for its certificate ({why})")
 
@@ -213,13 +211,13 @@ class ChainVerifier:
                 isinstance(each.value, x509.NameConstraints) for issuer in others for each in issuer.extensions
             )
             names = [] if constrained else _common_names(server)
-            if self._server_name.lower() in map(str.lower, names):
+            if folded(self._server_name) in map(folded, names):
                 return
         else:
             try:
                 self._policy(now, _NAMED_SERVER).build_server_verifier(self._subject).verify(server, others)
-            except _UNUSABLE:
-                pass
+            except UNREADABLE as error:
+                logger.debug("its certificate is not that of %s: %s", self._server_name, _reason(error))
             else:
                 return
         raise ServerProofError(
@@ -241,6 +239,13 @@ def _common_names(certificate: x509.Certificate) -> list[str]:
     return [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
 
 
+def _subject(certificate: x509.Certificate) -> str:
+    try:
+        return _text(certificate.subject)
+    except UNREADABLE:
+        return "somebody whose name cannot be read"
+
+
 def _text(name: x509.Name) -> str:
     return quoted(name.rfc4514_string()) or "nobody"
 
@@ -258,7 +263,7 @@ def _end_of_chain(certificate: x509.Certificate) -> str:
 def _issuer_urls(certificate: x509.Certificate) -> list[str]:
     try:
         access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except (x509.ExtensionNotFound, *_UNUSABLE):
+    except UNREADABLE:  # it has none, or none that can be read
         return []
     return [
         each.access_location.value
@@ -291,7 +296,7 @@ class _Signatures:
                 )
             try:
                 certificate.verify_directly_issued_by(issuer)
-            except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            except UNREADABLE:  # it did not, or nobody can tell
                 self._links[pair] = False
             else:
                 self._links[pair] = True
@@ -307,7 +312,7 @@ class _Signatures:
 def _names(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         return certificate.issuer == issuer.subject
-    except ValueError:  # a name that cannot be read
+    except UNREADABLE:  # a name that cannot be read
         return False
 
 
@@ -315,17 +320,17 @@ def _check_key(certificate: x509.Certificate) -> None:
     """Refuse a key whose signatures take long to verify; one that cannot be read verifies none."""
     try:
         key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return
     if isinstance(key, dsa.DSAPublicKey):
         raise ServerProofError(
-            f"the key of {_text(certificate.subject)} is of DSA, which no certificate should use any more"
+            f"the key of {_subject(certificate)} is of DSA, which no certificate should use any more"
         )
     if isinstance(key, rsa.RSAPublicKey) and (
         key.key_size > MAX_RSA_BITS or key.public_numbers().e >= MAX_RSA_EXPONENT
     ):
         raise ServerProofError(
-            f"the RSA key of {_text(certificate.subject)} has {key.key_size} bits and an exponent of"
+            f"the RSA key of {_subject(certificate)} has {key.key_size} bits and an exponent of"
             f" {key.public_numbers().e.bit_length()}, when {MAX_RSA_BITS} and 32 are more than enough"
         )
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,10 @@ from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from agentcp_fsm.errors import ServerProofError
-from agentcp_fsm.sign_in.http import FAILURES, MAX_ANSWER, Call, abandoned, failure, patient, present, read_body
+from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
+from agentcp_fsm.sign_in.http import MAX_ANSWER, Call, patient, present, read_body
+from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
+from agentcp_fsm.support.addresses import is_public
 from agentcp_fsm.support.quoting import quoted
 
 FETCH_TIME = 5.0
@@ -30,9 +32,6 @@ MAX_ADDRESSES = 3
 MAX_CERTIFICATES = 4
 """How many certificates of one answer are looked at: one is usual, a few let an authority change its key."""
 
-_NAT64 = IPv6Network("64:ff9b::/96")
-_ALLOCATED = IPv6Network("2000::/3")
-"""What IPv6's unicast addresses of the internet are from; the rest is for other uses, or has been."""
 _CANNOT_CONNECT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 
 
@@ -69,7 +68,7 @@ class IssuerFetcher:
             if b"-----BEGIN" in body:
                 return x509.load_pem_x509_certificates(body)[:MAX_CERTIFICATES]
             return [x509.load_der_x509_certificate(body)]
-        except (ValueError, x509.InvalidVersion) as error:
+        except UNREADABLE as error:
             raise ServerProofError(f"what is at {place} is no issuer's certificate") from error
 
     def _get(self, url: str, call: Call) -> tuple[int, bytes]:
@@ -136,23 +135,6 @@ class IssuerFetcher:
         pool.ConnectionCls = patient(pool.ConnectionCls)
         with closing(pool):
             yield pool
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the internet at large, also by way of the IPv4 address that an IPv6 one holds."""
-    number = ip_address(address)
-    if isinstance(number, IPv6Address) and not number.ipv4_mapped and number not in _ALLOCATED and number not in _NAT64:
-        return False
-    return all(each.is_global and not each.is_multicast for each in (number, *_embedded(number)))
-
-
-def _embedded(number: IPv4Address | IPv6Address) -> list[IPv4Address]:
-    if isinstance(number, IPv4Address):
-        return []
-    found = [number.ipv4_mapped, number.sixtofour, *(number.teredo or ())]
-    if number in _NAT64:
-        found.append(IPv4Address(int(number) & 0xFFFF_FFFF))
-    return [each for each in found if each is not None]
 
 
 def _look_up(host: str, port: int, call: Call) -> list[str]:

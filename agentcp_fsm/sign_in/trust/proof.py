@@ -9,17 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Self
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from agentcp_fsm.errors import ConfigError, ServerProofError
+from agentcp_fsm.errors import ConfigError, ServerProofError, SignInError
 from agentcp_fsm.sign_in.http import Call, Timeouts
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
+from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
+from agentcp_fsm.support import files
 
 
 class ServerProofPolicy(StrEnum):
@@ -54,10 +55,10 @@ class ServerProof:
 def load_trust_roots(path: str | os.PathLike[str]) -> tuple[x509.Certificate, ...]:
     """Read the certificates, PEM, of the roots to trust; raises `ConfigError` if the file holds none."""
     try:
-        return tuple(x509.load_pem_x509_certificates(Path(path).read_bytes()))
+        return tuple(x509.load_pem_x509_certificates(files.read_small(path)))
     except OSError as error:
         raise ConfigError(f"the trust roots {path} cannot be read ({error.strerror}): give a file in PEM") from error
-    except (ValueError, x509.InvalidVersion) as error:
+    except UNREADABLE as error:
         raise ConfigError(f"the trust roots {path} hold no certificate in PEM: give a file that does") from error
 
 
@@ -69,18 +70,26 @@ def verify_server_proof(
     Its kind is UNPROVEN_SERVER, or, if an issuer could not be fetched within the call's bounds, that of the fetch.
     """
     try:
-        sent = x509.load_pem_x509_certificates(proof.certificate_pem.encode(errors="replace"))
-        key = sent[0].public_key()
-        signature = bytes.fromhex(proof.signature)
-    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+        sent = _check_signature(proof, (agent_id + request_id).lower())
+    except SignInError:
+        raise
+    except UNREADABLE as error:
         raise ServerProofError("its certificate or signature cannot be read") from error
+    if chain is not None:
+        chain.verify(sent, call or Call.begin(Timeouts()))
+
+
+def _check_signature(proof: ServerProof, text: str) -> list[x509.Certificate]:
+    """Return the certificates that come with a signature of `text` by the first one's key, in that one's time."""
+    sent = x509.load_pem_x509_certificates(proof.certificate_pem.encode(errors="replace"))
+    key = sent[0].public_key()
+    signature = bytes.fromhex(proof.signature)
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise ServerProofError("its certificate's key is no elliptic-curve key")
     try:
-        key.verify(signature, (agent_id + request_id).lower().encode(), ec.ECDSA(SHA256()))
+        key.verify(signature, text.encode(), ec.ECDSA(SHA256()))
     except InvalidSignature:
         raise ServerProofError("its signature is not by the certificate's key over this request") from None
     if not sent[0].not_valid_before_utc <= datetime.now(UTC) <= sent[0].not_valid_after_utc:
         raise ServerProofError("its certificate has expired or is not valid yet; check this machine's clock")
-    if chain is not None:
-        chain.verify(sent, call or Call.begin(Timeouts()))
+    return sent
