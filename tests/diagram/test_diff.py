@@ -146,14 +146,14 @@ def index_of(trigger: str, source: str, dest: str | None) -> int:
 
 
 def test_rows_that_changed_places_in_a_cell_are_a_change_of_behaviour() -> None:
-    index = index_of("unauthorized", ONLINE, BACKOFF)
+    index = index_of("unauthorized", ONLINE, BACKOFF) + 1
     rows = list(CHART.rows)
     rows[index], rows[index + 1] = rows[index + 1], rows[index]
     found = difference(CHART, dataclasses.replace(CHART, rows=tuple(rows)))
     assert found.behaviour
     (change,) = found.rows()
     assert change.states == (ONLINE, DEGRADED)
-    assert details(change.cell) == [("order", "tried 2nd", "tried 3rd")]
+    assert details(change.cell) == [("order", "tried 4th", "tried 5th")]
     assert summary(found) == "1 row changed: behaviour changes"
 
 
@@ -174,9 +174,7 @@ def test_a_row_whose_guards_changed_is_told_as_one_change() -> None:
 def test_words_are_told_from_behaviour() -> None:
     index = index_of("stop", BACKOFF, STOPPING)
     row = CHART.rows[index]
-    words = difference(
-        CHART, replaced(index, Row(row.trigger, row.source, row.dest, after=row.after, reason="Why not."))
-    )
+    words = difference(CHART, replaced(index, dataclasses.replace(row, reason="Why not.")))
     assert words
     assert not words.behaviour
     assert summary(words) == "1 row changed: only words change, not behaviour"

@@ -99,7 +99,7 @@ class _Flowchart:
         return f"  {start} {ARROWS[mark]}{label} {end}"
 
     def _state(self, box: Box) -> str:
-        lines = [f"<b>{label_text(box.title)}</b>", *(f"<small>{label_text(line)}</small>" for line in box.notes)]
+        lines = [f"<b>{label_text(box.title)}</b>", *map(label_text, box.notes)]
         return f'  {self.nodes[box.state.name]}("{"<br>".join(lines)}")'
 
     def _forks(self, frame: str | None) -> Iterator[str]:
