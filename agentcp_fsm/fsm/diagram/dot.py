@@ -123,7 +123,7 @@ class _Graph:
         """A node's name and its line."""
         name = f"label-{self.labels}"
         self.labels += 1
-        text = "\\n".join(map(_text, lines))
+        text = "\\n".join(_text(part) for line in lines for part in line.splitlines())
         look = "class=label" if mark is None else f'class="label {mark}" fontcolor="{self.paper.marks[mark]}"'
         return name, f'  {_quoted(name)} [{look} label="{text}" fontsize=10 comment={_steps(steps)}]'
 
@@ -154,8 +154,8 @@ class _Graph:
 def _state(box: Box) -> str:
     state = box.state
     colours = LOOKS[box.look]
-    cells = [f'<font point-size="12"><b>{escape(printable(box.title))}</b></font>']
-    cells += [f'<font point-size="9">{escape(printable(line))}</font>' for line in box.notes]
+    cells = [f'<font point-size="12"><b>{_broken(box.title)}</b></font>']
+    cells += [f'<font point-size="9">{_broken(line)}</font>' for line in box.notes]
     table = "".join(f"<tr><td>{cell}</td></tr>" for cell in cells)
     name = _quoted(state_id(state.name))
     return (
@@ -188,6 +188,11 @@ def _legend(shown: Picture) -> str:
         return ""
     space = '<tr><td height="16"></td></tr>'
     return f'<table border="0" cellspacing="6" cellpadding="4">{space}<tr>{"".join(cells)}</tr></table>'
+
+
+def _broken(text: str) -> str:
+    """A text in a table, where Graphviz knows no escapes."""
+    return "<br/>".join(escape(printable(line)) for line in text.splitlines())
 
 
 def _steps(steps: Iterable[Step]) -> str:

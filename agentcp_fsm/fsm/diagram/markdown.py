@@ -173,13 +173,15 @@ def _told(chart: Chart, rows: Sequence[Row]) -> Iterator[list[str]]:
     last = None
     for row in rows:
         dest = "*ignored*" if row.ignored else "*stays*" if row.dest is None else _state(row.dest)
-        doing = (*row.before, *row.after)
+        doing = [", ".join(map(code, names)) for names in (row.prepare, (*row.before, *row.after))]
+        if row.prepare:
+            doing[0] += " (before the guards)"
         yield [
             code(row.trigger) if row.trigger != last else "",
             guards(row.guards),
             dest,
             text(row.reason),
-            ", ".join(map(code, doing)),
+            "; ".join(filter(None, doing)),
         ]
         last = row.trigger
 

@@ -26,6 +26,9 @@ def mermaid(chart: Chart, view: str = OVERVIEW) -> str:
     return mermaid_of(picture(chart, view))
 
 
+SPECIAL = re.compile(r"\$(?=\$)|\\(?=n)|:(?=fa-)")
+"""Where a formula, a line's end or an icon would be seen even if it is written as numbers: nothing stands between."""
+NOTHING = "<span></span>"
 NO_BREAK = "\u00a0"
 """A space at which no line is broken."""
 ARROWS = {None: "-->", Kind.ADDED: "==>", Kind.REMOVED: "-.->", Kind.CHANGED: "-->"}
@@ -135,6 +138,13 @@ def _identifier(state: str, index: int) -> str:
 
 def label_text(text: str) -> str:
     """Any text as it stands in a label."""
-    return "".join(
-        character if character.isalnum() or character in "_ ,.[]()-" else f"#{ord(character)};" for character in text
+    parts = (
+        "".join(map(_character, part)) for part in SPECIAL.sub("\\g<0>\0", text.replace("\0", "\ufffd")).split("\0")
     )
+    return NOTHING.join(parts)
+
+
+def _character(character: str) -> str:
+    if character == "\n":
+        return "<br>"
+    return character if character.isalnum() or character in "_ ,.[]()-" else f"#{ord(character)};"
