@@ -103,7 +103,8 @@ LINES = """() => {
 
 def test_names_of_any_kind_are_drawn_as_they_are(mermaid_page: Page) -> None:
     names = ["end", "a b", "ÄÖ", 'qu"ote', "<i>x</i>", "class", "x;y", "#35;", "`tick`", "100%", "a --> b", "漢字"]
-    states = tuple(ChartState(name, role=role) for name, role in zip(names, [*Role, *Role], strict=True))
+    names += ["$$x$$", "fa:fa-car", "1. x", "- x", "_i_", "__x__", "www.example.com", "C:\\new", "[x](y)", "**b**"]
+    states = tuple(ChartState(name, role=role) for name, role in zip(names, [*Role] * 4, strict=False))
     rows = tuple(Row(f"on {name}", names[index - 1], name, conditions=name) for index, name in enumerate(names))
     nodes: Rendered = mermaid_page.evaluate(RENDER, [mermaid(Chart("any", names[0], states, rows), "full"), False])
     assert sorted(name for name, _, _ in nodes if name) == sorted(names)

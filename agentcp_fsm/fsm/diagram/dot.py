@@ -18,6 +18,8 @@ from agentcp_fsm.fsm.printable import printable
 FONT = "Roboto"
 UNCHANGED = "as before"
 """The legend's words for a state that did not change, in a difference."""
+MANY_FORKS = 100
+"""In a graph with more, Graphviz' search for the shortest lines is cut short: it would take minutes."""
 SPINE_WEIGHT = 20
 """How much straighter and shorter the lines of the spine are than others."""
 
@@ -70,6 +72,8 @@ class _Graph:
         yield f'digraph "{_text(self.picture.chart.name)}" {{'
         yield f"  graph [rankdir={'LR' if sideways else 'TB'} newrank=true compound=true"
         yield "    nodesep=0.3 ranksep=0.35 pad=0.2"
+        if len(self.picture.forks) > MANY_FORKS:
+            yield "    nslimit=2 nslimit1=2"
         yield f'    bgcolor="{paper.page}" fontname="{FONT}" fontcolor="{paper.ink}" fontsize=10 labelloc=b'
         yield f"    label=<{_legend(self.picture)}>]"
         yield f'  node [shape=plaintext width=0 height=0 margin="0.05,0.02" fontname="{FONT}" fontcolor="{paper.ink}"]'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from agentcp_fsm.errors import ChartError
 from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import KINDS, LOOKS
 from agentcp_fsm.fsm.diagram.diff import Kind
@@ -29,14 +30,27 @@ def mermaid(chart: Chart, view: str = OVERVIEW) -> str:
 SPECIAL = re.compile(r"\$(?=\$)|\\(?=n)|:(?=fa-)")
 """Where a formula, a line's end or an icon would be seen even if it is written as numbers: nothing stands between."""
 NOTHING = "<span></span>"
+MARKDOWN = re.compile(r"(?<![^\W_])_|_(?![^\W_])|[`*~\\@]|\]\(|^\s*(?:\d+[.)]|[-+#>])(?:\s|$)|\bwww\.|://|^[-=_\s]+$")
+"""What Mermaid 11 reads as Markdown in any label."""
+MOST_LINKS = 500
+MOST_CHARACTERS = 50_000
+"""Mermaid's own limits, where nobody raised them."""
 NO_BREAK = "\u00a0"
 """A space at which no line is broken."""
 ARROWS = {None: "-->", Kind.ADDED: "==>", Kind.REMOVED: "-.->", Kind.CHANGED: "-->"}
 
 
 def mermaid_of(shown: Picture) -> str:
-    """A picture as a Mermaid flowchart."""
-    return "".join(f"{line}\n" for line in _Flowchart(shown).lines())
+    """A picture as a Mermaid flowchart; raises ChartError for one that Mermaid would refuse for its size."""
+    flowchart = _Flowchart(shown)
+    text = "".join(f"{line}\n" for line in flowchart.lines())
+    if len(flowchart.links) > MOST_LINKS or len(text) > MOST_CHARACTERS:
+        raise ChartError(
+            f"{shown.chart.name}: this view has {len(flowchart.links):,} arrows and {len(text):,} characters, and "
+            f"Mermaid draws at most {MOST_LINKS} and {MOST_CHARACTERS:,}: choose a smaller view, such as state:NAME, "
+            "or another format, such as svg"
+        )
+    return text
 
 
 class _Flowchart:
@@ -102,8 +116,9 @@ class _Flowchart:
         return f"  {start} {ARROWS[mark]}{label} {end}"
 
     def _state(self, box: Box) -> str:
+        plain = [box.title, *box.notes]
         lines = [f"<b>{label_text(box.title)}</b>", *map(label_text, box.notes)]
-        return f'  {self.nodes[box.state.name]}("{"<br>".join(lines)}")'
+        return f'  {self.nodes[box.state.name]}("{_whole("<br>".join(lines), plain)}")'
 
     def _forks(self, frame: str | None) -> Iterator[str]:
         for fork in self.picture.forks:
@@ -122,7 +137,13 @@ class _Flowchart:
 
 
 def _lines(lines: Iterable[str]) -> str:
-    return "<br>".join(map(_line, lines))
+    lines = list(lines)
+    return _whole("<br>".join(map(_line, lines)), lines)
+
+
+def _whole(label: str, plain: Iterable[str]) -> str:
+    """A label, in an element that no Markdown is looked for in if there might seem to be some."""
+    return f"<div>{label}</div>" if any(map(MARKDOWN.search, plain)) else label
 
 
 def _line(line: str) -> str:
