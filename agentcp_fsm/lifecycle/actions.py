@@ -114,6 +114,9 @@ class Actions(Guards):
         self.online_since = now
         self.statistics.times_online += 1
 
+    def note_degraded(self, event: Event, now: float) -> None:
+        self.online_until = now
+
     def confirm_session(self, event: Event, now: float) -> None:
         assert self.session is not None
         self._effects.append(ConfirmSession(self.session))
@@ -154,15 +157,8 @@ class Actions(Guards):
 
     def send_heartbeat(self, event: Event, now: float) -> None:
         assert self.session is not None
-        config = self.config
-        silent_at = self.answered_at + config.silence_limit * self.interval
-        overdue_at = self.beat_due + config.silence_timeout
-        if overdue_at < silent_at:
-            silent_at = overdue_at
-        # A heartbeat always has the retransmission time to be answered: after a time in which the process was
-        # suspended, the first one finds out how things are (rule 12).
-        repeat_at = self.beat_due = now + self.retransmission
-        self.timeout_at = silent_at if silent_at > repeat_at else repeat_at
+        self.due_at = self.beat_due
+        self.beat_due = now + self.retransmission  # silence is not noticed before: only a repetition needs its time
         self.unanswered = 1
         self.sent_at = now
         self.sequence += 1
@@ -212,6 +208,8 @@ class Actions(Guards):
         self.retransmission = min(max(self.retransmission, self.retransmission_min), self.retransmission_max)
 
     def repeat_heartbeat(self, event: Event, now: float) -> None:
+        if self.unanswered == 1:
+            self.timeout_at = self.silent_at()
         self.beat_due = now + self.retransmission
         self._send_heartbeat(self.session, now)
 
@@ -239,6 +237,8 @@ class Actions(Guards):
 
     def retry_heartbeat(self, event: Event, now: float) -> None:
         self.beat_due = max(min(self.sent_at + self.interval, now + self._send_retry()), now)
+        if self.unanswered == 1:
+            self.timeout_at = self.silent_at()
 
     def _send_retry(self) -> float:
         return _doubled(self.config.send_retry_initial, self.send_failures, self.config.send_retry_max)
@@ -349,7 +349,8 @@ class Actions(Guards):
 
     def report_giving_up(self, event: Event, now: float) -> None:
         cause = f": {event.reason}" if event.reason else ""
-        self._effects.append(ReportError(f"gave up after {self.failures} attempts{cause}"))
+        times = "1 attempt" if self.failures == 1 else f"{self.failures} attempts"
+        self._effects.append(ReportError(f"gave up after {times}{cause}"))
 
     def note_failed_attempt(self, event: Event, now: float) -> None:
         self.failures += 1

@@ -28,8 +28,8 @@ no state to be stuck in: whatever is waited for, there is a row for when it does
 
 Reading a row: on the trigger, in any of the source states, if all guards agree, go to the destination (None: stay, this
 is no transition), run ``before`` on the way out and ``after`` on the way in.  Rows are tried from top to bottom, so a
-row without guards says "otherwise".  The words of guards and actions are explained in `agentcp_fsm.lifecycle.glossary`;
-what they do is in `actions` and `guards`, under the same names, and none of them decides anything about states.
+row without guards says "otherwise".  `agentcp_fsm.lifecycle.glossary` explains the words of guards and actions.  What
+they do is in the modules ``guards`` and ``actions``, under the same names; none of them decides anything about states.
 """
 
 from collections.abc import Iterable
@@ -205,7 +205,7 @@ ROWS = (
         reason="Failures in the same instant are one."),
     Row("send_failed", CONNECTING, None, unless="send_failures_exhausted", after=("note_send_failure", "retry_proof"),
         reason="A send failed; it is tried again soon."),
-    Row("send_failed", ONLINE, DEGRADED, unless="send_failures_exhausted",
+    Row("send_failed", ONLINE, DEGRADED, unless="send_failures_exhausted", before="note_degraded",
         after=("note_send_failure", "retry_heartbeat"),
         reason="A send failed; it is tried again soon."),
     Row("send_failed", DEGRADED, None, unless="send_failures_exhausted",
@@ -224,7 +224,8 @@ ROWS = (
     Row("receive_failed", (*CONNECTING, DEGRADED), None, unless="receive_failures_exhausted",
         after="note_receive_failure",
         reason="A receive failed; the next may not."),
-    Row("receive_failed", ONLINE, DEGRADED, unless="receive_failures_exhausted", after="note_receive_failure",
+    Row("receive_failed", ONLINE, DEGRADED, unless="receive_failures_exhausted", before="note_degraded",
+        after="note_receive_failure",
         reason="A receive failed; the next may not."),
     *attempt_failed("receive_failed", "Receiving fails"),
     *lost("receive_failed", "Receiving fails"),
@@ -296,8 +297,8 @@ ROWS = (
         reason="The sign-in takes too long; the attempt is over."),
     Row("deadline_passed", SERVING, None, conditions="beat_was_answered", after="send_heartbeat",
         reason="The next heartbeat is due."),
-    *lost("deadline_passed", "The server is silent", ("timed_out",)),
-    Row("deadline_passed", ONLINE, DEGRADED, after="repeat_heartbeat",
+    *lost("deadline_passed", "The server is silent", ("silent",)),
+    Row("deadline_passed", ONLINE, DEGRADED, before="note_degraded", after="repeat_heartbeat",
         reason="A heartbeat went unanswered for the retransmission time: it is repeated."),
     Row("deadline_passed", DEGRADED, None, after="repeat_heartbeat",
         reason="Still no answer: the heartbeat is repeated."),

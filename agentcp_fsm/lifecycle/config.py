@@ -53,8 +53,8 @@ class Config:
     probe_limit: int = _count(3)
     """How many heartbeats may go unanswered before the first answer of a session; then the attempt ends (rule 2)."""
     probe_time_max: float = _seconds(30.0)
-    """The time that `probe_interval` and `probe_limit` allow doubles with each attempt that it ends, to this; it starts
-    afresh with ONLINE (rule 2): so a long round trip gets through in the end.  It is never below what they allow."""
+    """The time that `probe_interval` and `probe_limit` allow doubles with each attempt that it ends, up to this; with
+    ONLINE it starts afresh (rule 2).  So a long round trip gets through.  It is never below what the two allow."""
     retransmission_min: float = _seconds(1.0)
     """The shortest time after which an unanswered heartbeat is repeated (rule 3).  The time follows the measured round
     trips (RFC 6298); it is never above the interval, nor above `silence_timeout`."""
@@ -94,8 +94,8 @@ class Config:
     """Connections in a row that a 401 ended before ONLINE had lasted: the last of them, and each further one, is
     reported as an error (rule 6), for another copy of the agent may be signing in."""
     flapping_wait: float = _seconds(45.0)
-    """The least wait after a 401 that is reported so; the backoff comes on top (rule 6).  With the defaults no more than
-    60 sign-ins an hour come of it.  `retry_now` and `reconnect` end it."""
+    """The least wait after a 401 that is reported so; the backoff comes on top (rule 6).  With the defaults, an agent
+    then signs in no more than 60 times an hour.  `retry_now` and `reconnect` end the wait."""
     socket_timeout: float = _seconds(5.0)
     """How long opening the socket (name resolution included) may take."""
     backoff_initial: float = _seconds(1.0)

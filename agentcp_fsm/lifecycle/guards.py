@@ -27,6 +27,9 @@ class Guards(Variables):
     def timed_out(self, event: Event, now: float) -> bool:
         return now >= self.timeout_at
 
+    def silent(self, event: Event, now: float) -> bool:
+        return now >= (self.timeout_at if self.unanswered > 1 else self.silent_at())
+
     def beat_was_answered(self, event: Event, now: float) -> bool:
         return self.unanswered == 0
 
@@ -77,7 +80,7 @@ class Guards(Variables):
         return limit is not None and self.failures + 1 >= limit
 
     def online_lasted(self, event: Event, now: float) -> bool:
-        until = now if self.state is State.ONLINE else self.answered_at
+        until = now if self.state is State.ONLINE else self.online_until
         return until - self.online_since >= self.config.stable_after
 
     def flapping(self, event: Event, now: float) -> bool:

@@ -35,6 +35,7 @@ class Snapshot(NamedTuple):
     silent_attempts: int
     was_online: bool
     online_since: float
+    online_until: float
     restart_wanted: bool
     not_before: float
     session: Session | None
@@ -45,6 +46,7 @@ class Snapshot(NamedTuple):
     sequence: int
     next_beat: int
     interval: float
+    due_at: float
     sent_at: float
     answered_at: float
     unanswered: int
@@ -75,6 +77,7 @@ class Variables:
         "beat_due",
         "config",
         "doubtful",
+        "due_at",
         "failed_at",
         "failures",
         "interval",
@@ -83,6 +86,7 @@ class Variables:
         "not_before",
         "now",
         "online_since",
+        "online_until",
         "probes",
         "random",
         "receive_failures",
@@ -128,6 +132,8 @@ class Variables:
         self.was_online = False
         self.online_since = -math.inf
         """When the session was proven."""
+        self.online_until = -math.inf
+        """When ONLINE was last left for DEGRADED."""
         self.restart_wanted = False
         self.not_before = -math.inf
         """The earliest time of the next sign-in."""
@@ -146,6 +152,8 @@ class Variables:
         """NextBeat of the last answer, in milliseconds, before it was bounded by the configuration."""
         self.interval = config.interval_min
         """Seconds between heartbeats."""
+        self.due_at = -math.inf
+        """When the heartbeat after the last answer was due."""
         self.sent_at = -math.inf
         """When the last heartbeat was sent."""
         self.answered_at = -math.inf
@@ -182,6 +190,16 @@ class Variables:
         """
         due = self.beat_due if self.beat_due < self.timeout_at else self.timeout_at
         return due if due > self.now else self.now
+
+    def silent_at(self) -> float:
+        """When the server will have been silent for too long (rule 4), seen after the first heartbeat since its answer.
+
+        A heartbeat always has the retransmission time to be answered: after a time in which the process was suspended,
+        the first one finds out how things are (rule 12).
+        """
+        config = self.config
+        patience = min(self.answered_at + config.silence_limit * self.interval, self.due_at + config.silence_timeout)
+        return max(patience, self.sent_at + self.retransmission)
 
     def snapshot(self) -> Snapshot:
         """The machine's whole state as a value that can be kept, compared and hashed."""

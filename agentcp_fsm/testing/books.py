@@ -76,6 +76,7 @@ class RoundTrips:
         return min(seconds, self.interval, self.config.silence_timeout)
 
     def measure(self, seconds: float) -> None:
+        """Take a round trip, in seconds."""
         if self._smoothed is None:
             self._smoothed, self._variation = seconds, seconds / 2
         else:
@@ -86,9 +87,11 @@ class RoundTrips:
         self.longest = self._bounded(max(computed, least * (1 + self.config.retransmission_spread)))
 
     def double(self) -> None:
+        """Take it that a repetition was needless."""
         self.shortest, self.longest = self._bounded(2 * self.shortest), self._bounded(2 * self.longest)
 
     def take_interval(self, next_beat: int) -> None:
+        """Take an answer's NextBeat, in milliseconds."""
         before, config = self.interval, self.config
         if next_beat <= config.interval_min * 1000:
             self.interval = config.interval_min
@@ -249,10 +252,10 @@ class Books:
 
     def lasted(self, source: str, now: float) -> bool:
         """Whether ONLINE has lasted (rule 6), seen from `source`."""
-        return (now if source == ONLINE else self.answered_at) - self.proven_at >= self.config.stable_after
+        return (now if source == ONLINE else self.entered_at) - self.proven_at >= self.config.stable_after
 
     def note_socket_closed(self, step: Observation) -> None:
-        """Enter what becomes of the session when its socket closes (specification, "States": doubtful)."""
+        """Enter what becomes of the session when its socket closes (lifecycle, "States": doubtful)."""
         if step.source in ALIVE:
             if not isinstance(step.event, Unauthorized | Reconnect):
                 self.doubtful, self.probes = self.session, 0
@@ -272,7 +275,7 @@ class Books:
         return max(self.sign_in_at + self.config.sign_in_interval_min, self.retry_after_until)
 
     def note_wait(self, step: Observation, *, failed: bool, held: float) -> None:
-        """Enter the bounds of a wait that begins: after a failure, or else as soon as a sign-in may; `held` at least."""
+        """Enter the bounds of a wait that begins, with a backoff or without, and of `held` seconds at least."""
         config, now = self.config, step.now
         earliest = max(self.earliest_sign_in(), now + held)
         window = doubled(config.backoff_initial, self.failures, config.backoff_max) if failed else 0.0

@@ -91,8 +91,6 @@ class Monitor:
         self._require_patience(step, lost_from, ready_at, failed_sends, failed_receives)
         for effect in step.effects:
             self._note_effect(effect, step)
-        if state != source:
-            books.entered_at = now
         if ONLINE in (source, state) or DEGRADED in (source, state):
             entered = (state in SERVING and source not in SERVING) or (state == ONLINE and source != ONLINE)
             self._require(not entered or (proven and state == ONLINE), "rule", "ONLINE is entered by an answer only")
@@ -100,6 +98,8 @@ class Monitor:
             self._require(now < lost_until, "L3", f"the server has been silent too long: lost at {lost_until!r}")
 
         self._check_ends(step, earliest)
+        if state != source:
+            books.entered_at = now
         self._check_wait(step, refused)
         self._check_reports(step)
         self._check_resources(state)

@@ -23,6 +23,12 @@ configs = st.builds(
     send_failure_limit=st.integers(1, 3),
     receive_failure_limit=st.integers(1, 3),
     silence_limit=st.integers(1, 3),
+    silence_timeout=st.sampled_from((0.5, 15.0)),
+    stable_after=st.sampled_from((0.0, 30.0, 1000.0)),
+    flapping_limit=st.integers(1, 3),
+    probe_time_max=st.sampled_from((1.0, 30.0)),
+    failure_instant=st.sampled_from((0.0, 0.5)),
+    invitation_window=st.sampled_from((0.0, 5.0)),
     invitation_memory=st.integers(1, 2),
 )
 
@@ -32,12 +38,12 @@ def happening(machine: Lifecycle, random: Random) -> Event:
     if random.random() < 0.4:
         if machine.state is State.OFFLINE:
             return Start()
-        if machine.state in (State.BACKOFF, State.STOPPING):
+        if machine.state is State.STOPPING or (machine.state is State.BACKOFF and not machine.socket_open):
             return DeadlinePassed()
-        if machine.session is None:
-            return SignedIn(machine.attempt, session(random))
-        if not machine.socket_ready:
+        if machine.socket_open and not machine.socket_ready:
             return SocketOpened(machine.attempt)
+        if not machine.socket_open:
+            return SignedIn(machine.attempt, session(random))
         return BeatAnswered(machine.attempt, 10_000)
     kind = random.choice(EVENTS)
     fields: dict[str, Any] = {

@@ -71,7 +71,7 @@ def test_a_start_while_stopping_counts_too() -> None:
 def test_after_giving_up_health_keeps_the_reasons() -> None:
     """Health said only that there was nothing to sign out."""
     with Peer() as peer:
-        connection = connect(peer, config=replace(GIVING_UP, sign_in_attempt_limit=1))
+        connection = connect(peer, config=replace(GIVING_UP, sign_in_attempt_limit=1, stable_after=0.0))
         connection.start()
         online(connection)
         assert connection.health().last_error is None

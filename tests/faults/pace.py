@@ -39,28 +39,43 @@ def attempts(life: Iterable[ReportTransition], config: Config, rest: float = 0.0
     the cap of the backoff.
     """
     found: list[Attempt] = []
-    in_a_row = 0
-    earliest = float("-inf")
+    failures = refusals = 0
+    """Failed attempts, and losses by a 401, since ONLINE last lasted (rule 6)."""
+    online_since = degraded_at = earliest = float("-inf")
     for step in life:
         source, dest, now = step.source, step.dest, step.at
+        held, failed = 0.0, False
         if source in CONNECTING and dest not in (State.ONLINE, *CONNECTING) and step.trigger not in ("stop", *HURRIED):
-            found[-1].failed = True
-        if dest == State.ONLINE:
-            in_a_row = 0
+            found[-1].failed = failed = True
+            held = rest
+            failures += 1
+        elif step.lost and step.trigger not in HURRIED:
+            # Of a DEGRADED connection nobody outside knows the last answer: it may have lasted until then.
+            until = now if source == State.ONLINE else degraded_at
+            if until - online_since >= config.stable_after:
+                failures = refusals = 0
+            else:
+                refusals = refusals + 1 if step.trigger == "unauthorized" else 0
+                failed = failures > 0
+                if refusals >= config.flapping_limit:
+                    held, failed = config.flapping_wait, True
+                failures += 1
+        if dest == State.ONLINE and source != State.DEGRADED:
+            online_since = now
+        elif dest == State.DEGRADED:
+            degraded_at = now
         elif dest == State.BACKOFF:
-            earliest = max(now, found[-1].at + config.sign_in_interval_min)
-            if found[-1].failed:
-                earliest = max(earliest, now + rest)
-                earliest += (1 - config.backoff_jitter) * _window(in_a_row, earliest - now, config)
-        elif dest in CONNECTING:
+            earliest = max(now + held, found[-1].at + config.sign_in_interval_min)
+            if failed:
+                earliest += (1 - config.backoff_jitter) * _window(failures, earliest - now, config)
+        elif dest in CONNECTING and step.trigger != "signed_in":  # a late session is taken without a new sign-in
             if source in AT_REST:
-                in_a_row = 0
+                failures = refusals = 0
                 found.append(Attempt(now, float("-inf"), after_start=True))
             elif source == State.BACKOFF and step.trigger not in HURRIED:
                 found.append(Attempt(now, earliest))
             else:
                 found.append(Attempt(now, found[-1].at + config.sign_in_interval_min))
-            in_a_row += 1
     return found
 
 

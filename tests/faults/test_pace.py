@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcp_fsm import Config, ReportTransition, Session
+from agentcp_fsm import Config, ReportTransition, Session, State
 from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
     DeadlinePassed,
@@ -62,12 +62,13 @@ class Hasty:
         self.tell(BeatAnswered(attempt, 5000))
         self.now += after
         self.tell(event(attempt))
-        if self.machine.attempt == attempt:
-            self._wait()
+        self._wait()
 
     def _wait(self) -> None:
-        self.now = self.machine.deadline
-        self.tell(DeadlinePassed())
+        """A wait, if there is one, passes; nothing answers the probes in it."""
+        while self.machine.state is State.BACKOFF:
+            self.now = self.machine.deadline
+            self.tell(DeadlinePassed())
 
 
 seconds = st.floats(0.001, 60.0)
@@ -83,6 +84,9 @@ def configs(draw: st.DrawFn) -> Config:
         backoff_max=backoff_max,
         backoff_jitter=draw(st.floats(0.0, 1.0)),
         unauthorized_spread=0.0,
+        stable_after=draw(st.just(0.0) | st.floats(0.001, 60.0)),
+        flapping_limit=draw(st.integers(1, 4)),
+        flapping_wait=draw(seconds),
     )
 
 

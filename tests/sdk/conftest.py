@@ -1,10 +1,13 @@
 """An agent whose key and certificate lie where the SDK keeps them, and how often it is to send heartbeats."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agentcp_fsm.server import ServerThread
 from agentcp_fsm.sign_in.identities import make_identity
+from tests.sdk.internet import HOSTS
 from tests.timings import scaled
 
 ALICE = "alice.agentid.pub"
@@ -34,3 +37,10 @@ def certificates(data: Path) -> str:
 @pytest.fixture(scope="session")
 def next_beat() -> float:
     return 0.05
+
+
+@pytest.fixture
+def server(next_beat: float) -> Iterator[ServerThread]:
+    """The reference server, which also answers to the names that the SDK asks for."""
+    with ServerThread(next_beat=next_beat, names=HOSTS) as running:
+        yield running

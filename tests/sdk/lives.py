@@ -18,7 +18,7 @@ from agentcp_fsm.server import ServerThread
 from agentcp_fsm.sign_in.credentials import seed_hash
 from agentcp_fsm.sign_in.identities import make_identity
 from tests.sdk.conftest import ALICE, PASSWORD
-from tests.sdk.internet import Internet, MessageServer
+from tests.sdk.internet import HOSTS, Internet, MessageServer
 from tests.sdk.sdk import SDKProgram
 from tests.waiting import until
 
@@ -109,7 +109,7 @@ class _Life:
         make_identity(place / "agentcp" / "AIDs", ALICE, seed_hash(PASSWORD))
         self.folder = folder
         self._servers = ExitStack()
-        self.server = self._servers.enter_context(ServerThread(next_beat=0.05))
+        self.server = self._servers.enter_context(ServerThread(next_beat=0.05, names=HOSTS))
         self.server.set_faults(heartbeat_server=HEARTBEAT_SERVER)
         self.internet = self._servers.enter_context(Internet(self.server.url, place))
         self.messages = self._servers.enter_context(MessageServer())

@@ -215,7 +215,7 @@ def test_giving_up_is_the_end_of_running_and_said_so(
             assert client.connection.health().statistics.attempts % limit == 0
             assert "gave up after" in caplog.text
             if limit == 1:
-                assert f"{ALICE} gave up after 1 attempts: {NOBODY}/sign_in: " in caplog.text
+                assert f"{ALICE} gave up after 1 attempt: {NOBODY}/sign_in: " in caplog.text
                 assert "call online() to try again" in caplog.text
         client.offline()
 

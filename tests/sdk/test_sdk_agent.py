@@ -18,7 +18,7 @@ from agentcp_fsm.server import ConfigShape, ServerThread
 from agentcp_fsm.sign_in.identities import make_identity
 from tests.cli.command import Running
 from tests.sdk.conftest import ALICE, PASSWORD
-from tests.sdk.internet import Internet, MessageServer
+from tests.sdk.internet import HOSTS, Internet, MessageServer
 from tests.sdk.sdk import SDKProgram
 from tests.waiting import until
 
@@ -119,7 +119,7 @@ def test_with_our_client_in_its_place(
 
 def test_with_its_own_client(folder: Path, messages: MessageServer, tmp_path: Path, invitation: Invitation) -> None:
     """The reference server is all that the SDK asks of one; a 401 has it sign in again, after 6 s."""
-    with ServerThread(next_beat=5.0) as server, Internet(server.url, tmp_path) as internet:
+    with ServerThread(next_beat=5.0, names=HOSTS) as server, Internet(server.url, tmp_path) as internet:
         server.set_faults(heartbeat_server=HEARTBEAT_SERVER)
         with SDKProgram(AGENT, str(folder), ALICE, PASSWORD, "", **internet.environment) as agent:
             assert agent.ask("online") == {"online": True, "client": "agentcp.heartbeat.heartbeat_client"}

@@ -122,7 +122,7 @@ def test_half_a_proof_is_no_session(server: Server, service: SignInService) -> N
         ({"error": "E7", "message": "agent unknown"}, "E7"),
         ({"error": {"message": "agent unknown"}}, "agent unknown"),
         ({"error": None, "message": "agent unknown"}, "agent unknown"),
-        ({"message": "two\nlines"}, "two�lines"),
+        ({"message": "two\nlines"}, "two\\nlines"),
     ],
 )
 def test_an_errors_words_wherever_they_stand(
