@@ -86,7 +86,7 @@ def test_a_state_tells_its_role_by_more_than_its_colour() -> None:
 
 def test_guards_stand_in_brackets_and_rows_that_stay_inside_of_their_state() -> None:
     text = plantuml(CHART, "full")
-    assert "deadline_passed [timed_out, sign_in_too_soon]" in text
+    assert "deadline_passed [silent, sign_in_too_soon]" in text
     assert "S_ONLINE : deadline_passed [beat_was_answered]\n" in text
     assert "malformed" not in text, "nothing ignored is drawn"
 
