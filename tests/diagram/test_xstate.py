@@ -109,6 +109,12 @@ def test_a_guard_is_a_name_or_says_what_it_is_made_of() -> None:
     online = json.loads(xstate(CHART))["states"]["ONLINE"]["on"]
     assert [each.get("guard") for each in online["unauthorized"]] == [
         {"type": "not socket_in_use", "params": {"conditions": [], "unless": ["socket_in_use"]}},
+        {
+            "type": "attempts_exhausted and not online_lasted",
+            "params": {"conditions": ["attempts_exhausted"], "unless": ["online_lasted"]},
+        },
+        "refused_again",
+        "flapping",
         "spread_configured",
         "sign_in_too_soon",
         None,
