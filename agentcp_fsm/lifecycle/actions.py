@@ -19,6 +19,8 @@ from agentcp_fsm.lifecycle.guards import Guards
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.lifecycle.variables import NEVER
 
+CAUSES = {"unauthorized": "the server does not know the session (401)", "deadline_passed": "the time is over"}
+"""Why an attempt failed, where its event has no reason."""
 NEXT_BEAT_MAX = 2**64
 """Milliseconds; no wire carries more."""
 
@@ -348,9 +350,9 @@ class Actions(Guards):
         )
 
     def report_giving_up(self, event: Event, now: float) -> None:
-        cause = f": {event.reason}" if event.reason else ""
+        cause = event.reason or CAUSES.get(event.trigger, "no reason is known")
         times = "1 attempt" if self.failures == 1 else f"{self.failures} attempts"
-        self._effects.append(ReportError(f"gave up after {times}{cause}"))
+        self._effects.append(ReportError(f"gave up after {times}: {cause}"))
 
     def note_failed_attempt(self, event: Event, now: float) -> None:
         self.failures += 1

@@ -1,8 +1,8 @@
 """The machine of a connection's life written by hand: no chart, no engine, only ``if`` and ``elif``.
 
-It is what the compiled chart is measured against, the limit of what Python can do, and does what `Lifecycle` does: the
-same effects, deadline, statistics and snapshot (`test_hand_written_agrees`).  Which state follows which event is spread
-over its methods; to have that in one place is what a chart is for.
+The compiled chart is measured against it, as the limit of what Python can do.  It does what `Lifecycle` does: the same
+effects, deadline, statistics and snapshot (`test_hand_written_agrees`).  Which state follows which event is spread over
+its methods; a chart has that in one place.
 """
 
 from __future__ import annotations

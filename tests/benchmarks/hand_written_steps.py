@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentcp_fsm.lifecycle.actions import NEXT_BEAT_MAX
+from agentcp_fsm.lifecycle.actions import CAUSES, NEXT_BEAT_MAX
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import (
     AbandonSignIn,
@@ -107,9 +107,9 @@ class Steps(Variables):
         self.statistics.failed_attempts += 1
 
     def _give_up(self, event: Event, now: float, reason: str, lost: bool = False) -> None:
-        cause = f": {event.reason}" if event.reason else ""
+        cause = event.reason or CAUSES.get(event.trigger, "no reason is known")
         times = "1 attempt" if self.failures == 1 else f"{self.failures} attempts"
-        self._effects.append(ReportError(f"gave up after {times}{cause}"))
+        self._effects.append(ReportError(f"gave up after {times}: {cause}"))
         self._leave(event, now, reason, lost)
 
     def _attempt_fails(self, event: Event, now: float, what: str, over: str = "the attempt is over.") -> None:

@@ -153,7 +153,7 @@ def test_rows_that_changed_places_in_a_cell_are_a_change_of_behaviour() -> None:
     assert found.behaviour
     (change,) = found.rows()
     assert change.states == (ONLINE, DEGRADED)
-    assert details(change.cell) == [("order", "tried 4th", "tried 5th")]
+    assert details(change.cell) == [("order", "tried 3rd", "tried 4th")]
     assert summary(found) == "1 row changed: behaviour changes"
 
 
@@ -178,7 +178,7 @@ def test_words_are_told_from_behaviour() -> None:
     assert words
     assert not words.behaviour
     assert summary(words) == "1 row changed: only words change, not behaviour"
-    deeds = difference(CHART, replaced(index, Row(row.trigger, row.source, row.dest, after=(), reason=row.reason)))
+    deeds = difference(CHART, replaced(index, dataclasses.replace(row, after=())))
     assert deeds.behaviour
     glossary = difference(CHART, dataclasses.replace(CHART, guards={**(CHART.guards or {}), "rejected": "no"}))
     assert [line for _, line in lines(glossary)][-1] == "  ~ rejected: retrying soon cannot mend it → no"

@@ -114,12 +114,14 @@ def test_a_walk_asks_what_matters_and_tells_why(reader: Reader) -> None:
     assert "did note_answer, come_online" in text
     event(page, "deadline_passed")
     asked = []
-    for word in ("yes", "no", "yes", "no"):
+    for word in ("yes", "no", "yes", "no", "no", "no"):
         asked.append(page.locator(".question .asks").inner_text())
         answer(page, word)
-    assert asked == ["deadline_reached?", "beat_was_answered?", "timed_out?", "sign_in_too_soon?"]
+    assert asked == [
+        "deadline_reached?", "beat_was_answered?", "silent?", "attempts_exhausted?", "flapping?", "sign_in_too_soon?"
+    ]  # fmt: skip
     assert here(page) == "RECONNECTING"
-    assert fragment(page) == "walk=start,beat_answered:y,deadline_passed:ynyn"
+    assert fragment(page) == "walk=start,beat_answered:y,deadline_passed:ynynnn"
     assert marked(page, "current") == {"RECONNECTING"}
     assert marked(page, "visited") == {"OFFLINE", "SIGNING_IN", "ONLINE", "RECONNECTING"}
     assert {"edge-OFFLINE-SIGNING_IN", "edge-SIGNING_IN-ONLINE"} < marked(page, "walked", "edges")
@@ -257,6 +259,7 @@ def test_the_keyboard_suffices(reader: Reader) -> None:
     expect(page.locator("#read h2")).to_contain_text("SIGNING_IN")
     press("v")
     expect(page.locator("#views [aria-pressed=true]")).to_have_text("Full")
+    press("0")
     whole = page.locator("#picture svg").get_attribute("viewBox")
     press("+")
     assert page.locator("#picture svg").get_attribute("viewBox") != whole

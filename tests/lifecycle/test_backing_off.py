@@ -182,6 +182,7 @@ def test_6_a_session_that_was_never_proven_does_not_reset_the_backoff() -> None:
     assert failed_waits(life, 1) == [2.0]
 
 
+TIME_OVER = "the time is over"
 FAILURES: list[tuple[str, bool]] = [
     ("sign-in", False), ("socket", True), ("send", True), ("receive", True), ("401", True), ("silence", True),
     ("timeout", False),
@@ -252,8 +253,8 @@ def test_6_at_the_limit_of_attempts_it_stops_with_the_reason(
     attempt = life.machine.attempt
     effects = fail(life, kind, session_in_hand, rejected=True)
     assert life.state == "STOPPING"
-    detail = ": broken" if kind in ("sign-in", "socket", "send", "receive") else ""
-    assert ReportError(f"gave up after 2 attempts{detail}") in effects
+    causes = {"401": "the server does not know the session (401)", "silence": TIME_OVER, "timeout": TIME_OVER}
+    assert ReportError(f"gave up after 2 attempts: {causes.get(kind, 'broken')}") in effects
     assert (CloseSocket(attempt) in effects) == session_in_hand
     assert (SignOut(attempt, SESSION) in effects) == session_in_hand
     life.wake()

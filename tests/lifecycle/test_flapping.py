@@ -62,6 +62,25 @@ def test_6_the_first_early_loss_is_followed_by_a_sign_in_each_further_one_by_a_b
     assert life.machine.statistics.failed_attempts == life.machine.statistics.losses == 4
 
 
+@pytest.mark.parametrize("kind", ["send", "receive", "401", "socket"])
+def test_6_a_backoff_comes_on_top_of_what_is_left_of_the_minimum(kind: str) -> None:
+    life = Life(unauthorized_spread=0.0).backoff()
+    return_online(life)
+    signed_in_at = life.machine.now
+    lose(life, kind, 2.0)
+    assert life.machine.timeout_at == pytest.approx(signed_in_at + 5.0 + 2.0)
+
+
+def test_6_so_it_does_after_silence() -> None:
+    life = Life(unauthorized_spread=0.0, interval_min=1.0).backoff()
+    return_online(life)
+    signed_in_at = life.machine.now
+    life.tell(BeatAnswered(life.machine.attempt, 1000), signed_in_at)
+    lose(life, "silence", 3.0)
+    assert life.machine.now == pytest.approx(signed_in_at + 3.0)
+    assert life.machine.timeout_at == pytest.approx(signed_in_at + 5.0 + 2.0)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_6_a_loss_after_failed_sign_ins_goes_on_where_they_ended(kind: str) -> None:
     life = Life(unauthorized_spread=0.0).backoff()
@@ -111,8 +130,8 @@ def test_6_an_early_loss_may_be_the_last_attempt_allowed(kind: str) -> None:
     return_online(life)
     effects = lose(life, kind, 6.0)
     assert life.state == "STOPPING"
-    detail = ": no" if kind in ("send", "receive", "socket") else ""
-    assert ReportError(f"gave up after 2 attempts{detail}") in effects
+    causes = {"401": "the server does not know the session (401)", "silence": "the time is over"}
+    assert ReportError(f"gave up after 2 attempts: {causes.get(kind, 'no')}") in effects
     assert any(isinstance(effect, SignOut) for effect in effects) == (kind != "401"), "the server forgot that session"
     assert life.machine.statistics.last_loss is not None
     assert life.machine.statistics.last_loss.dest == "STOPPING"

@@ -202,3 +202,16 @@ def test_13_every_pair_is_decided() -> None:
 def test_every_row_says_why() -> None:
     for row in CHART.rows:
         assert row.reason.endswith("."), row
+
+
+@pytest.mark.parametrize("kind", [SendFailed, ReceiveFailed])
+def test_9_a_failure_of_an_earlier_socket_is_late_in_the_instant_of_another_too(
+    kind: type[SendFailed | ReceiveFailed],
+) -> None:
+    life = Life().online()
+    life.tell(kind(1, "no"), 1.0)
+    before, counted = life.machine.snapshot(), life.machine.statistics
+    failures = (counted.send_failures, counted.receive_failures)
+    assert life.tell(kind(0, "no"), 1.0) == []
+    assert life.machine.snapshot() == before
+    assert (counted.stale, counted.send_failures, counted.receive_failures) == (1, *failures)

@@ -53,6 +53,21 @@ def test_9_it_replaces_a_doubtful_session_that_is_being_probed() -> None:
     assert life.deadline == now + 5.0, "no probe is due any longer"
 
 
+def test_9_so_does_the_first_session_of_a_life() -> None:
+    life = Life().proving()
+    life.tell(SocketFailed(1, "no"), 0.0)
+    life.wake_until("SIGNING_IN")
+    attempt = life.machine.attempt
+    life.wake()
+    life.wake()
+    now = life.machine.now
+    assert life.does(SignedIn(attempt, SECOND_SESSION), now) == [
+        CloseSocket(attempt + 1),
+        OpenSocket(attempt + 2, SECOND_SESSION),
+    ]
+    assert life.state == "SIGNING_IN"
+
+
 def test_9_once_only() -> None:
     life = Life().signing_in()
     life.wake()

@@ -46,6 +46,7 @@ EQUIVALENT = {
     r"<deadline_passed: SIGNING_IN, RECONNECTING → BACKOFF> before without forget_session": "there is no session",
     r"→ (RECONNECTING|=)(| \[timed_out\])> before without forget_session": "begin_sign_in forgets it, too",
     r"<deadline_passed: ONLINE → no change \[beat_was_answered\]> after the next": "nothing times out while answered",
+    r"<(start|deadline_passed|signed_out): .* → SIGNING_IN.*after reversed": "the actions are independent",
 }
 """The survivors that behave as the chart does: patterns of their names, and why.  Only survivors are looked up here."""
 
