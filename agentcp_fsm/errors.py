@@ -4,6 +4,7 @@ Network input never raises one of these past the edge: it is counted and ignored
 something that the caller did, and names the value and the remedy.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 
 _PERMANENT_STATUSES = frozenset({400, 403, 404})
@@ -11,7 +12,18 @@ _PERMANENT_STATUSES = frozenset({400, 403, 404})
 
 
 class AgentCPError(Exception):
-    """The base class of all errors of this library."""
+    """The base class of all errors of this library; each can be copied, and pickled on its way out of a process."""
+
+    def __reduce__(self) -> tuple[Callable[..., "AgentCPError"], tuple[object, ...]]:
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(kind: type[AgentCPError], args: tuple[object, ...], attributes: dict[str, object]) -> AgentCPError:
+    """Make a copy of an error.  Not by its constructor, as exceptions do by default: it takes more than the text."""
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
 
 
 class ChartError(AgentCPError, ValueError):

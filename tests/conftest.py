@@ -1,7 +1,7 @@
 """Fixtures, and Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE: default, fuzz, mutation."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -52,9 +52,15 @@ def next_beat() -> float:
 
 
 @pytest.fixture
-def server(next_beat: float) -> Iterator[ServerThread]:
+def names() -> Sequence[str]:
+    """The names by which the reference server is asked, beside its address; tests that use some override it."""
+    return ()
+
+
+@pytest.fixture
+def server(next_beat: float, names: Sequence[str]) -> Iterator[ServerThread]:
     """The reference server in a thread, for one test.  Where tests need another kind of server, they override it."""
-    with ServerThread(next_beat=next_beat) as running:
+    with ServerThread(next_beat=next_beat, names=names) as running:
         yield running
 
 

@@ -13,7 +13,7 @@ from agentcp_fsm.cli import streams
 from agentcp_fsm.errors import ChartError, ConfigError, DiagramFileError
 from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram import docs
-from agentcp_fsm.fsm.diagram.files import DiagramFile, format_of
+from agentcp_fsm.fsm.diagram.files import DiagramFile, check_page, format_of
 from agentcp_fsm.fsm.diagram.formats import FORMATS, Theme, format_named
 
 OURS = "agentcp_fsm.lifecycle.chart:CHART"
@@ -69,10 +69,12 @@ def show_diagram(
         raise ConfigError("--output and --check exclude each other: give one")
     wanted = None if format_name is None else format_named(format_name)
     chart = load_chart(target)
+    chart.check()
     if check:
         files = [DiagramFile(path, wanted or format_of(path), view, theme, target) for path in check]
         return _check(files, chart, target)
     if output is not None:
+        check_page(output)
         DiagramFile(output, wanted or format_of(output), view, theme, target).write(chart)
         return 0
     format = wanted or FORMATS["mermaid"]
@@ -85,6 +87,7 @@ def show_diagram(
 def write_docs(folder: Path, check: bool, target: str) -> int:
     """Write or check the diagrams of the documents; return the exit status."""
     chart = load_chart(target)
+    chart.check()
     files = list(docs.files(folder, target))
     if check:
         return _check(files, chart, target, f"agentcp-fsm diagram docs {shlex.quote(str(folder))}{_from(target)}")

@@ -65,10 +65,10 @@ class Output:
                 at = datetime.now().astimezone().isoformat(timespec="milliseconds")
                 self._write({"kind": kind, "at": at} | fields)
             else:
-                # In a pipe, one thing is one line, however long.
-                piped = not self.console.is_terminal
                 line = plain((f"{datetime.now():%H:%M:%S}", "dim"), " ", *parts)
-                self.console.print(line, soft_wrap=piped)
+                # In a pipe, one thing is one line, however long; on a terminal, no word is broken in two.
+                whole = not self.console.is_terminal or max(map(len, line.plain.split())) >= self.console.width
+                self.console.print(line, soft_wrap=whole)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -31,7 +31,8 @@ from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.events import Start, Stop
 from agentcp_fsm.lifecycle.session import Invitation
-from agentcp_fsm.support.log import logger_of
+from agentcp_fsm.support.log import Flood, logger_of
+from agentcp_fsm.support.quoting import quoted
 
 logger = logger_of(__name__)
 
@@ -128,6 +129,7 @@ class Attachment:
         "_lock",
         "_starts",
         "_stops",
+        "_unheard",
         "agent_id",
         "driver",
         "handlers",
@@ -148,6 +150,7 @@ class Attachment:
         self._clean_slate()
         self.driver = make_driver(self)
         self.agent_id = self.driver.agent_id
+        self._unheard = Flood(logger, logging.WARNING, self.agent_id, "an invitation from %s finds no handler")
 
     def _clean_slate(self) -> None:
         self._lock = threading.RLock()  # a signal's handler may start what is being started
@@ -225,6 +228,9 @@ class Attachment:
             self.step("at_rest")
         if lease is not None and self.state is DETACHED:
             lease.hub.release()
+            self.driver.end_floods()
+            self.handlers.end_floods()
+            self._unheard.end()
 
     # What the driver reports, in the loop -----------------------------------------------------------------------------
 
@@ -234,7 +240,7 @@ class Attachment:
         if transition.source == State.OFFLINE:
             self.last_error = None
         level = logging.WARNING if transition.lost else logging.INFO
-        logger.log(level, "%s: %s → %s: %s", self.agent_id, transition.source, transition.dest, transition.text)
+        logger.log(level, "%s: %s -> %s: %s", self.agent_id, transition.source, transition.dest, transition.text)
         self._call("transition", transition)
         entered = State(transition.dest)
         if entered is State.OFFLINE:
@@ -247,7 +253,7 @@ class Attachment:
     def invited(self, invitation: Invitation) -> None:
         """An invitation is to be delivered."""
         if not self.handlers.of("invite"):
-            logger.warning("%s: an invitation from %s finds no handler", self.agent_id, invitation.inviter_agent_id)
+            self._unheard.log(quoted(invitation.inviter_agent_id))
         self._call("invite", invitation)
 
     def failed(self, reason: str) -> None:

@@ -28,6 +28,7 @@ from agentcp_fsm.sign_in import (
     access_point_url,
 )
 from agentcp_fsm.support.log import logger_of
+from agentcp_fsm.support.quoting import shown_url
 
 logger = logger_of(__name__)
 
@@ -56,8 +57,8 @@ def over_http(
     if server_url is not None:
         if access_point is not None:
             raise ConfigError(
-                f"server_url={server_url!r} and access_point={access_point!r} exclude each other: an access point is"
-                " asked only when no server is given"
+                f"server_url={shown_url(server_url)!r} and access_point={shown_url(access_point)!r} exclude each other:"
+                " an access point is asked only when no server is given"
             )
         AuthClient(server_url, timeouts=timeouts, **options).close()  # raises for what cannot work
         return partial(_with_server, credentials, server_url, config, timeouts, options)

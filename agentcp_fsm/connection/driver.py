@@ -7,19 +7,21 @@ report back.  A connection has one driver for its whole life, which attaches to 
 from __future__ import annotations
 
 import logging
-import math
+import socket
 from collections.abc import Callable
 from functools import lru_cache, partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from agentcp_fsm.connection import udp
+from agentcp_fsm.connection.addresses import Addresses, HostLookup
 from agentcp_fsm.connection.hub import Hub
 from agentcp_fsm.connection.lease import Lease
+from agentcp_fsm.connection.listener import Listener
 from agentcp_fsm.connection.protocols import Authenticator, ProofObserver
 from agentcp_fsm.connection.sign_ins import SignIns
 from agentcp_fsm.connection.udp import UdpSocket
-from agentcp_fsm.errors import WireError
+from agentcp_fsm.errors import AgentCPError, WireError
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import (
     AbandonSignIn,
@@ -50,9 +52,9 @@ from agentcp_fsm.lifecycle.events import (
     Unauthorized,
 )
 from agentcp_fsm.lifecycle.machine import Lifecycle
-from agentcp_fsm.lifecycle.session import Invitation
-from agentcp_fsm.support import forking
-from agentcp_fsm.support.log import logger_of
+from agentcp_fsm.support import lookups
+from agentcp_fsm.support.log import Flood, logger_of
+from agentcp_fsm.support.quoting import name_of, quoted, reason_of
 from agentcp_fsm.wire import UNAUTHORIZED, Codec, HeartbeatEncoder, InviteRequest, InviteResponse
 
 if TYPE_CHECKING:
@@ -63,35 +65,24 @@ logger = logger_of(__name__)
 DEADLINE_PASSED = DeadlinePassed()
 _beat_answered = lru_cache(maxsize=256)(BeatAnswered)
 """The same event for the same answer: most answers are, over all connections."""
-MALFORMED_BURST = 60.0
-"""Seconds without a malformed datagram after which the next one is logged again."""
-
-
-class Listener(Protocol):
-    """What hears of the connection's life; called in the loop, so nothing here may block."""
-
-    def transitioned(self, transition: ReportTransition) -> None:
-        """The state changed."""
-
-    def invited(self, invitation: Invitation) -> None:
-        """An invitation is to be delivered."""
-
-    def failed(self, reason: str) -> None:
-        """Something needs a person."""
 
 
 class Driver:
     """One connection's life on a loop: see the module."""
 
     __slots__ = (
+        "_addresses",
         "_attempt",
         "_authenticator_on",
         "_beat_sent",
         "_encode_heartbeat",
-        "_malformed_logged_at",
+        "_has_sent",
+        "_lookup",
+        "_malformed_flood",
         "_random",
         "_sign_ins",
         "_socket",
+        "_unanswerable",
         "agent_id",
         "answer_sequence",
         "codec",
@@ -119,17 +110,23 @@ class Driver:
         """MessageSeq of the latest heartbeat response: recorded, never required (protocol, "Datagrams")."""
         self._random = random
         self._authenticator_on = authenticator_on
-        self._sign_ins = SignIns(agent_id)
+        self._sign_ins = SignIns(agent_id, config.sign_out_timeout)
+        self._addresses = Addresses()
+        self._lookup = HostLookup()
         self._socket: UdpSocket | None = None
+        self._has_sent = False
+        """Whether a heartbeat went to the present addresses."""
         self._attempt = 0
         self._beat_sent = BeatSent(0)
         self._encode_heartbeat: HeartbeatEncoder | None = None
-        self._malformed_logged_at = -math.inf
+        self._malformed_flood = Flood(logger, logging.WARNING, agent_id, "malformed datagrams arrive, this one: %s")
+        self._unanswerable = Flood(logger, logging.WARNING, agent_id, "an invitation cannot be answered: %s")
 
     # Attaching and detaching ------------------------------------------------------------------------------------------
 
     def attach(self, hub: Hub) -> None:
         """Begin a stay at a hub, which the caller holds."""
+        hub.pool.widen(self.lifecycle.config.blocking_calls_max)
         self.lease = Lease(self, hub, self._authenticator_on(hub))
 
     def detach(self) -> None:
@@ -137,11 +134,17 @@ class Driver:
         self.lease = None
         self.answer_sequence = None
 
+    def end_floods(self) -> None:
+        """Log what was folded of messages that strangers can cause."""
+        self._malformed_flood.end()
+        self._unanswerable.end()
+
     def reset(self) -> None:
         """End the stay without touching the loop, which is closed, or another process's after a fork."""
         self.detach()
-        self._sign_ins = SignIns(self.agent_id)
+        self._sign_ins = SignIns(self.agent_id, self.lifecycle.config.sign_out_timeout)
         self._attempt = 0
+        self._lookup.forget()
         if (opened := self._socket) is not None:
             self._socket = None
             opened.close()
@@ -192,7 +195,7 @@ class Driver:
                 logger.exception("%s: %s failed in an unexpected way", self.agent_id, type(effect).__name__)
                 outcome = None
                 if isinstance(effect, OpenSocket | SendHeartbeat | AnswerInvitation):
-                    outcome = SocketFailed(effect.attempt, f"{type(error).__name__}: {error}")
+                    outcome = SocketFailed(effect.attempt, reason_of(error, AgentCPError))
             if outcome is not None:
                 effects.extend(self.lifecycle.handle(outcome, now))
 
@@ -220,52 +223,71 @@ class Driver:
         return self._sign_ins.sign_out(lease, effect.attempt, effect.session)
 
     def _confirm_session(self, lease: Lease, effect: ConfirmSession) -> None:
+        self._addresses.answered()
         if isinstance(authenticator := lease.authenticator, ProofObserver):
             try:
                 authenticator.session_proven(effect.session)
             except Exception:  # an application's, perhaps; the effects that follow must be carried out
-                logger.exception("%s: %r raised", self.agent_id, authenticator.session_proven)
+                logger.exception("%s: %s raised", self.agent_id, name_of(authenticator.session_proven))
 
     # The socket -------------------------------------------------------------------------------------------------------
 
     def _open_socket(self, lease: Lease, effect: OpenSocket) -> Event | None:
         self._attempt = effect.attempt
-        if udp.is_address(effect.session.host):
-            return self._connect(lease, effect, (effect.session.host,))
-        failure = lease.submit(partial(self._resolve_blocking, lease, effect))
-        return SocketFailed(effect.attempt, failure) if failure else None
-
-    def _resolve_blocking(self, lease: Lease, effect: OpenSocket) -> None:
         session = effect.session
+        if lookups.is_address(session.host):
+            return self._connect(lease, effect, lookups.resolve(session.host, session.port, socket.SOCK_DGRAM, 0))
         try:
-            with forking.waiting():
-                addresses = udp.resolve(session.host, session.port)
-        except (OSError, UnicodeError) as error:
-            lease.report(SocketFailed(effect.attempt, f"{session.host} cannot be resolved: {error}"))
-        else:
-            lease.hub.post(partial(self._resolved, lease, effect, addresses))
-
-    def _resolved(self, lease: Lease, effect: OpenSocket, addresses: tuple[str, ...]) -> None:
-        if self.lease is lease and effect.attempt == self._attempt:  # else the socket was given up meanwhile
-            self.feed(self._connect(lease, effect, addresses))
-
-    def _connect(self, lease: Lease, effect: OpenSocket, addresses: tuple[str, ...]) -> Event:
-        opened: UdpSocket | None = None
-        try:
-            opened = udp.open_first(udp.permitted(effect.session, addresses), effect.session.port)
-            lease.hub.loop.add_reader(opened.fileno(), self._readable)
+            self._lookup.begin(session, partial(lease.hub.post, partial(self._looked_up, lease, effect)))
         except OSError as error:
-            if opened is not None:
-                opened.close()
             return SocketFailed(effect.attempt, str(error))
-        self._socket = opened
+        return None
+
+    def _looked_up(self, lease: Lease, effect: OpenSocket) -> None:
+        if self.lease is not lease or effect.attempt != self._attempt:
+            return  # the socket was given up meanwhile
+        try:
+            found = self._lookup.result()
+        except OSError as error:
+            self.feed(SocketFailed(effect.attempt, str(error)))
+        else:
+            self.feed(self._connect(lease, effect, found))
+
+    def _connect(self, lease: Lease, effect: OpenSocket, found: lookups.Found) -> Event:
+        try:
+            self._read(lease, self._addresses.begin(effect.session, found))
+        except OSError as error:
+            return SocketFailed(effect.attempt, str(error))
+        self._has_sent = False
         self._beat_sent = BeatSent(effect.attempt)
         self._encode_heartbeat = self.codec.heartbeat_encoder(self.agent_id, effect.session.cookie)
         return SocketOpened(effect.attempt)
 
+    def _read(self, lease: Lease, opened: UdpSocket) -> None:
+        """Begin to read a socket, which is the driver's from now on."""
+        try:
+            lease.hub.loop.add_reader(opened.fileno(), self._readable)
+        except BaseException:
+            opened.close()
+            raise
+        self._socket = opened
+
+    def _go_on_with_next_address(self, lease: Lease) -> None:
+        """Nobody answered the last heartbeat."""
+        try:
+            opened = self._addresses.open_next()
+        except OSError:
+            return  # the present socket is as good as any
+        self._stop_reading(lease)
+        self._read(lease, opened)
+
     def _close_socket(self, lease: Lease, effect: CloseSocket) -> None:
         self._attempt = 0
         self._encode_heartbeat = None
+        self._lookup.forget()
+        self._stop_reading(lease)
+
+    def _stop_reading(self, lease: Lease) -> None:
         if (opened := self._socket) is None:
             return
         self._socket = None
@@ -276,6 +298,10 @@ class Driver:
 
     def _send_heartbeat(self, lease: Lease, effect: SendHeartbeat) -> Event:
         assert self._encode_heartbeat is not None
+        if self._addresses.is_unproven:
+            if self._has_sent:
+                self._go_on_with_next_address(lease)
+            self._has_sent = True
         return self._send(self._encode_heartbeat(effect.sequence)) or self._beat_sent
 
     def _answer_invitation(self, lease: Lease, effect: AnswerInvitation) -> Event | None:
@@ -286,7 +312,7 @@ class Driver:
         try:
             data = self.codec.encode(response)
         except WireError as error:
-            logger.warning("%s: an invitation cannot be answered: %s", self.agent_id, error)
+            self._unanswerable.log(quoted(str(error)))
             return None
         return self._send(data)
 
@@ -341,10 +367,7 @@ class Driver:
         return event
 
     def _malformed(self, why: str) -> Event:
-        now = monotonic()
-        if now - self._malformed_logged_at > MALFORMED_BURST:
-            logger.warning("%s: malformed datagrams arrive, this one: %s", self.agent_id, why)
-        self._malformed_logged_at = now
+        self._malformed_flood.log(quoted(why))
         return Malformed(self._attempt)
 
     def _socket_error(self, error: OSError, otherwise: type[SendFailed] | type[ReceiveFailed]) -> Event:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from agentcp_fsm.connection import attachment
 from agentcp_fsm.connection.attachment import Attachment
@@ -25,6 +25,7 @@ from agentcp_fsm.lifecycle.events import Reconnect, RetryNow
 from agentcp_fsm.lifecycle.session import Invitation, Session
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
+from agentcp_fsm.support.quoting import name_of
 from agentcp_fsm.wire import codec_named
 
 if TYPE_CHECKING:
@@ -74,12 +75,14 @@ class Face(ABC):
         else:
             given = {"server_url": server_url, "credentials": credentials, "access_point": access_point, **options}
             if superfluous := [name for name, value in given.items() if value is not None]:
-                raise ConfigError(f"authenticator={authenticator!r} signs in by itself: leave out {superfluous[0]}")
+                raise ConfigError(
+                    f"authenticator={name_of(authenticator)} signs in by itself: leave out {superfluous[0]}"
+                )
             authenticator_on = lambda hub: authenticator  # noqa: E731
         self._attachment = Attachment(
             lambda listener: Driver(agent_id, config, _jitter, datagrams, authenticator_on, listener),
             self._hold_hub,
-            Handlers(self._job),
+            Handlers(agent_id, self._job),
         )
 
     def __repr__(self) -> str:
@@ -87,6 +90,9 @@ class Face(ABC):
         server = self._attachment.driver.server
         shown = f"{self.agent_id}: {self.state}, {f'server {server}' if server else 'no server'}"
         return f"<{type(self).__name__} {printable(shown)}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"{self!r} cannot be copied or pickled: it has a socket; make another with the same arguments")
 
     @property
     def state(self) -> State:
@@ -170,7 +176,10 @@ class Face(ABC):
                 f"there is no session to ask in while the connection is {self.state}: wait until it is {State.ONLINE}"
             )
         if not isinstance(lease.authenticator, OnlineStateSource):
-            raise ConfigError(f"{lease.authenticator!r} cannot ask for online states: give it a query_online_state")
+            raise ConfigError(
+                f"the authenticator {name_of(lease.authenticator)} cannot ask for online states: give it a"
+                " query_online_state"
+            )
         return partial(lease.authenticator.query_online_state, session, agents)
 
     # The differences --------------------------------------------------------------------------------------------------

@@ -25,9 +25,10 @@ MakeJob = Callable[[Handler, object, asyncio.AbstractEventLoop], Job]
 class Handlers:
     """One connection's handlers; they are called from the loop."""
 
-    __slots__ = ("_handlers", "_make_job", "_queue", "_retrying")
+    __slots__ = ("_agent_id", "_handlers", "_make_job", "_queue", "_retrying")
 
-    def __init__(self, make_job: MakeJob) -> None:
+    def __init__(self, agent_id: str, make_job: MakeJob) -> None:
+        self._agent_id = agent_id
         self._make_job = make_job
         self._handlers: dict[Kind, list[Handler]] = {}
         self.forget()
@@ -52,8 +53,8 @@ class Handlers:
         """Call the handlers of a kind, soon; called in the loop."""
         for handler in self.of(kind):
             if self._queue is None:
-                self._queue = HandlerQueue(QUEUE_LIMIT)
-            if not self._queue.submit(self._make_job(handler, argument, loop)) and not self._retrying:
+                self._queue = HandlerQueue(QUEUE_LIMIT, self._agent_id)
+            if not self._queue.submit(self._make_job(handler, argument, loop), handler) and not self._retrying:
                 self._retry_later(loop)
 
     def _retry_later(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -70,6 +71,11 @@ class Handlers:
     def dropped(self) -> int:
         """Calls that were dropped because too many waited."""
         return 0 if self._queue is None else self._queue.dropped
+
+    def end_floods(self) -> None:
+        """Log what was folded of their errors."""
+        if self._queue is not None:
+            self._queue.end_floods()
 
     def join(self, timeout: float) -> None:
         """Wait up to `timeout` seconds until no handler runs; not at all inside a handler."""

@@ -6,11 +6,17 @@ returns the hub of a running asyncio loop, which serves the `AsyncConnection`s s
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import atexit
+import os
+import selectors
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from types import BuiltinFunctionType
 from typing import Any, Protocol, TypeVar
 
 from agentcp_fsm.connection.timers import Timers
@@ -20,8 +26,6 @@ from agentcp_fsm.support.log import logger_of
 
 logger = logger_of(__name__)
 
-POOL_LIMIT = 16
-"""How many blocking calls (sign-ins, sign-outs, name resolutions) run at once; the others wait their turn."""
 LOOP_PAUSE = 0.1
 """Seconds before a loop that was left is entered again, so that a loop that is left each time costs little."""
 JOIN_TIMEOUT = 1.0
@@ -46,7 +50,7 @@ class Hub:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.timers = Timers(loop)
-        self.pool = WorkerPool(POOL_LIMIT, "agentcp-http")
+        self.pool = WorkerPool("agentcp-http")
         self._lock = threading.RLock()  # as all that start takes: a signal's handler may start another connection
         self._shared: dict[Callable[[], Any], Any] = {}
         self._holders = 0
@@ -97,12 +101,38 @@ class Hub:
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's, when it is installed; else asyncio's."""
+    """uvloop's, when it is installed and can work in this process; else asyncio's."""
+    if _standard_descriptors_are_open() and not threads_are_greenlets():
+        with suppress(ImportError):
+            import uvloop
+
+            return uvloop.new_event_loop()
+    return asyncio.SelectorEventLoop(_new_selector())  # not what the application's policy makes, as a loop of windows
+
+
+def _standard_descriptors_are_open() -> bool:
+    """libuv aborts the process when it closes a descriptor of its own that has the number of a standard stream."""
     try:
-        import uvloop
-    except ImportError:
-        return asyncio.SelectorEventLoop()  # not what the application's policy makes, such as a loop of windows
-    return uvloop.new_event_loop()
+        for number in range(3):
+            os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def threads_are_greenlets() -> bool:
+    """Whether gevent or eventlet has replaced threads: what holds the only real one without their knowledge, as a loop
+    written in C does, holds all of them.
+    """
+    return not isinstance(_thread.start_new_thread, BuiltinFunctionType)
+
+
+def _new_selector() -> selectors.BaseSelector:
+    """One that waits in the thread that calls it, as gevent's for greenlets does not: it belongs to its maker's."""
+    if (monkey := sys.modules.get("gevent.monkey")) is not None and not threads_are_greenlets():
+        selector: selectors.BaseSelector = monkey.get_original("selectors", "DefaultSelector")()
+        return selector
+    return selectors.DefaultSelector()
 
 
 class Background(Hub):

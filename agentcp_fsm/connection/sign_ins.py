@@ -12,6 +12,7 @@ from agentcp_fsm.lifecycle.events import Event, SignedIn, SignedOut, SignInFaile
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.log import logger_of
+from agentcp_fsm.support.quoting import name_of, reason_of
 
 if TYPE_CHECKING:
     from agentcp_fsm.connection.lease import Lease
@@ -25,10 +26,11 @@ UNDER_WAY_LIMIT = 8
 class SignIns:
     """The calls of one connection; `begin`, `abandon` and `sign_out` are called in the loop."""
 
-    __slots__ = ("_abandonment", "_agent_id", "_job", "_under_way")
+    __slots__ = ("_abandonment", "_agent_id", "_job", "_sign_out_timeout", "_under_way")
 
-    def __init__(self, agent_id: str) -> None:
+    def __init__(self, agent_id: str, sign_out_timeout: float) -> None:
         self._agent_id = agent_id
+        self._sign_out_timeout = sign_out_timeout
         self._abandonment: Abandonment | None = None
         self._job: Callable[[], None] | None = None
         """The sign-in that is awaited."""
@@ -59,9 +61,16 @@ class SignIns:
             self._abandonment = self._job = None
 
     def sign_out(self, lease: Lease, attempt: int, session: Session) -> Event | None:
-        """Begin a sign-out, which reports `SignedOut`; returns that if it cannot begin."""
-        failure = lease.submit(partial(self._sign_out, lease, attempt, session))
-        return SignedOut(attempt, failure) if failure else None
+        """Begin a sign-out, which reports `SignedOut`; returns that if it cannot begin.
+
+        At the end of its time it is given up: one that hangs keeps no other call waiting.
+        """
+        job = partial(self._sign_out, lease, attempt, session)
+        if failure := lease.submit(job):
+            return SignedOut(attempt, failure)
+        if not lease.hub.loop.is_closed():  # as it may be for a session that comes too late
+            lease.hub.loop.call_later(self._sign_out_timeout, lease.hub.pool.give_up, job)
+        return None
 
     def _sign_in(self, lease: Lease, attempt: int, abandonment: Abandonment) -> None:
         event = None if abandonment.abandoned else self._outcome(lease, attempt, abandonment)
@@ -78,14 +87,16 @@ class SignIns:
         try:
             session = authenticator.sign_in(abandonment)
             if not isinstance(session, Session):
-                raise TypeError(f"{authenticator!r} returned {session!r}, which is no Session")
+                # Not the value itself, which may hold the session's token.
+                kind = "None" if session is None else f"a {name_of(type(session))}"
+                raise TypeError(f"the authenticator {name_of(authenticator)} returned {kind}, which is no Session")
         except AgentCPError as error:
             if isinstance(error, RetryAdvice):
-                return SignInFailed(attempt, str(error), error.retry_after, error.permanent)
-            return SignInFailed(attempt, str(error))
+                return SignInFailed(attempt, reason_of(error, AgentCPError), error.retry_after, error.permanent)
+            return SignInFailed(attempt, reason_of(error, AgentCPError))
         except BaseException as error:  # of any kind: the machine must hear of it
             logger.exception("%s: the sign-in failed in an unexpected way", self._agent_id)
-            return SignInFailed(attempt, f"{type(error).__name__}: {error}")
+            return SignInFailed(attempt, reason_of(error, AgentCPError))
         return SignedIn(attempt, session)
 
     def _sign_out(self, lease: Lease, attempt: int, session: Session) -> None:
@@ -93,9 +104,9 @@ class SignIns:
         try:
             lease.authenticator.sign_out(session)
         except AgentCPError as error:
-            reason = str(error)
+            reason = reason_of(error, AgentCPError)
             logger.warning("%s: the sign-out failed: %s", self._agent_id, reason)
         except BaseException as error:  # of any kind: the machine must hear of it
-            reason = f"{type(error).__name__}: {error}"
+            reason = reason_of(error, AgentCPError)
             logger.exception("%s: the sign-out failed in an unexpected way", self._agent_id)
         lease.report(SignedOut(attempt, reason))

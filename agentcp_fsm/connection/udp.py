@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import select
 import socket
@@ -36,11 +35,12 @@ class UdpSocket:
     __slots__ = ("_file", "_socket")
 
     def __init__(self, address: str, port: int) -> None:
-        """Open a socket connected to an IP address; raises OSError or OverflowError."""
+        """Open a socket connected to an IP address, ``fe80::1%2`` on interface 2; raises OSError or OverflowError."""
+        address, _, scope = address.partition("%")
         self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
-            self._socket.connect((address, port))
+            self._socket.connect((address, port, 0, int(scope)) if scope else (address, port))
         except BaseException:
             self._socket.close()
             raise
@@ -87,21 +87,6 @@ class UdpSocket:
         return any(event & hung_up for _, event in poll.poll(0))
 
 
-def is_address(host: str) -> bool:
-    """Whether a session's host is an IP address, which needs no name resolution."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def resolve(host: str, port: int) -> tuple[str, ...]:
-    """The IP addresses of a host name, in the system's order; blocks.  Raises OSError or UnicodeError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    return tuple(dict.fromkeys(str(address[4][0]) for address in found))
-
-
 def permitted(session: Session, addresses: Sequence[str]) -> Sequence[str]:
     """The addresses of a session's host to which its server may send the agent; raises OSError if there are none."""
     if session.any_address:
@@ -116,17 +101,6 @@ def permitted(session: Session, addresses: Sequence[str]) -> Sequence[str]:
 def is_broken(error: OSError) -> bool:
     """Whether the error says that the socket is beyond use."""
     return error.errno in BROKEN
-
-
-def open_first(addresses: Sequence[str], port: int) -> UdpSocket:
-    """Open a socket to the first of the addresses that takes one; raises OSError with the last address's failure."""
-    failure = "no address"
-    for address in addresses:
-        try:
-            return UdpSocket(address, port)
-        except (OSError, OverflowError) as error:
-            failure = f"no socket to [{address}]:{port}: {error}"
-    raise OSError(failure)
 
 
 def _file_of(opened: socket.socket) -> tuple[int, int] | None:

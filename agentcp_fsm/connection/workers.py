@@ -6,13 +6,15 @@ connections are at rest has none.  (The pool of `concurrent.futures` is joined a
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
 from agentcp_fsm.support import forking
-from agentcp_fsm.support.log import logger_of
+from agentcp_fsm.support.log import Flood, logger_of
+from agentcp_fsm.support.quoting import name_of
 
 logger = logger_of(__name__)
 
@@ -20,7 +22,7 @@ Job = Callable[[], None]
 
 
 class WorkerPool:
-    """Runs jobs on at most `limit` daemon threads, started when needed; further jobs wait their turn.
+    """Runs jobs on daemon threads, started when needed and bounded in number; further jobs wait their turn.
 
     A thread whose job was given up does not count: it may hang for ever.
     """
@@ -38,7 +40,7 @@ class WorkerPool:
         "_threads",
     )
 
-    def __init__(self, limit: int, name: str, linger: float = 2.0) -> None:
+    def __init__(self, name: str, limit: int = 1, linger: float = 2.0) -> None:
         self._limit = limit
         self._name = name
         self._linger = linger
@@ -50,6 +52,11 @@ class WorkerPool:
         """Those of the running jobs that nobody waits for."""
         self._idle = 0
         self._closed = False
+
+    def widen(self, limit: int) -> None:
+        """Allow for at least `limit` threads."""
+        with self._condition:
+            self._limit = max(self._limit, limit)
 
     def submit(self, job: Job) -> None:
         """Run `job` soon.  What it raises is logged; a closed pool drops it.
@@ -125,20 +132,23 @@ class HandlerQueue:
     """Runs one connection's handlers in order, on a thread of its own that lives while there is something to run.
 
     At most `limit` wait; what comes on top is dropped and counted, so that a handler that never returns costs bounded
-    memory and affects nobody else.
+    memory and affects nobody else.  `owner` is the agent's id, for the log: what a handler is called with may hold
+    secrets, such as an invitation's code.
     """
 
-    __slots__ = ("_jobs", "_limit", "_lock", "_thread", "dropped")
+    __slots__ = ("_jobs", "_limit", "_lock", "_overflow", "_raised", "_thread", "dropped")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, owner: str) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._jobs: deque[Job] | None = None
+        self._jobs: deque[tuple[Job, object]] | None = None
         self._thread: threading.Thread | None = None
+        self._overflow = Flood(logger, logging.WARNING, owner, "a call of a handler is dropped: %d wait already")
+        self._raised = Flood(logger, logging.ERROR, owner, "the handler %s raised")
         self.dropped = 0
 
-    def submit(self, job: Job) -> bool:
-        """Run `job` after all earlier ones.  What it raises is logged.
+    def submit(self, job: Job, handler: object = None) -> bool:
+        """Run `job` after all earlier ones.  What it raises is logged, with the name of `handler`, or of the job.
 
         False if the system has no thread for it: it waits for the next call, or for `see_to_it`, to try again.
         """
@@ -147,12 +157,9 @@ class HandlerQueue:
                 self._jobs = deque()
             if len(self._jobs) >= self._limit:
                 self.dropped += 1
-                if self.dropped & (self.dropped - 1) == 0:  # 1, 2, 4, 8 …
-                    logger.warning(
-                        "%d calls dropped: %d wait for a handler that does not return", self.dropped, self._limit
-                    )
+                self._overflow.log(self._limit)
                 return True
-            self._jobs.append(job)
+            self._jobs.append((job, job if handler is None else handler))
         return self.see_to_it()
 
     def see_to_it(self) -> bool:
@@ -175,10 +182,19 @@ class HandlerQueue:
             thread.join(timeout)
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
-            _run(job)
+        while (taken := self._next()) is not None:
+            job, handler = taken
+            try:
+                job()
+            except BaseException:  # noqa: BLE001 - the application's may raise anything; the thread is not its to end
+                self._raised.log(name_of(handler), exc_info=True)
 
-    def _next(self) -> Job | None:
+    def end_floods(self) -> None:
+        """Log what was folded of errors and drops."""
+        self._overflow.end()
+        self._raised.end()
+
+    def _next(self) -> tuple[Job, object] | None:
         with self._lock:
             if self._jobs:
                 return self._jobs.popleft()
@@ -190,5 +206,5 @@ class HandlerQueue:
 def _run(job: Job) -> None:
     try:
         job()
-    except BaseException:  # a handler is the application's, and may raise anything; the thread is not its to end
-        logger.exception("%r raised", job)
+    except BaseException:  # the thread is not the job's to end
+        logger.exception("%s raised", name_of(job))

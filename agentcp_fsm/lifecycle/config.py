@@ -127,6 +127,9 @@ class Config:
     """How long an HTTP answer may pause."""
     discovery_interval_min: float = _seconds(60.0, zero=True)
     """The least time between two questions to the access point, as long as a server is known."""
+    blocking_calls_max: int = _count(64)
+    """How many calls that block (sign-ins, sign-outs) of all connections of one loop run at once, each on a thread; the
+    others wait their turn.  The largest of these connections' counts is what holds."""
 
     def __post_init__(self) -> None:
         for item in fields(self):

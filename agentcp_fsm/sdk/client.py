@@ -23,13 +23,15 @@ from agentcp_fsm.sdk.messages import as_sdk
 from agentcp_fsm.sdk.services import publish, reconnect_message_clients
 from agentcp_fsm.sign_in import Credentials
 from agentcp_fsm.support import forking
+from agentcp_fsm.support.log import Flood, logger_of
+from agentcp_fsm.support.quoting import quoted
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from agentcp_fsm.sign_in import ClientOptions
 
-logger = logging.getLogger("agentcp_fsm.sdk")
+logger = logger_of("agentcp_fsm.sdk")
 
 INVITATION_LIMIT = 64
 """How many invitations wait for a listener, and as many again for it to return."""
@@ -82,7 +84,8 @@ class HeartbeatClient:
         """Whether it was asked to be reachable, and not to leave since."""
         self._lock = threading.Lock()
         self._unheard: deque[Invitation] = deque()
-        self._deliveries = HandlerQueue(INVITATION_LIMIT)
+        self._lost = Flood(logger, logging.WARNING, self.agent_id, "an invitation from %s found no listener")
+        self._deliveries = HandlerQueue(INVITATION_LIMIT, self.agent_id)
 
     # What the SDK's client has as attributes --------------------------------------------------------------------------
 
@@ -162,6 +165,8 @@ class HeartbeatClient:
         if not self.connection.stop():
             logger.warning("%s is not at rest yet, but %s", self.agent_id, self.connection.state)
         self._deliveries.join(JOIN_TIMEOUT)
+        self._deliveries.end_floods()
+        self._lost.end()
 
     def sign_out(self) -> None:
         """Go offline, which signs out; does nothing after `offline`."""
@@ -195,7 +200,7 @@ class HeartbeatClient:
                 return
             if len(self._unheard) == INVITATION_LIMIT:
                 lost = self._unheard.popleft()
-                logger.warning("%s: an invitation from %s found no listener", self.agent_id, lost.inviter_agent_id)
+                self._lost.log(quoted(lost.inviter_agent_id))
             self._unheard.append(invitation)
 
     def _transitioned(self, transition: ReportTransition) -> None:

@@ -25,6 +25,7 @@ from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from agentcp_fsm.sign_in.trust.proof import ServerProof, ServerProofPolicy, verify_server_proof
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.log import logger_of
+from agentcp_fsm.support.quoting import quoted, shown_url, without_login
 
 logger = logger_of(__name__)
 
@@ -236,21 +237,25 @@ def secure_url(url: str, allow_insecure_http: bool) -> str:
 def checked_url(url: str, allow_insecure_http: bool) -> str:
     """Return the server's URL as requests writes it, without its last slash; raises `URLError`."""
     example = "give one such as https://heartbeat.example"
+    shown = shown_url(url)
     try:
         # What is judged must be what is called, so requests' own reading of the URL is.
         prepared = requests.Request("POST", url).prepare().url or ""
         parts = urlsplit(prepared)
     except (requests.RequestException, ValueError) as error:
-        raise URLError(f"the server's URL cannot work ({error})", example) from error
+        reason = str(error).replace(url, shown)
+        raise URLError(f"the server's URL cannot work ({quoted(without_login(reason))})", example) from None
     if "@" in parts.netloc or "?" in prepared or "#" in prepared:
-        raise URLError(f"the server's URL, for {parts.hostname}, has a user, a query or a fragment", example)
+        raise URLError(
+            f"the server's URL, for {quoted(parts.hostname or 'no host')}, has a user, a query or a fragment", example
+        )
     if "%" in (parts.hostname or "") and ":" not in (parts.hostname or ""):  # only an IPv6 address may have a zone
-        raise URLError(f"the server's URL {url!r} names a host that cannot be", example)
+        raise URLError(f"the server's URL {shown!r} names a host that cannot be", example)
     if parts.scheme not in ("http", "https"):
-        raise URLError(f"the server's URL {url!r} is not https", example)
+        raise URLError(f"the server's URL {shown!r} is not https", example)
     if parts.scheme == "http" and not allow_insecure_http and not is_loopback(parts.hostname):
         raise URLError(
-            f"the server's URL {url!r} is plain http, by which anyone on the way can take the agent's session",
+            f"the server's URL {shown!r} is plain http, by which anyone on the way can take the agent's session",
             "use https, or set allow_insecure_http (--insecure-allow-http) on a network that you trust",
         )
     return prepared.rstrip("/")

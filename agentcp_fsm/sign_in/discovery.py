@@ -20,7 +20,7 @@ from agentcp_fsm.sign_in.failures import causes
 from agentcp_fsm.sign_in.http import Call, Timeouts, Transport
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.addresses import near
-from agentcp_fsm.support.quoting import quoted
+from agentcp_fsm.support.quoting import quoted, shown_url
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -31,6 +31,9 @@ API = "/api/accesspoint"
 """The path of an access point's calls."""
 HOSTS = ("acp3.", "ap.")
 """What an access point's host begins with: today's first, then that of older SDKs, and of the one for Flutter."""
+
+MAX_URL = 500
+"""Characters of the URL that an access point may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ def access_point_url(agent_id: str, access_point: str | None = None) -> str:
         labels = agent_id.split(".")
         if len(labels) < 3:
             raise ConfigError(
-                f"the agent id {agent_id!r} names no access point: give a whole one, such as alice.agentid.pub, or the"
-                " access point (--access-point), or the server's URL (--server)"
+                f"the agent id {quoted(agent_id)!r} names no access point: give a whole one, such as"
+                " alice.agentid.pub, or the access point (--access-point), or the server's URL (--server)"
             )
         access_point = ".".join(labels[-2:])
     if "://" in access_point:
@@ -63,7 +66,7 @@ def access_point_url(agent_id: str, access_point: str | None = None) -> str:
         return url if url.endswith(API) else url + API
     if not all(label.replace("-", "").isalnum() for label in access_point.split(".")) or _is_address(access_point):
         raise ConfigError(
-            f"{access_point!r} is no access point: give a name such as agentid.pub, or a URL such as"
+            f"{shown_url(access_point)!r} is no access point: give a name such as agentid.pub, or a URL such as"
             " https://acp3.agentid.pub"
         )
     is_host = access_point.startswith(HOSTS) and access_point.count(".") > 1
@@ -121,6 +124,8 @@ class AccessPointClient(AuthClient):
             heartbeat_server = checked_url(named, self._allow_insecure_http)
         except URLError as error:
             raise config.invalid("heartbeat_server", f"of no use ({quoted(error.fault)})") from error
+        if len(heartbeat_server) > MAX_URL:  # it is in each line of the log
+            raise config.invalid("heartbeat_server", f"a URL of more than {MAX_URL} characters")
         if not is_host(urlsplit(heartbeat_server).hostname or ""):
             raise config.invalid("heartbeat_server", "no URL whose host can be")
         # A stranger must not direct the agent to a service that this machine keeps for itself.

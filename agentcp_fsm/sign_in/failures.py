@@ -11,6 +11,7 @@ import urllib3
 
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.sign_in.budget import ExcessiveAnswerError
+from agentcp_fsm.support.quoting import quoted, without_login
 
 if TYPE_CHECKING:
     from agentcp_fsm.sign_in.http import Call
@@ -33,8 +34,8 @@ def failure(url: str, call: Call, error: Exception) -> SignInError:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return SignInError(
                 FailureKind.UNPROVEN_SERVER,
-                f"{url}: the TLS certificate cannot be trusted ({cause.verify_message}): check the server's URL and"
-                " this machine's clock; for a private certificate authority give its file as verify (--ca-file)",
+                f"{url}: the TLS certificate cannot be trusted ({quoted(cause.verify_message)}): check the server's URL"
+                " and this machine's clock; for a private certificate authority give its file as verify (--ca-file)",
             )
         if isinstance(cause, ExcessiveAnswerError):
             return SignInError(
@@ -62,9 +63,9 @@ def failure(url: str, call: Call, error: Exception) -> SignInError:
             )
     root = next((cause for cause in reversed(behind) if isinstance(cause, OSError) and cause.strerror), behind[-1])
     reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root)
-    return SignInError(
-        FailureKind.NETWORK, f"{url}: {reason or type(root).__name__}", remedy="check the network and the server's URL"
-    )
+    # It may quote the server, or the URL of a proxy.
+    shown = quoted(without_login(reason)) or type(root).__name__
+    return SignInError(FailureKind.NETWORK, f"{url}: {shown}", remedy="check the network and the server's URL")
 
 
 _TLS_FAULTS = {

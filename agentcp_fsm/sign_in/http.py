@@ -27,12 +27,14 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies, select_proxy
+from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
 from urllib3.util import wait_for_write
 
+from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.config import check_seconds
 from agentcp_fsm.sign_in.budget import Budget, BudgetedFile
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
+from agentcp_fsm.sign_in.names import look_up
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.addresses import near
@@ -43,6 +45,8 @@ KEEP_ALIVE = 2.0
 """Seconds that an idle connection is kept: long enough for the sign-ins that follow a server's restart to share it, and
 shorter than it takes, by default, to notice that the network is another (three failed sends: 3 s), when waiting on it
 would cost a whole read timeout."""
+PROXY_SCHEMES = frozenset({"http", "https", "socks4", "socks4a", "socks5", "socks5h"})
+"""What requests can go through, the latter with PySocks."""
 LONGEST_WAIT = 1e6
 """Seconds.  The system's calls count milliseconds in 31 bits, so a socket waits no longer (11 days) for one thing."""
 
@@ -51,7 +55,7 @@ LONGEST_WAIT = 1e6
 class Timeouts:
     """How long a call may take, each in seconds; raises `ConfigError` for a time that no `Config` could hold either.
 
-    Resolving the server's name is the system's and outside these bounds; ``connect`` counts for each of its addresses.
+    ``connect`` counts for looking up the server's name, and for each of its addresses.
     """
 
     connect: float = 3.0
@@ -140,29 +144,53 @@ class Transport:
         request = requests.Request("POST", url, headers=headers, json=content).prepare()
         # The environment's proxy stands outside of this machine and would not find its loopback.
         proxies = {} if is_loopback(urlsplit(url).hostname) else get_environ_proxies(url)
-        by_proxy = select_proxy(url, proxies) is not None
-        try:
-            timeout = (call.patience(call.timeouts.connect), call.patience(call.timeouts.read))
-            with self._adapter() as adapter, present(call) as exchange:
-                response = adapter.send(request, stream=True, timeout=timeout, verify=verify, proxies=proxies)
-                with closing(response):
-                    local = exchange.is_local and not by_proxy
-                    return Answer(url, response.status_code, response.headers, read_body(response.raw), local)
-        except FAILURES as error:
-            raise failure(url, call, error) from error
+        proxy = select_proxy(url, proxies)
+        by_proxy = proxy is not None
+        if proxy is not None and not _is_proxy(proxy):
+            raise SignInError(
+                FailureKind.NETWORK,
+                f"{url}: the environment names a proxy whose URL cannot be used",
+                remedy="correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, and escape a password's special characters",
+            )
 
-    @contextmanager
-    def _adapter(self) -> Iterator[HTTPAdapter]:
+        def send(adapter: HTTPAdapter, exchange: Exchange) -> Answer:
+            timeout = (call.patience(call.timeouts.connect), call.patience(call.timeouts.read))
+            response = adapter.send(request, stream=True, timeout=timeout, verify=verify, proxies=proxies)
+            with closing(response):
+                local = exchange.is_local and not by_proxy
+                return Answer(url, response.status_code, response.headers, read_body(response.raw), local)
+
+        try:
+            with present(call) as exchange, self._adapter(self._idle_adapter()) as adapter:
+                return send(adapter, exchange)
+        except FAILURES as error:
+            reason = failure(url, call, error)
+            if reason.kind is not FailureKind.NETWORK or exchange.connected or exchange.answered:
+                raise reason from error
+        # The server closed the kept connection, and may not even have seen the request.  It may be sent twice: a
+        # sign-out and a query change nothing the second time, and a nonce is good for one sign-in.
+        try:
+            with present(call) as exchange, self._adapter(_PatientAdapter()) as adapter:
+                return send(adapter, exchange)
+        except FAILURES as error:
+            # What lies behind a proxy's error may quote its URL, with the password: it is not shown in a traceback.
+            raise failure(url, call, error) from (None if by_proxy else error)
+
+    def _idle_adapter(self) -> HTTPAdapter:
+        """Return the adapter used last, or a new one; a connection that it kept for too long is closed."""
         if self._process != os.getpid():
             self._idle.clear()
             self._process = os.getpid()
         try:
             adapter, idle_since = self._idle.pop()
         except IndexError:
-            adapter = _PatientAdapter()
-        else:
-            if time.monotonic() - idle_since > KEEP_ALIVE:
-                adapter.close()  # its connections; it will make new ones
+            return _PatientAdapter()
+        if time.monotonic() - idle_since > KEEP_ALIVE:
+            adapter.close()  # its connections; it will make new ones
+        return adapter
+
+    @contextmanager
+    def _adapter(self, adapter: HTTPAdapter) -> Iterator[HTTPAdapter]:
         try:
             yield adapter
         except BaseException:
@@ -172,6 +200,19 @@ class Transport:
             adapter.close()
         else:
             self._idle.append((adapter, time.monotonic()))
+
+
+def _is_proxy(url: str) -> bool:
+    """Whether the URL of a proxy can be used; the libraries' errors would quote it, with its password."""
+    try:
+        parts = urllib3.util.parse_url(prepend_scheme_if_needed(url, "http"))  # type: ignore[no-untyped-call]
+    except ValueError:
+        return False
+    return (
+        parts.scheme in PROXY_SCHEMES
+        and bool(parts.host)
+        and "@" not in f"{parts.host}{parts.path or ''}{parts.query or ''}{parts.fragment or ''}"
+    )
 
 
 def is_loopback(host: str | None) -> bool:
@@ -184,15 +225,19 @@ def is_loopback(host: str | None) -> bool:
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer."""
+    """One request and its answer, within a call."""
 
     call: Call
+    connected: bool = False
+    """Whether a connection was made for it, rather than a kept one used."""
+    answered: bool = False
+    """Whether a byte of the answer was read."""
     is_local: bool = False
     """Whether the other end of the connection is at an address of loopback."""
 
 
 _present: ContextVar[Exchange] = ContextVar("_present")
-"""That of the running thread: urllib3 makes the reader, and passes nothing of ours on to it."""
+"""The exchange of the running thread: urllib3 makes connections and readers, and passes nothing of ours on to them."""
 
 
 @contextmanager
@@ -211,11 +256,11 @@ def present(call: Call) -> Iterator[Exchange]:
 class _PatientReader(io.RawIOBase):
     """Reads a connection, giving each read no more time than its call has left."""
 
-    def __init__(self, raw: io.RawIOBase, connection: socket.socket, call: Call, budget: Budget) -> None:
+    def __init__(self, raw: io.RawIOBase, connection: socket.socket, exchange: Exchange, budget: Budget) -> None:
         super().__init__()
         self._raw = raw
         self._connection = connection
-        self._call = call
+        self._exchange = exchange
         self._budget = budget
 
     def readable(self) -> bool:
@@ -223,9 +268,12 @@ class _PatientReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._budget.spend_read()
-        self._connection.settimeout(self._call.patience(self._call.timeouts.read))
+        call = self._exchange.call
+        self._connection.settimeout(call.patience(call.timeouts.read))
         with forking.waiting():
-            return self._raw.readinto(buffer)
+            count = self._raw.readinto(buffer)
+        self._exchange.answered |= bool(count)
+        return count
 
     def close(self) -> None:
         self._raw.close()
@@ -237,13 +285,12 @@ class _PatientResponse(HTTPResponse):
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         exchange = _present.get()
-        call = exchange.call
-        if call.abandonment is not None:
-            call.abandonment.watch(sock)  # first: it may fail for want of descriptors, and nothing may be open then
+        if (abandonment := exchange.call.abandonment) is not None:
+            abandonment.watch(sock)  # first: it may fail for want of descriptors, and nothing may be open then
         super().__init__(sock, *arguments, **options)
         exchange.is_local = _is_local(sock)
         budget = Budget()
-        self._file = self.fp = BudgetedFile(_PatientReader(self.fp.detach(), sock, call, budget), budget)
+        self._file = self.fp = BudgetedFile(_PatientReader(self.fp.detach(), sock, exchange, budget), budget)
 
     def begin(self) -> None:
         """Read the head, of which only what is used is kept."""
@@ -271,8 +318,7 @@ def _open_connection(connection: Any) -> socket.socket:
     call = _present.get().call
     sys.audit("http.client.connect", connection, connection.host, connection.port)
     try:
-        with forking.waiting():
-            found = socket.getaddrinfo(connection._dns_host, connection.port, type=socket.SOCK_STREAM)
+        found = look_up(connection._dns_host, connection.port, call)
     except socket.gaierror as error:
         raise urllib3.exceptions.NameResolutionError(connection.host, connection, error) from error
     except UnicodeError as error:
@@ -323,7 +369,12 @@ def patient(connection: type[Any]) -> type[Any]:
     """Return the class of connection, for any scheme or proxy, with patient answers."""
     if connection.response_class is _PatientResponse:
         return connection
-    changes: dict[str, Any] = {"response_class": _PatientResponse}
+
+    def connect(self: Any) -> None:
+        _present.get().connected = True
+        connection.connect(self)
+
+    changes: dict[str, Any] = {"response_class": _PatientResponse, "connect": connect}
     if connection._new_conn is urllib3.connection.HTTPConnection._new_conn:  # else it goes by way of a SOCKS proxy
         changes["_new_conn"] = _open_connection
     return type(f"Patient{connection.__name__}", (connection,), changes)

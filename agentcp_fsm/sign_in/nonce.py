@@ -5,6 +5,7 @@ the most that its text can mean anywhere.  So what could mean something is not s
 """
 
 import base64
+import json
 import re
 
 MAX_NONCE = 512
@@ -40,7 +41,7 @@ def _is_jose(text: str) -> bool:
     """Whether it begins as what a JSON web signature signs (RFC 7515, 5.1): a JSON object in base64url, and a dot."""
     header, dot, _ = text.partition(".")
     try:
-        decoded = base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))
-    except ValueError:
+        decoded = json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))
+    except (ValueError, RecursionError):
         return False
-    return bool(dot) and decoded.lstrip()[:1] == b"{"
+    return bool(dot) and isinstance(decoded, dict)

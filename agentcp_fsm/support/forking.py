@@ -94,14 +94,16 @@ def before() -> None:
     _gate.acquire()
     _done.acquire()
     _done.wait_for(lambda: _busy <= {threading.get_ident()}, PATIENCE)
-    locks: list[threading.RLock] = []
+    locks: list[Any] = []
     _held.locks = locks
-    locks.extend(
-        handler.lock
-        for handler in _handlers()
-        # Bounded, because its holder may be waiting for another, or for the thread that forks.
-        if handler.lock is not None and handler.lock.acquire(timeout=max(deadline - time.monotonic(), 0.0))
-    )
+    for handler in _handlers():
+        if (lock := getattr(handler, "lock", None)) is None:
+            continue  # it needs none, or its class calls no constructor
+        # Whatever a lock of the application's own raises, such as one that cannot be waited for with a bound.
+        with suppress(Exception):
+            # Bounded, because its holder may be waiting for another, or for the thread that forks.
+            if lock.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
+                locks.append(lock)
 
 
 def _handlers() -> Iterator[logging.Handler]:
@@ -113,8 +115,11 @@ def _handlers() -> Iterator[logging.Handler]:
 
 def after_in_parent() -> None:
     """After a fork: let everything go on."""
-    for lock in _held.__dict__.pop("locks", ()):
-        with suppress(RuntimeError):  # in the child, logging has made it anew
+    locks = _held.__dict__.pop("locks", None)
+    if locks is None:  # `before` was not called, as by a server that forks in C
+        return
+    for lock in locks:
+        with suppress(Exception):  # in the child, logging has made it anew
             lock.release()
     _done.release()
     _gate.release()
@@ -122,8 +127,11 @@ def after_in_parent() -> None:
 
 def after_in_child() -> None:
     """Do the same without the threads that are not there, then call the hooks."""
+    global _gate, _done
     with ExitStack() as hooks:  # each hook runs, even if another raises
         for _, hook in reversed(_hooks):
             hooks.callback(hook)
         _busy.intersection_update({threading.get_ident()})
         after_in_parent()
+        # Without `before`, a thread that is not there may hold them for ever.
+        _gate, _done = threading.RLock(), threading.Condition()

@@ -23,10 +23,10 @@ class Logger(logging.LoggerAdapter[logging.Logger]):
     In the main thread it lets pass what is to end the program, such as KeyboardInterrupt.
     """
 
-    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+    def log(self, level: int, msg: object, *args: object, stacklevel: int = 1, **kwargs: Any) -> None:
         """Log a line; returns even if it cannot be written."""
         try:
-            super().log(level, msg, *args, stacklevel=2, **kwargs)
+            super().log(level, msg, *args, stacklevel=stacklevel + 1, **kwargs)
         except BaseException as error:  # the application's code may raise anything
             if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
                 raise
@@ -71,14 +71,15 @@ class Flood:
         self._since = self._clock()
 
     def end(self) -> None:
-        """Log the latest that was folded, with the count, and begin anew."""
+        """Log the latest that was folded, with the count; what follows within the time is folded as before."""
         if self._folded:
             self._folded -= 1
             self._write(self._latest, exc_info=False)
-        self._since = -math.inf
 
     def _write(self, arguments: tuple[object, ...], exc_info: bool) -> None:
         more = f" (... {self._folded:,} more in {self._clock() - self._since:.0f} s)" if self._folded else ""
-        self._logger.log(self._level, f"%s: {self._message}%s", self._owner, *arguments, more, exc_info=exc_info)
+        self._logger.log(
+            self._level, f"%s: {self._message}%s", self._owner, *arguments, more, exc_info=exc_info, stacklevel=3
+        )
         self._folded = 0
         self._latest = ()

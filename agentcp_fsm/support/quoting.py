@@ -1,6 +1,7 @@
 """Makes text from strangers fit to be quoted in a message, and keeps secrets out of it."""
 
 import re
+from functools import partial
 
 MAX_QUOTE = 200
 """Characters of a stranger's text that a message quotes."""
@@ -35,10 +36,16 @@ def without_login(text: str) -> str:
     return _LOGIN.sub("***@", text)
 
 
+def shown_url(url: str) -> str:
+    """Make what was given as a URL, or its kind, fit for a message: without all that may be a user and a password."""
+    before, at, after = url.rpartition("@")
+    return quoted(f"***@{after}" if at else before + after)
+
+
 def name_of(called: object) -> str:
     """Name a function or another callable, without its arguments or its repr, which may hold secrets."""
-    while (inner := getattr(called, "func", None)) is not None:  # a partial
-        called = inner
+    while isinstance(called, partial):
+        called = called.func
     name = getattr(called, "__qualname__", None) or type(called).__qualname__
     return quoted(str(name))
 

@@ -24,6 +24,7 @@ class Identity:
 def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
     folder = tmp_path_factory.mktemp("agents")
     password_file = folder / "password"
+    password_file.touch(0o600)
     password_file.write_text(PASSWORD + "\n", encoding="utf-8")
     made = run("identity", "new", ALICE, "--data", folder, "--password-file", password_file)
     assert made.returncode == 0, made.stderr

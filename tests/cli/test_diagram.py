@@ -27,7 +27,9 @@ DOOR = """
 from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 
 DOOR = Chart("door", "closed", (ChartState("closed"), ChartState("open")),
-             (Row("push", "closed", "open", conditions="unlocked"), Row("pull", "open", "closed")))
+             (Row("push", "closed", "open", conditions="unlocked"), Row("push", ("closed", "open"), None, ignored=True),
+              Row("pull", "open", "closed"), Row("pull", "closed", None, ignored=True)))
+AJAR = Chart("ajar", "closed", DOOR.states, DOOR.rows[:1])
 KEY = 42
 """
 
@@ -90,7 +92,7 @@ def test_json_on_standard_output_is_the_chart(diagram: Command) -> None:
         (["--format", "png", "--theme", "auto"], ["png", "'auto'", "light, dark"]),
         (["--from", "door"], ["'door'", "module:name"]),
         (["--from", "gate:GATE"], ["no module gate", "install it"]),
-        (["--from", "door:GATE"], ["door has no GATE", "its charts are DOOR"]),
+        (["--from", "door:GATE"], ["door has no GATE", "its charts are DOOR, AJAR"]),
         (["--from", "door:KEY"], ["door:KEY is no chart, but of type int"]),
         (["--from", "broken:X"], ["broken cannot be imported", "ZeroDivisionError"]),
         (["--from", "needy:X"], ["needy imports unheard_of, which is not installed"]),
@@ -99,6 +101,11 @@ def test_json_on_standard_output_is_the_chart(diagram: Command) -> None:
         (["-o", ".", "--format", "svg"], ["cannot write .", "Is a directory"]),
         (["-o", "x.svg", "--check", "x.svg"], ["exclude each other"]),
         (["--format", "mermaid", "-o", "page.md"], ["page.md", BEGIN, END]),
+        (["-o", "page.md"], ["page.md", BEGIN, END]),
+        (["--format", "markdown", "-o", "page.md"], ["page.md", BEGIN, END]),
+        (["-o", "half.md"], ["half.md has only one of the lines", BEGIN, END]),
+        (["--from", "door:AJAR"], ["ajar: (closed, push) is undecided"]),
+        (["docs", "--from", "door:AJAR"], ["ajar: (closed, push) is undecided"]),
         (["docs", "page.md/x"], ["cannot make the folder page.md/x", "Not a directory"]),
         (["--check", "x.png"], ["x.png", "svg or dot"]),
     ],
@@ -110,12 +117,20 @@ def test_what_cannot_work_is_one_line_with_the_remedy(
     (door / "broken.py").write_text("1 / 0\n", encoding="utf-8")
     (door / "needy.py").write_text("import unheard_of\n", encoding="utf-8")
     (door / "page.md").write_text("no markers\n", encoding="utf-8")
+    (door / "half.md").write_text(f"one marker\n{BEGIN}\n", encoding="utf-8")
     before = sorted(path.name for path in door.iterdir() if path.name != "__pycache__")
     message = refused(diagram(*arguments))
     for word in words:
         assert word in message
     assert sorted(path.name for path in door.iterdir() if path.name != "__pycache__") == before
     assert (door / "page.md").read_text(encoding="utf-8") == "no markers\n"
+    assert (door / "half.md").read_text(encoding="utf-8") == f"one marker\n{BEGIN}\n"
+
+
+def test_a_page_that_is_a_table_as_a_whole_is_written_again(door: Path, diagram: Command) -> None:
+    for _ in range(2):
+        assert diagram("-o", "table.md").returncode == 0
+    assert diagram("--check", "table.md").returncode == 0
 
 
 def test_an_unwritable_file_is_an_error_before_anything_is_drawn(tmp_path: Path) -> None:

@@ -45,10 +45,16 @@ class ScriptedLoop:
     def remove_reader(self, descriptor: int) -> None:
         assert not self.closed
 
+    def call_later(self, seconds: float, call: Callable[..., object], *arguments: object) -> None:
+        assert not self.closed  # its time never comes
+
 
 class ScriptedPool:
     def __init__(self) -> None:
         self.jobs: deque[Callable[[], None]] = deque()
+
+    def widen(self, limit: int) -> None:
+        """There is room for all."""
 
     def submit(self, job: Callable[[], None]) -> None:
         self.jobs.append(job)
@@ -137,7 +143,7 @@ def attachment_of(hold_hub: Callable[[], Hub], authenticator: ScriptedSignIn) ->
             "alice.agentid.pub", Config(), Random(5), codec_named("agentcp"), lambda hub: authenticator, listener
         ),
         hold_hub,
-        Handlers(lambda handler, argument, loop: lambda: None),
+        Handlers("alice", lambda handler, argument, loop: lambda: None),
     )
 
 

@@ -1,6 +1,9 @@
 """What both faces promise a reader: their methods, their arguments, how they show themselves."""
 
+import copy
+import pickle
 import pydoc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ ALICE = "alice.agentid.pub"
 METHODS = {
     *("start", "stop", "reconnect", "retry_now", "wait_for", "query_online_state"),
     *("on_invite", "on_transition", "on_error"),
-    *("agent_id", "state", "config", "health", "fileno"),
+    *("agent_id", "state", "config", "health", "fileno", "session", "local_address"),
 }
 
 
@@ -34,6 +37,16 @@ def test_help_shows_the_methods_of_a_user_and_no_others(face: type) -> None:
     assert not [name for name in ("transitioned", "invited", "failed") if f"{name}(" in text]
     for name in METHODS - {"agent_id"}:
         assert getattr(face, name).__doc__, name
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickle.dumps])
+@pytest.mark.parametrize("face", [Connection, AsyncConnection])
+def test_a_connection_cannot_be_copied(face: type[Connection], again: Callable[[object], object]) -> None:
+    """A copy shared the socket with the original, and each stopped the other."""
+    with Peer() as peer:
+        connection = face(ALICE, authenticator=peer, config=FAST)
+        with pytest.raises(TypeError, match="cannot be copied or pickled"):
+            again(connection)
 
 
 def test_a_connection_shows_its_agent_its_state_and_its_server() -> None:

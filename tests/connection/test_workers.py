@@ -16,7 +16,7 @@ from tests.waiting import until
 
 
 def test_a_pool_runs_every_job_on_at_most_its_limit_of_threads() -> None:
-    pool = WorkerPool(3, "test-pool")
+    pool = WorkerPool("test-pool", 3)
     lock, done = threading.Lock(), threading.Semaphore(0)
     running = peak = 0
     gate = threading.Barrier(3)
@@ -42,8 +42,24 @@ def test_a_pool_runs_every_job_on_at_most_its_limit_of_threads() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "test-pool"]
 
 
+def test_a_pool_grows_to_the_largest_limit_that_was_asked_for() -> None:
+    pool = WorkerPool("test-pool")
+    gate = threading.Barrier(4)
+
+    def meet() -> None:
+        gate.wait(10)
+
+    for limit in (1, 3, 2):
+        pool.widen(limit)
+    for _ in range(3):
+        pool.submit(meet)
+    meet()  # passes only if three run at once
+    pool.close()
+    pool.join(10)
+
+
 def test_a_job_that_raises_is_logged_and_the_pool_goes_on(caplog: pytest.LogCaptureFixture) -> None:
-    pool = WorkerPool(1, "test-pool")
+    pool = WorkerPool("test-pool", 1)
     done = threading.Event()
 
     def broken() -> None:
@@ -59,7 +75,7 @@ def test_a_job_that_raises_is_logged_and_the_pool_goes_on(caplog: pytest.LogCapt
 
 
 def test_a_closed_pool_drops_what_waits_and_what_comes() -> None:
-    pool = WorkerPool(1, "test-pool")
+    pool = WorkerPool("test-pool", 1)
     started, release, ran = threading.Event(), threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -79,7 +95,7 @@ def test_a_closed_pool_drops_what_waits_and_what_comes() -> None:
 
 def test_a_job_that_was_given_up_keeps_no_other_waiting() -> None:
     """It did, and what hung for ever did for ever."""
-    pool = WorkerPool(1, "test-pool")
+    pool = WorkerPool("test-pool", 1)
     release, done = threading.Event(), threading.Event()
     started = threading.Semaphore(0)
 
@@ -108,7 +124,7 @@ def test_a_job_that_was_given_up_keeps_no_other_waiting() -> None:
 
 
 def test_an_idle_thread_of_a_pool_ends_by_itself() -> None:
-    pool = WorkerPool(2, "test-pool", linger=0.01)
+    pool = WorkerPool("test-pool", 2, linger=0.01)
     done = threading.Event()
     pool.submit(done.set)
     assert done.wait(10)
@@ -117,7 +133,7 @@ def test_an_idle_thread_of_a_pool_ends_by_itself() -> None:
 
 
 def test_handlers_run_in_order_one_at_a_time() -> None:
-    queue = HandlerQueue(1000)
+    queue = HandlerQueue(1000, "alice")
     seen: list[int] = []
     for number in range(500):
         queue.submit(lambda number=number: seen.append(number))  # type: ignore[misc]
@@ -126,7 +142,7 @@ def test_handlers_run_in_order_one_at_a_time() -> None:
 
 
 def test_a_handler_that_blocks_costs_bounded_memory(caplog: pytest.LogCaptureFixture) -> None:
-    queue = HandlerQueue(10)
+    queue = HandlerQueue(10, "alice")
     release, started = threading.Event(), threading.Event()
     seen: list[int] = []
 
@@ -140,15 +156,18 @@ def test_a_handler_that_blocks_costs_bounded_memory(caplog: pytest.LogCaptureFix
         for number in range(100):
             queue.submit(lambda number=number: seen.append(number))  # type: ignore[misc]
     assert queue.dropped == 90
-    assert "handler that does not return" in caplog.text
-    assert len(caplog.records) == 7  # at 1, 2, 4 … 64: not once for each
+    queue.end_floods()
+    assert [record.getMessage() for record in caplog.records] == [
+        "alice: a call of a handler is dropped: 10 wait already",
+        "alice: a call of a handler is dropped: 10 wait already (... 88 more in 0 s)",
+    ]
     release.set()
     queue.join(10)
     assert seen == list(range(10))
 
 
 def test_a_handler_that_calls_exit_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    queue = HandlerQueue(10)
+    queue = HandlerQueue(10, "alice")
     seen: list[int] = []
     with caplog.at_level(logging.ERROR):
         queue.submit(sys.exit)
@@ -159,7 +178,7 @@ def test_a_handler_that_calls_exit_ends_nothing(caplog: pytest.LogCaptureFixture
 
 
 def test_a_queue_does_not_wait_for_itself() -> None:
-    queue = HandlerQueue(10)
+    queue = HandlerQueue(10, "alice")
     done = threading.Event()
 
     def join_from_inside() -> None:
@@ -185,7 +204,7 @@ def no_more_threads() -> Iterator[None]:
 
 
 def test_a_pool_without_a_thread_says_so_and_works_again_later() -> None:
-    pool = WorkerPool(1, "test-pool")
+    pool = WorkerPool("test-pool", 1)
     done = threading.Semaphore(0)
     with no_more_threads():
         for _ in range(3):
@@ -200,7 +219,7 @@ def test_a_pool_without_a_thread_says_so_and_works_again_later() -> None:
 
 
 def test_a_pool_that_cannot_grow_makes_do_with_the_threads_it_has() -> None:
-    pool = WorkerPool(2, "test-pool")
+    pool = WorkerPool("test-pool", 2)
     started, release, done = threading.Event(), threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -218,7 +237,7 @@ def test_a_pool_that_cannot_grow_makes_do_with_the_threads_it_has() -> None:
 
 
 def test_handlers_without_a_thread_wait_for_the_next_call(caplog: pytest.LogCaptureFixture) -> None:
-    queue = HandlerQueue(10)
+    queue = HandlerQueue(10, "alice")
     seen: list[int] = []
     with no_more_threads(), caplog.at_level(logging.WARNING):
         queue.submit(lambda: seen.append(1))

@@ -1,11 +1,13 @@
 """The Mermaid text says what the chart says, for ours and for any other."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 
-from agentcp_fsm.fsm.chart import SAME, Chart
+from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.chart import SAME, Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.colours import COLOURS
 from agentcp_fsm.fsm.diagram.mermaid import mermaid
 from agentcp_fsm.fsm.diagram.views import view_of
@@ -90,8 +92,18 @@ def test_other_views_draw_their_steps(view: str) -> None:
 def test_any_chart_can_be_drawn(chart: Chart) -> None:
     text = mermaid(chart)
     assert text.count("subgraph") == text.count("\n  end\n")
-    assert len(set(re.findall(r'\("<b>(.*?)</b>', text))) == len(chart.states)
+    assert len(set(re.findall(r'\("(?:<div>)?<b>(.*?)</b>', text))) == len(chart.states)
     if all(name.isalnum() for name in chart.state_names):
         assert drawn(text) == led(chart)
     for line in text.splitlines()[1:]:
         assert not re.search(r"[<>\"]", re.sub(r'"[^"]*"|-->', "", line)), line
+
+
+@pytest.mark.parametrize(("count", "name"), [(501, "s"), (150, "s" * 400)])
+def test_what_mermaid_would_refuse_for_its_size_is_refused_with_a_way_out(count: int, name: str) -> None:
+    names = [f"{name}{index}" for index in range(count)]
+    rows = tuple(Row("go", before, after) for before, after in pairwise([*names, names[0]]))
+    ring = Chart("ring", names[0], tuple(map(ChartState, names)), rows)
+    with pytest.raises(ChartError, match=r"ring: this view has \d+ arrows and .* state:NAME, or another format"):
+        mermaid(ring)
+    assert mermaid(ring, f"state:{names[1]}")

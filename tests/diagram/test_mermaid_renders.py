@@ -1,6 +1,7 @@
 """Mermaid itself draws every view, in a real browser, on a light and on a dark page."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
@@ -57,9 +58,53 @@ def test_every_view_is_drawn_with_its_states(mermaid_page: Page) -> None:
     assert not errors
 
 
+COLUMN = """async ([text, width]) => {
+  document.body.innerHTML = `<main style="width: ${width}px"></main>`;
+  mermaid.initialize({startOnLoad: false, securityLevel: 'strict'});
+  document.querySelector('main').innerHTML = (await mermaid.render('picture', text)).svg;
+  const svg = document.querySelector('main svg');
+  const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+  return [...document.querySelectorAll('main foreignObject *')]
+    .filter(each => [...each.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()))
+    .map(each => parseFloat(getComputedStyle(each).fontSize) * scale);
+}"""
+
+
+def test_the_letters_of_the_readme_are_legible_in_its_column(mermaid_page: Page) -> None:
+    text = Path("README.md").read_text(encoding="utf-8")
+    assert mermaid(CHART) in text
+    sizes = mermaid_page.evaluate(COLUMN, [mermaid(CHART), 830])
+    assert sizes
+    assert min(sizes) >= 10
+
+
+def test_no_name_is_broken_at_its_spaces(mermaid_page: Page) -> None:
+    trigger = "the time for the answer to arrive is over"
+    chart = Chart("any", "a", (ChartState("a"), ChartState("b")), (Row(trigger, "a", "b", conditions="so it is"),))
+    for view in ("overview", "full", "state:a", "path:a..b"):
+        mermaid_page.evaluate(RENDER, [mermaid(chart, view), False])
+        shown = mermaid_page.inner_text("main").replace("\u00a0", " ")
+        assert f"{trigger}\n[so it is]" in shown
+        assert mermaid_page.evaluate(LINES) == 2
+
+
+LINES = """() => {
+  const label = [...document.querySelectorAll('.edgeLabel')].find(each => each.textContent.trim());
+  const walker = document.createTreeWalker(label, NodeFilter.SHOW_TEXT);
+  const lines = new Set();
+  while (walker.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(walker.currentNode);
+    for (const box of range.getClientRects()) if (box.width) lines.add(Math.round(box.bottom));
+  }
+  return lines.size;
+}"""
+
+
 def test_names_of_any_kind_are_drawn_as_they_are(mermaid_page: Page) -> None:
     names = ["end", "a b", "ÄÖ", 'qu"ote', "<i>x</i>", "class", "x;y", "#35;", "`tick`", "100%", "a --> b", "漢字"]
-    states = tuple(ChartState(name, role=role) for name, role in zip(names, [*Role, *Role], strict=True))
+    names += ["$$x$$", "fa:fa-car", "1. x", "- x", "_i_", "__x__", "www.example.com", "C:\\new", "[x](y)", "**b**"]
+    states = tuple(ChartState(name, role=role) for name, role in zip(names, [*Role] * 4, strict=False))
     rows = tuple(Row(f"on {name}", names[index - 1], name, conditions=name) for index, name in enumerate(names))
     nodes: Rendered = mermaid_page.evaluate(RENDER, [mermaid(Chart("any", names[0], states, rows), "full"), False])
     assert sorted(name for name, _, _ in nodes if name) == sorted(names)

@@ -136,6 +136,11 @@ class TestTheAgent:
 
 
 class TestTheWay:
+    @pytest.fixture
+    def names(self) -> tuple[str, ...]:
+        """What is asked through a proxy, which the server takes the place of."""
+        return ("heartbeat.invalid",)
+
     @pytest.mark.parametrize("url", ["ftp://127.0.0.1", "nonsense", "http://192.0.2.1"])
     def test_a_url_that_cannot_work(self, examine: Examine, url: str) -> None:
         found = examine(url)
@@ -205,9 +210,11 @@ class TestTheWay:
     def test_a_proxy_is_left_to_the_sign_in(
         self, examine: Examine, server: ServerThread, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("http_proxy", server.url)  # it answers whatever host is asked for
-        found = examine("http://heartbeat.invalid", allow_insecure_http=True)
-        assert outcomes(found) == {"TLS": WARNING}
+        with ServerThread(names=["heartbeat.invalid"]) as behind:
+            monkeypatch.setenv("http_proxy", behind.url)  # the server takes the proxy's part
+            found = examine("http://heartbeat.invalid", allow_insecure_http=True)
+        assert outcomes(found) == {"TLS": WARNING, "sign-in": FAILED, "heartbeat": SKIPPED, "sign-out": SKIPPED}
+        assert "a loopback address, to which no server elsewhere may send" in found["sign-in"].says
         assert "the proxy" in found["server"].says + found["name"].says + found["connection"].says
         monkeypatch.setenv("https_proxy", server.url)
         found = examine("https://heartbeat.invalid", timeouts=Timeouts(total=0.5))

@@ -12,8 +12,10 @@ from itertools import cycle, repeat
 from agentcp_fsm import Invitation
 from agentcp_fsm.wire import UNAUTHORIZED, AgentCPCodec, HeartbeatResponse, InviteRequest
 from tests.faults import deeds, system_deeds
-from tests.faults.bench import Bench, by_server
+from tests.faults.bench import Bench, address_of, by_server
 from tests.faults.case import Case
+from tests.faults.rogue import Rogue
+from tests.faults.sign_in_cases import QUICK
 from tests.needs import needs_root
 from tests.timings import CALM
 from tests.waiting import until
@@ -110,6 +112,33 @@ def flood_of_invitations(bench: Bench) -> None:
     bench.agent.call(deeds.handlers_go_on)
 
 
+COSTLY = (
+    "98 cookies of 64 KB",
+    "headers without end",
+    "interim answers without end",
+    "chunks of one byte",
+    "extensions of chunks without end",
+    "a trailer without end",
+    "JSON of 12,000 objects",
+    "a nonce whose signature proves a server to Bob",
+)
+"""Answers of `tests.faults.rogue`, each standing for its kind."""
+
+
+def answered_by_a_rogue(answer: str, bench: Bench) -> None:
+    """Another takes the server's place, until two attempts have failed."""
+    assert bench.relay is not None
+    server = bench.relay.target
+    with Rogue() as rogue:
+        rogue.answer = answer
+        bench.relay.target = address_of(rogue.url)
+        bench.server("fault sign_in refused")  # so that no connection to it is kept
+        bench.server("restart")  # so that a session is needed
+        bench.fail(2)
+        bench.relay.target = server
+        bench.server("ok")
+
+
 CASES = (
     Case(name="1,000 forged 401s from strangers", fault=partial(flood, stranger, forged_401s, 1000),
          within=1, sign_ins=0),
@@ -130,5 +159,10 @@ CASES = (
         for what, asked, encoding in (
             ("2**62 ms", 2**62, "u64"), ("0 ms", 0, "u64"), ("2**49 ms, as a varint", 2**49 - 1, "varint"),
         )
+    ),
+    *(
+        Case(name=f"sign-in answered by a rogue: {answer}", fault=partial(answered_by_a_rogue, answer), relayed=True,
+             config=QUICK, within=3, sign_ins=None, losses=1, processor=0.15, memory=4)
+        for answer in COSTLY
     ),
 )  # fmt: skip

@@ -13,7 +13,7 @@ MUCH = b"x" * 65536
 
 
 def _json(text: bytes) -> bytes:
-    return OK + b"Content-Length: %d\r\n\r\n%s" % (len(text), text)
+    return OK + b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)
 
 
 ANSWERS: dict[str, tuple[bytes, bytes]] = {
@@ -51,6 +51,8 @@ ANSWERS: dict[str, tuple[bytes, bytes]] = {
         _json(b'{"nonce": [%s%s0]}' % ((b'{"":' * 300 + b"0" + b"}" * 300 + b",") * 13, b'"aa",' * 8000)),
         b"",
     ),
+    "a nonce whose signature proves a server to Bob": (_json(b'{"nonce": "bob.agentid.pub%s"}' % (b"0" * 32)), b""),
+    "a nonce that begins a JSON web token": (_json(b'{"nonce": "eyJhbGciOiJFUzI1NiJ9.e30"}'), b""),
     "JSON nested too deep": (_json(b"[" * 60_000), b""),
     "JSON with a number of 60,000 digits": (_json(b'{"nonce": %s}' % (b"9" * 60_000)), b""),
 }
@@ -77,7 +79,7 @@ class Rogue(socketserver.ThreadingTCPServer):
         """Answer one connection's requests, until it is hung up."""
         with contextlib.suppress(OSError):
             while data := request.recv(65536):
-                if b"POST " not in data:
+                if not data.startswith((b"POST ", b"GET ")):
                     continue  # the body
                 self.requests += 1
                 begin, go_on = ANSWERS[self.answer]

@@ -198,7 +198,9 @@ class TestStatus:
 
     def test_the_servers_words_are_quoted(self) -> None:
         body = json.dumps({"error": {"code": "E7", "message": "agent\nunknown " + "x" * 999}}).encode()
-        with pytest.raises(SignInError, match=r"HTTP status 403 \(E7: agent�unknown x+…\): ask the server's") as caught:
+        with pytest.raises(
+            SignInError, match=r"HTTP status 403 \(E7: agent\\nunknown x+\.\.\.\): ask the server's"
+        ) as caught:
             check_status(answer(body, 403))
         assert len(str(caught.value)) < MAX_QUOTE + 200
 

@@ -223,7 +223,7 @@ def test_a_config_that_is_refused(server: ServerThread, faults: dict[str, Any], 
         ({"heartbeat_server": "ftp://heartbeat.example"}, "is not https"),
         ({"heartbeat_server": "https://mallory@heartbeat.example"}, "has a user"),
         ({"heartbeat_server": "https://" + "x" * 64}, "no URL whose host can be"),
-        ({"heartbeat_server": "nonsense" * 600}, "…"),
+        ({"heartbeat_server": "nonsense" * 600}, "..."),
     ],
     ids=lambda value: str(value)[:60],
 )

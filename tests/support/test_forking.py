@@ -120,7 +120,7 @@ def test_handlers_are_as_they_were_after_a_fork() -> None:
 
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
-    made = WorkerPool(4, "test-pool")
+    made = WorkerPool("test-pool", 4)
     yield made
     made.close()
     made.join(10)
@@ -200,7 +200,7 @@ def test_a_call_that_forks_does_not_wait_for_itself(monkeypatch: pytest.MonkeyPa
 
 def test_calls_go_on_after_a_fork_in_the_parent_and_in_the_child(pool: WorkerPool) -> None:
     def one_call() -> None:
-        own, done = WorkerPool(1, "test-pool-after"), threading.Event()
+        own, done = WorkerPool("test-pool-after"), threading.Event()
         own.submit(done.set)
         assert done.wait(10)
         own.close()
@@ -237,3 +237,59 @@ def test_a_hook_is_harmless_where_the_system_cannot_fork(monkeypatch: pytest.Mon
 def test_forks_are_watched_in_one_place() -> None:
     package = Path(forking.__file__).parent.parent
     assert [path.name for path in package.rglob("*.py") if "os.register_at_fork(" in path.read_text()] == ["forking.py"]
+
+
+class ConstructorSkipped(logging.Handler):
+    def __init__(self) -> None:
+        self.level, self.filters, self.formatter = 0, [], None
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        return True
+
+
+class Impatient:
+    """A lock that cannot be waited for with a bound."""
+
+    def acquire(self) -> bool:
+        raise AssertionError("it would be waited for without a bound")
+
+    def release(self) -> None:
+        raise AssertionError("it is not held")
+
+
+class LockOfItsOwn(logging.Handler):
+    def createLock(self) -> None:  # noqa: N802 - logging's name
+        self.lock = Impatient()  # type: ignore[assignment]
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("handler", [ConstructorSkipped, LockOfItsOwn])
+def test_a_handler_with_a_strange_lock_is_no_obstacle(
+    handler: type[logging.Handler], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The hook raised, and what it had taken stayed taken for ever."""
+    odd = logging.getLogger("odd")
+    odd.addHandler(made := handler())
+    try:
+        until_it_ends(forked(lambda: WorkerPool("test-pool").submit(lambda: None)))
+    finally:
+        odd.removeHandler(made)
+    assert "Exception ignored" not in capfd.readouterr().err
+
+
+def test_a_fork_whose_first_hook_was_not_called_is_no_obstacle() -> None:
+    """As by a server in C, which calls the child's hooks only."""
+    assert not forking._busy
+    forking.after_in_parent()
+
+    def child() -> None:
+        forking.after_in_child()  # once more, now without the first hook
+        pool, done = WorkerPool("test-pool"), threading.Event()
+        pool.submit(done.set)
+        assert done.wait(10)
+
+    until_it_ends(forked(child))
+    with forking.busy():
+        pass

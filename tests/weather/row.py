@@ -25,7 +25,7 @@ class Size:
 
 
 FULL = Size(seeds=4, day=86400.0, phases=300, long_phases=60, agents=10_000, watched=False)
-SMALL = Size(seeds=2, day=7200.0, phases=40, long_phases=12, agents=600, watched=True)
+SMALL = Size(seeds=2, day=7200.0, phases=40, long_phases=12, agents=400, watched=True)
 
 Figures = Mapping[str, float]
 """What was measured, by name: seconds, counts, shares in percent."""

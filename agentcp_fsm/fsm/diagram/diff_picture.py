@@ -59,11 +59,11 @@ def picture(found: Difference, whole: bool = True) -> Picture:
         change = changes.get(name)
         title = _line(change.kind, name, part_names(change)) if change else name
         boxes.append(Box(states[name], title, tuple(notes[name]), change.kind if change else "plain"))
-    forks = [Fork((source,), tuple(lines), {dest: ()}, mark=kind) for (source, dest, kind), lines in arrows.items()]
+    forks = [Fork((source,), tuple(lines), dest, mark=kind) for (source, dest, kind), lines in arrows.items()]
     if whole:
         drawn = {(source, dest) for source, dest, _ in arrows}
         both = sorted({*steps(found.old)} & {*steps(found.new)} - drawn)
-        forks += [Fork((source,), (), {dest: ()}) for source, dest in both]
+        forks += [Fork((source,), (), dest) for source, dest in both]
     chart = Chart(
         found.new.name, found.new.initial, tuple(states[name] for name in names), found.new.rows + found.old.rows
     )

@@ -18,6 +18,8 @@ from agentcp_fsm.fsm.printable import printable
 FONT = "Roboto"
 UNCHANGED = "as before"
 """The legend's words for a state that did not change, in a difference."""
+MANY_FORKS = 100
+"""In a graph with more, Graphviz' search for the shortest lines is cut short: it would take minutes."""
 SPINE_WEIGHT = 20
 """How much straighter and shorter the lines of the spine are than others."""
 
@@ -70,6 +72,8 @@ class _Graph:
         yield f'digraph "{_text(self.picture.chart.name)}" {{'
         yield f"  graph [rankdir={'LR' if sideways else 'TB'} newrank=true compound=true"
         yield "    nodesep=0.3 ranksep=0.35 pad=0.2"
+        if len(self.picture.forks) > MANY_FORKS:
+            yield "    nslimit=2 nslimit1=2"
         yield f'    bgcolor="{paper.page}" fontname="{FONT}" fontcolor="{paper.ink}" fontsize=10 labelloc=b'
         yield f"    label=<{_legend(self.picture)}>]"
         yield f'  node [shape=plaintext width=0 height=0 margin="0.05,0.02" fontname="{FONT}" fontcolor="{paper.ink}"]'
@@ -101,38 +105,29 @@ class _Graph:
                 yield from self._fork(fork)
 
     def _fork(self, fork: Fork) -> Iterator[str]:
-        """Lines from the sources to the label, from there to each destination, with a label where it says when."""
-        steps = {
-            (source, dest): list(self.picture.steps(source, dest)) for source in fork.sources for dest in fork.ways
-        }
-        everything = [step for some in steps.values() for step in some]
-        if not fork.triggers:
-            for source, dest in steps:
-                yield self._line(source, dest, steps[source, dest])
+        """Lines from the sources to the label, and an arrow from there to the destination."""
+        steps = {source: list(self.picture.steps(source, fork.dest)) for source in fork.sources}
+        if not fork.lines:
+            for source, its in steps.items():
+                yield self._line(source, fork.dest, its)
             return
-        label, line = self._label(fork.triggers, everything, fork.mark)
+        everything = [step for its in steps.values() for step in its]
+        label, line = self._label(fork.lines, everything, fork.mark)
         yield line
         weight = 1
         if len(everything) == 1 and everything[0] in pairwise(self.picture.spine):
             weight = SPINE_WEIGHT
             self.row += [state_id(everything[0][0]), label, state_id(everything[0][1])]
-        for source in () if fork.everywhere else fork.sources:
-            its = [step for dest in fork.ways for step in steps[source, dest]]
-            yield self._line(source, label, its, fork.mark, arrow=False, weight=weight)
-        for dest, lines in fork.ways.items():
-            its = [step for source in fork.sources for step in steps[source, dest]]
-            start = label
-            if lines:
-                start, line = self._label(lines, its, fork.mark)
-                yield line
-                yield self._line(label, start, its, fork.mark, arrow=False)
-            yield self._line(start, dest, its, fork.mark, weight=weight)
+        if not fork.everywhere:
+            for source, its in steps.items():
+                yield self._line(source, label, its, fork.mark, arrow=False, weight=weight)
+        yield self._line(label, fork.dest, everything, fork.mark, weight=weight)
 
     def _label(self, lines: Iterable[str], steps: Iterable[Step], mark: Kind | None) -> tuple[str, str]:
         """A node's name and its line."""
         name = f"label-{self.labels}"
         self.labels += 1
-        text = "\\n".join(map(_text, lines))
+        text = "\\n".join(_text(part) for line in lines for part in line.splitlines())
         look = "class=label" if mark is None else f'class="label {mark}" fontcolor="{self.paper.marks[mark]}"'
         return name, f'  {_quoted(name)} [{look} label="{text}" fontsize=10 comment={_steps(steps)}]'
 
@@ -148,8 +143,7 @@ class _Graph:
             options += f" comment={_steps(steps)}"
         if start in self.clusters:
             options += f" ltail={self.clusters[start]}"
-        if end in self.clusters:
-            options += f" lhead={self.clusters[end]}"
+        # A line into a frame leads to the state that is entered; one out of it begins at its border.
         if not arrow:
             options += " arrowhead=none"
         if weight != 1:
@@ -164,8 +158,8 @@ class _Graph:
 def _state(box: Box) -> str:
     state = box.state
     colours = LOOKS[box.look]
-    cells = [f'<font point-size="12"><b>{escape(printable(box.title))}</b></font>']
-    cells += [f'<font point-size="9">{escape(printable(line))}</font>' for line in box.notes]
+    cells = [f'<font point-size="12"><b>{_broken(box.title)}</b></font>']
+    cells += [f'<font point-size="9">{_broken(line)}</font>' for line in box.notes]
     table = "".join(f"<tr><td>{cell}</td></tr>" for cell in cells)
     name = _quoted(state_id(state.name))
     return (
@@ -188,7 +182,7 @@ def _legend(shown: Picture) -> str:
         for look in dict.fromkeys([box.look for box in shown.boxes] + [fork.mark for fork in shown.forks if fork.mark])
         if (look in words or look != "plain") and (colours := LOOKS[look])
     ]
-    lines = [line for fork in shown.forks for lines in (fork.triggers, *fork.ways.values()) for line in lines]
+    lines = [line for fork in shown.forks for line in fork.lines]
     if any("[" in line for line in lines):
         otherwise = "; [else]: if no other does" if any("[else]" in line for line in lines) else ""
         cells.append(f"<td>[guard]: if it holds{otherwise}</td>")
@@ -198,6 +192,11 @@ def _legend(shown: Picture) -> str:
         return ""
     space = '<tr><td height="16"></td></tr>'
     return f'<table border="0" cellspacing="6" cellpadding="4">{space}<tr>{"".join(cells)}</tr></table>'
+
+
+def _broken(text: str) -> str:
+    """A text in a table, where Graphviz knows no escapes."""
+    return "<br/>".join(escape(printable(line)) for line in text.splitlines())
 
 
 def _steps(steps: Iterable[Step]) -> str:

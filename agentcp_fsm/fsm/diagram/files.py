@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ END = "<!-- diagram:end -->"
 """The lines of a Markdown page between which a diagram is kept up to date."""
 
 PAGE_SUFFIX = ".md"
+TABLES = re.compile(r"# .*\n\nIt begins in \*\*")
+"""The beginning of a page that is a diagram as a whole: the reviewer's tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,19 @@ class DiagramFile:
             raise DiagramFileError(f"{self.path} has no lines {BEGIN} and {END}: put them where the diagram belongs")
         before, _, after = parts
         return before, after
+
+
+def check_page(path: Path) -> None:
+    """Raise DiagramFileError for a Markdown page that holds something else than a diagram, and no place for one."""
+    if path.suffix != PAGE_SUFFIX or _parts(path) is not None or not path.exists():
+        return
+    text = path.read_text(encoding="utf-8")
+    one = BEGIN in text or END in text
+    if one or (text.strip() and not TABLES.match(text)):
+        raise DiagramFileError(
+            f"{path} has {'only one of the' if one else 'no'} lines {BEGIN} and {END}: put them, in this order, where "
+            "the diagram belongs, or name a new file"
+        )
 
 
 def write_file(path: Path, make: Callable[[], bytes]) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agentcp_fsm.fsm.chart import Chart, ChartState, Row
+from agentcp_fsm.fsm.diagram.labels import ELSE, shown_guards
 from agentcp_fsm.fsm.diagram.table import table
 from agentcp_fsm.fsm.diagram.views import check_states
 
@@ -81,7 +82,7 @@ def _lines(chart: Chart) -> Iterator[str]:
     if any(row.dest is not None for row in rows):
         yield from _matrix(chart, rows)
         yield ""
-        yield "The same, with the guards and the reasons:"
+        yield "The same, with the guards and the reasons; \\[else\\]: if no other row of the event is taken."
         yield ""
         yield from rows_of(("from", "to", "on, if, because"), _steps(chart, rows))
     else:
@@ -101,12 +102,15 @@ def _lines(chart: Chart) -> Iterator[str]:
 
 def _matrix(chart: Chart, rows: Sequence[Row]) -> Iterator[str]:
     """At a glance, from side to top: the triggers that lead there."""
-    dests = [name for name in map(str, chart.state_names) if any(row.dest == name for row in rows)]
+    triggers: dict[tuple[str, str], dict[str, None]] = {}
+    for row in rows:
+        if row.dest is not None:
+            triggers.setdefault((row.source[0], row.dest), {})[row.trigger] = None
+    names = list(map(str, chart.state_names))
+    dests = [name for name in names if any(dest == name for _, dest in triggers)]
     body = []
-    for source in map(str, chart.state_names):
-        cells = [
-            dict.fromkeys(row.trigger for row in rows if (*row.source, row.dest) == (source, dest)) for dest in dests
-        ]
+    for source in names:
+        cells = [triggers.get((source, dest), {}) for dest in dests]
         if any(cells):
             body.append([_state(source), *("<br>".join(map(code, cell)) for cell in cells)])
     yield from rows_of(["from, to", *map(_state, dests)], body)
@@ -114,17 +118,23 @@ def _matrix(chart: Chart, rows: Sequence[Row]) -> Iterator[str]:
 
 def _steps(chart: Chart, rows: Sequence[Row]) -> Iterator[list[str]]:
     """From, to, and the rows that lead there: trigger, guards and reason of each."""
+    cells: dict[tuple[str, str], list[Row]] = {}
+    leading: dict[tuple[str, str | None], list[Row]] = {}
+    for row in rows:
+        (source,) = row.source
+        cells.setdefault((source, row.trigger), []).append(row)
+        leading.setdefault((source, row.dest), []).append(row)
     for source in map(str, chart.state_names):
         shown = _state(source)
         for dest in map(str, chart.state_names):
-            leading = [row for row in rows if (*row.source, row.dest) == (source, dest)]
-            if leading:
-                yield [shown, _state(dest), "<br>".join(map(_step, leading))]
+            if its := leading.get((source, dest)):
+                told = [_step(row, shown_guards(row, cells[source, row.trigger])) for row in its]
+                yield [shown, _state(dest), "<br>".join(told)]
                 shown = ""
 
 
-def _step(row: Row) -> str:
-    parts = [code(row.trigger), guards(row.guards), text(row.reason)]
+def _step(row: Row, shown: tuple[str, ...]) -> str:
+    parts = [code(row.trigger), "\\[else\\]" if shown is ELSE else guards(shown), text(row.reason)]
     return " ".join(part for part in parts if part)
 
 
@@ -163,13 +173,15 @@ def _told(chart: Chart, rows: Sequence[Row]) -> Iterator[list[str]]:
     last = None
     for row in rows:
         dest = "*ignored*" if row.ignored else "*stays*" if row.dest is None else _state(row.dest)
-        doing = (*row.before, *row.after)
+        doing = [", ".join(map(code, names)) for names in (row.prepare, (*row.before, *row.after))]
+        if row.prepare:
+            doing[0] += " (before the guards)"
         yield [
             code(row.trigger) if row.trigger != last else "",
             guards(row.guards),
             dest,
             text(row.reason),
-            ", ".join(map(code, doing)),
+            "; ".join(filter(None, doing)),
         ]
         last = row.trigger
 

@@ -5,33 +5,52 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from agentcp_fsm.errors import ChartError
 from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import KINDS, LOOKS
 from agentcp_fsm.fsm.diagram.diff import Kind
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW
-from agentcp_fsm.fsm.diagram.picture import MOST_LINES, Box, Fork, Picture, picture
+from agentcp_fsm.fsm.diagram.picture import LINE_LENGTH, Box, Fork, Picture, picture
 from agentcp_fsm.fsm.diagram.views import Scope
 
 
 def mermaid(chart: Chart, view: str = OVERVIEW) -> str:
     """A view of a chart as a Mermaid flowchart; its colours are right on light and dark pages.
 
-    It reads from left to right, the full view from top to bottom.  In the overview the arrows from one state to another
-    are one, labelled with the triggers and, where that stays readable, the guards in brackets; many triggers stand in a
-    box of their own.  States that are all left in the same ways, and entered from elsewhere at one of them only, share
-    a frame.  A step that leads out of most states is drawn once.  A step that leads back to its state is not drawn.
+    The overview and the full view read from top to bottom, others from left to right.  In the overview there is one
+    arrow from one state to another, labelled with the triggers and their guards.  States that are all left in the same
+    ways, and entered from elsewhere at one of them only, share a frame; its dot points at the state that is entered.
+    A step with the same label from most states is drawn once.  A step that leads back to its state is not drawn.
 
     Raises ChartError for a view that the chart does not have.
     """
     return mermaid_of(picture(chart, view))
 
 
+SPECIAL = re.compile(r"\$(?=\$)|\\(?=n)|:(?=fa-)")
+"""Where a formula, a line's end or an icon would be seen even if it is written as numbers: nothing stands between."""
+NOTHING = "<span></span>"
+MARKDOWN = re.compile(r"(?<![^\W_])_|_(?![^\W_])|[`*~\\@]|\]\(|^\s*(?:\d+[.)]|[-+#>])(?:\s|$)|\bwww\.|://|^[-=_\s]+$")
+"""What Mermaid 11 reads as Markdown in any label."""
+MOST_LINKS = 500
+MOST_CHARACTERS = 50_000
+"""Mermaid's own limits, where nobody raised them."""
+NO_BREAK = "\u00a0"
+"""A space at which no line is broken."""
 ARROWS = {None: "-->", Kind.ADDED: "==>", Kind.REMOVED: "-.->", Kind.CHANGED: "-->"}
 
 
 def mermaid_of(shown: Picture) -> str:
-    """A picture as a Mermaid flowchart."""
-    return "".join(f"{line}\n" for line in _Flowchart(shown).lines())
+    """A picture as a Mermaid flowchart; raises ChartError for one that Mermaid would refuse for its size."""
+    flowchart = _Flowchart(shown)
+    text = "".join(f"{line}\n" for line in flowchart.lines())
+    if len(flowchart.links) > MOST_LINKS or len(text) > MOST_CHARACTERS:
+        raise ChartError(
+            f"{shown.chart.name}: this view has {len(flowchart.links):,} arrows and {len(text):,} characters, and "
+            f"Mermaid draws at most {MOST_LINKS} and {MOST_CHARACTERS:,}: choose a smaller view, such as state:NAME, "
+            "or another format, such as svg"
+        )
+    return text
 
 
 class _Flowchart:
@@ -50,7 +69,7 @@ class _Flowchart:
         # One layout, whatever Mermaid's version has for its own; no breaking of lines that are short already.
         spacing = "'rankSpacing': 30, 'nodeSpacing': 30, 'wrappingWidth': 400"
         yield f"%%{{init: {{'layout': 'dagre', 'flowchart': {{{spacing}}}}}}}%%"
-        yield f"flowchart {'TB' if self.picture.view.scope == Scope.FULL else 'LR'}"
+        yield f"flowchart {'TB' if self.picture.view.scope in (Scope.OVERVIEW, Scope.FULL) else 'LR'}"
         outer = self.picture.outer
         if initial is not None:
             yield self._marker(self.ends[outer[initial]])
@@ -91,16 +110,15 @@ class _Flowchart:
         self.markers.append(f"initial{len(self.markers)}")
         return self._link(f"{self.markers[-1]}(( ))", node)
 
-    def _link(
-        self, start: str, end: str, lines: Sequence[str] = (), mark: Kind | None = None, *, arrow: bool = True
-    ) -> str:
+    def _link(self, start: str, end: str, lines: Sequence[str] = (), mark: Kind | None = None) -> str:
         self.links.append(mark)
         label = f'|"{_lines(lines)}"|' if lines else ""
-        return f"  {start} {ARROWS[mark] if arrow else '---'}{label} {end}"
+        return f"  {start} {ARROWS[mark]}{label} {end}"
 
     def _state(self, box: Box) -> str:
-        lines = [f"<b>{label_text(box.title)}</b>", *(f"<small>{label_text(line)}</small>" for line in box.notes)]
-        return f'  {self.nodes[box.state.name]}("{"<br>".join(lines)}")'
+        plain = [box.title, *box.notes]
+        lines = [f"<b>{label_text(box.title)}</b>", *map(label_text, box.notes)]
+        return f'  {self.nodes[box.state.name]}("{_whole("<br>".join(lines), plain)}")'
 
     def _forks(self, frame: str | None) -> Iterator[str]:
         for fork in self.picture.forks:
@@ -108,26 +126,30 @@ class _Flowchart:
                 yield from self._fork(fork)
 
     def _fork(self, fork: Fork) -> Iterator[str]:
-        sources = [self.ends[source] for source in fork.sources]
-        arrows = [(self.ends[dest], lines) for dest, lines in fork.ways.items()]
-        compact = self.picture.view.scope in (Scope.OVERVIEW, Scope.DIFFERENCE)
-        if fork.everywhere or len(fork.ways) > 1 or len(fork.triggers) > (MOST_LINES if compact else 1):
+        dest = self.ends[fork.dest]
+        if fork.everywhere:
             label = f"events{len(self.labels)}"
             self.labels.append(label)
-            yield f'  {label}["{_lines(fork.triggers)}"]'
-            if compact and not fork.everywhere and len(fork.triggers) > MOST_LINES:
-                # From label to source, which looks the same: the layout shall take it for a way back, not forward.
-                yield from (self._link(label, source, mark=fork.mark, arrow=False) for source in sources)
-            elif not fork.everywhere:
-                yield from (self._link(source, label, mark=fork.mark, arrow=False) for source in sources)
-            yield from (self._link(label, dest, lines, fork.mark) for dest, lines in arrows)
+            yield f'  {label}["{_lines(fork.lines)}"]'
+            yield self._link(label, dest, mark=fork.mark)
         else:
-            for source in sources:
-                yield from (self._link(source, dest, [*fork.triggers, *lines], fork.mark) for dest, lines in arrows)
+            yield from (self._link(self.ends[source], dest, fork.lines, fork.mark) for source in fork.sources)
 
 
 def _lines(lines: Iterable[str]) -> str:
-    return "<br>".join(map(label_text, lines))
+    lines = list(lines)
+    return _whole("<br>".join(map(_line, lines)), lines)
+
+
+def _whole(label: str, plain: Iterable[str]) -> str:
+    """A label, in an element that no Markdown is looked for in if there might seem to be some."""
+    return f"<div>{label}</div>" if any(map(MARKDOWN.search, plain)) else label
+
+
+def _line(line: str) -> str:
+    """A line of a label.  A longer one is a single name, which Mermaid would break at its spaces."""
+    text = label_text(line)
+    return text.replace(" ", f"#{ord(NO_BREAK)};") if len(line) > LINE_LENGTH else text
 
 
 def _identifier(state: str, index: int) -> str:
@@ -137,6 +159,13 @@ def _identifier(state: str, index: int) -> str:
 
 def label_text(text: str) -> str:
     """Any text as it stands in a label."""
-    return "".join(
-        character if character.isalnum() or character in "_ ,.[]()-" else f"#{ord(character)};" for character in text
+    parts = (
+        "".join(map(_character, part)) for part in SPECIAL.sub("\\g<0>\0", text.replace("\0", "\ufffd")).split("\0")
     )
+    return NOTHING.join(parts)
+
+
+def _character(character: str) -> str:
+    if character == "\n":
+        return "<br>"
+    return character if character.isalnum() or character in "_ ,.[]()-" else f"#{ord(character)};"

@@ -13,9 +13,14 @@ _RESERVED = frozenset(
     {*keyword.kwlist, *keyword.softkwlist, "break", "case", "catch", "const", "constructor", "debugger", "default"}
     | {"delete", "do", "done", "enum", "error", "export", "extends", "false", "function", "implements", "In", "init"}
     | {"instanceof", "interface", "let", "new", "null", "package", "prepared", "private", "protected", "prototype"}
+    | {"Date", "Infinity", "JSON", "Math", "NaN", "Object", "arguments", "async", "await", "console", "eval", "getattr"}
+    | {"globalThis", "isNaN", "len", "log", "print", "raise", "system", "undefined", "window", "yield"}
+    | {"add_listener", "allowed_events", "cls", "configuration", "current_state", "datamodel", "event", "events"}
+    | {"is_active", "model", "os", "self", "send", "states", "sys", "transitions"}
     | {"public", "static", "super", "switch", "this", "throw", "true", "typeof", "undefined", "var", "void", "xstate"}
 )
-"""Words of ECMAScript and Python, and the first parts of events that SCXML, XState and our own export raise."""
+"""Words and names of ECMAScript and Python, names that interpreters of SCXML use themselves, and the first parts of
+events that SCXML, XState and our own export raise."""
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

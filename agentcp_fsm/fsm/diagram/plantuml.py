@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from agentcp_fsm.fsm.chart import Chart, Row
+from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import COLOURS, PAPERS
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
+from agentcp_fsm.fsm.diagram.labels import Clause, by_trigger, clauses_of_rows, label
 from agentcp_fsm.fsm.diagram.names import identifiers
-from agentcp_fsm.fsm.diagram.views import Scope, View, check_states, row_steps, view_of
+from agentcp_fsm.fsm.diagram.picture import LINE_LENGTH
+from agentcp_fsm.fsm.diagram.views import Scope, View, check_states, view_of
 
 
 def plantuml(chart: Chart, view: str = OVERVIEW) -> str:
     """A view of a chart in PlantUML's language.
 
-    A state's colours, its border and a small line show its role.  In the overview an arrow names its triggers.  In
-    other views it has a line for each row, with the guards in brackets.  The full view also lists in each state the
-    rows that stay in it, except those that are ignored.
+    A state's colours, its border and a small line show its role.  An arrow has a line for each row, with the guards in
+    brackets; in the overview, triggers that lead on under the same guards share them.  The full view also lists in each
+    state the rows that stay in it, except those that are ignored.
 
     Raises ChartError for a view that the chart does not have, and for a state that it names and does not have.
     """
@@ -52,43 +54,40 @@ def _lines(chart: Chart, view: View) -> Iterator[str]:
             border = "" if colours.border == "solid" else f" ##[{colours.border}]{colours.stroke.removeprefix('#')}"
             style = f" <<{state.role}>>{border}"
         yield f'state "{title}" as {name}{style}'
-        for row in _staying(chart, state.name) if view.scope is Scope.FULL else ():
-            yield f"{name} : {_told(row)}"
+        staying = clauses_of_rows(chart, str(state.name)).get(None, []) if view.scope is Scope.FULL else []
+        yield from (f"{name} : {_text(_told(clause))}" for clause in staying)
     initial = str(chart.initial)
     if initial in view.states:
         yield f"[*] --> {names[initial]}"
+    leading = {source: clauses_of_rows(chart, source) for source, _ in view.steps}
     for source, dest in view.steps:
-        rows = [row for row in chart.rows if (source, dest) in row_steps(chart, row)]
-        triggers = dict.fromkeys(row.trigger for row in rows)
-        told = map(_text, triggers) if view.scope is Scope.OVERVIEW else map(_told, rows)
-        yield f"{names[source]} --> {names[dest]} : {_label(told)}"
+        clauses = leading[source][dest]
+        lines = label(by_trigger(clauses), LINE_LENGTH) if view.scope is Scope.OVERVIEW else map(_told, clauses)
+        yield f"{names[source]} --> {names[dest]} : {_label(map(_text, lines))}"
     for state in states:
         if state.final:
             yield f"{names[str(state.name)]} --> [*]"
     yield "@enduml"
 
 
-def _staying(chart: Chart, state: str) -> list[Row]:
-    return [row for row in chart.rows if row.dest is None and not row.ignored and state in chart.sources(row)]
-
-
 def _label(lines: Iterable[str]) -> str:
     return "\\n".join(lines)
 
 
-def _told(row: Row) -> str:
-    guards = ", ".join(map(_text, row.guards))
-    return f"{_text(row.trigger)} [{guards}]" if guards else _text(row.trigger)
+def _told(clause: Clause) -> str:
+    return " ".join(label([clause], LINE_LENGTH))
 
 
 def _text(text: str) -> str:
     """Any text as part of a name or a label: a character with a meaning in PlantUML is written as its number."""
     plain = "".join(
         character
-        if character.isalnum() or character in " _.,"
+        if character.isalnum() or character in " _.,;[]"
         else f"<U+{ord(character):04X}>"
         if character.isprintable()
         else "<U+FFFD>"
         for character in text
     )
-    return plain.replace("__", "<U+005F><U+005F>")
+    for mark in ("__", "[[", "]]"):  # of an underlined text and of a link
+        plain = plain.replace(mark, f"<U+{ord(mark[0]):04X}>" * 2)
+    return plain

@@ -14,6 +14,7 @@ Attributes and elements of a namespace of our own hold the rest, for which SCXML
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -30,8 +31,9 @@ FALSE = "1 == 0"
 def scxml(chart: Chart) -> str:
     """The chart as an SCXML document.
 
-    A name that SCXML would not accept (of a state: an XML name; of a guard: one of ECMAScript) is replaced by a kind
-    and a number; ``chart:name`` keeps it.  A character that XML cannot hold becomes U+FFFD.
+    A name that SCXML would not accept (of a state: an XML name; of a guard: one of ECMAScript), or to which an
+    interpreter gives a meaning of its own, is replaced by a kind and a number; of the chart's name only such characters
+    are.  ``chart:name`` keeps the name.  A character that XML cannot hold becomes U+FFFD.
 
     Raises ChartError if a row names a state that the chart does not have.
     """
@@ -52,6 +54,7 @@ class _Document:
         self.prepared = 0
 
     def root(self) -> ET.Element:
+        token = re.sub(r"[^A-Za-z0-9_.:-]", "_", self.chart.name) or "chart"  # a name token of XML
         root = _element(
             None,
             "scxml",
@@ -59,10 +62,11 @@ class _Document:
                 "xmlns": SCXML_NAMESPACE,
                 "xmlns:chart": CHART_NAMESPACE,
                 "version": "1.0",
-                "name": self.chart.name,
+                "name": token,
                 "datamodel": "ecmascript",
                 "initial": self.ids[str(self.chart.initial)],
-            },
+            }
+            | _named(self.chart.name, token),
         )
         if self.variables:
             data = _element(root, "datamodel", {})

@@ -172,7 +172,7 @@ class _Drawing:
         attributes |= {"textLength": _number(width), "lengthAdjust": "spacingAndGlyphs"}
         if bold:
             attributes["class"] = "name"
-        SubElement(group, "text", attributes).text = operation["text"]
+        SubElement(group, "text", attributes).text = operation["text"].replace("\\\\", "\\")  # doubled by Graphviz
 
     def _legend(self, group: Element) -> None:
         """Each role's name on its colours, and other texts."""

@@ -5,8 +5,6 @@ redirect, no proxy, no cookie, no address inside the caller's own network; few b
 the sign-in.
 """
 
-import socket
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -18,9 +16,10 @@ import urllib3
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from agentcp_fsm.errors import ServerProofError
+from agentcp_fsm.errors import FailureKind, ServerProofError
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
 from agentcp_fsm.sign_in.http import MAX_ANSWER, Call, patient, present, read_body
+from agentcp_fsm.sign_in.names import look_up
 from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
 from agentcp_fsm.support.addresses import is_public
 from agentcp_fsm.support.quoting import quoted
@@ -56,7 +55,10 @@ class IssuerFetcher:
         try:
             status, body = self._get(url, call)
         except FAILURES as error:
-            raise failure(f"the issuer of the server's certificate, {place}", call, error) from error
+            found = failure(f"the issuer of the server's certificate, {place}", call, error)
+            if found.kind is FailureKind.TOO_LARGE:
+                raise ServerProofError(f"what is at {place} is too large for an issuer's certificate") from error
+            raise found from error
         if status != 200:
             # A redirect could lead anywhere; an authority's URL is fixed for years in what it signed.
             raise ServerProofError(f"its certificate's issuer is not at {place}, which answers HTTP status {status}")
@@ -138,33 +140,12 @@ class IssuerFetcher:
 
 
 def _look_up(host: str, port: int, call: Call) -> list[str]:
-    """Return a host's addresses; raises OSError or TimeoutError.
-
-    The system's resolver can neither be bounded nor abandoned.  It gets a thread of its own, which ends whenever the
-    resolver does, and a pipe whose end is waited for as for an answer.
-    """
-    found: list[str] = []
-    failures: list[OSError] = []
-    ours, theirs = socket.socketpair()
-
-    def look_up() -> None:
-        with closing(theirs):
-            try:
-                entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                found.extend(dict.fromkeys(str(entry[4][0]) for entry in entries))
-            except OSError as error:
-                failures.append(error)
-            except UnicodeError:
-                failures.append(OSError(f"{host} is no host's name"))
-
-    with closing(ours), present(call):
-        threading.Thread(target=look_up, name="agentcp-issuer-name", daemon=True).start()
-        if call.abandonment is not None:
-            call.abandonment.watch(ours)
-        ours.settimeout(call.patience(call.timeouts.read))
-        ours.recv(1)
-    if failures:
-        raise failures[0]
-    if call.abandoned or not found:
-        raise abandoned(host) if call.abandoned else OSError(f"{host} has no address")
-    return found
+    """Return a host's addresses; raises OSError or TimeoutError."""
+    try:
+        with present(call):
+            found = look_up(host, port, call)
+    except UnicodeError:
+        raise OSError(f"{host} is no host's name") from None
+    if not found:
+        raise OSError(f"{host} has no address")
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

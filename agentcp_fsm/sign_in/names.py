@@ -1,0 +1,46 @@
+"""The addresses of an HTTP server, looked up within the bounds of a call."""
+
+import socket
+import time
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING
+
+from agentcp_fsm.support import forking, lookups
+
+if TYPE_CHECKING:
+    from agentcp_fsm.sign_in.http import Call
+
+
+def look_up(host: str, port: int, call: "Call") -> lookups.Found:
+    """Return a host's addresses.
+
+    A look-up counts as connecting does, and from when it was first asked on: so a name whose look-up hangs costs each
+    call after the first nothing.  Raises socket.gaierror also at the end of that time; OSError if the call is
+    abandoned, or there are too many look-ups; TimeoutError at the end of the call's time; UnicodeError.
+    """
+    if lookups.is_address(host):
+        return lookups.resolve(host, port, socket.SOCK_STREAM, 0)
+    ours, theirs = socket.socketpair()
+
+    def wake() -> None:
+        with suppress(OSError):  # it is closed: nobody waits
+            theirs.send(b"!")
+
+    with closing(ours), closing(theirs):
+        lookup = lookups.ask(host, port, socket.SOCK_STREAM, wake)
+        try:
+            if call.abandonment is not None:
+                call.abandonment.watch(ours)
+            seconds = call.timeouts.connect - (time.monotonic() - lookup.asked_at)
+            ours.settimeout(call.patience(max(seconds, 0.001)))
+            with forking.waiting():
+                woken = ours.recv(1)
+        except TimeoutError as error:
+            call.patience(1)  # raises at the end of the call's time
+            reason = f"no answer within {call.timeouts.connect:g} s"
+            raise socket.gaierror(socket.EAI_AGAIN, reason) from error
+        finally:
+            lookup.forget(wake)
+    if not woken:
+        raise ConnectionAbortedError("abandoned")
+    return lookup.result()
