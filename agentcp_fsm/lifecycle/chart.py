@@ -120,7 +120,7 @@ def lost(trigger: str, what: str, conditions: tuple[str, ...] = ()) -> Iterable[
     """The rows of a proven connection that is lost by anything but a 401 or the application's wish."""
     return (
         Row(trigger, SERVING, STOPPING, conditions=(*conditions, "attempts_exhausted"), unless="online_lasted",
-            before=LOSE, after=LEAVE,
+            before=("drop_attempt", "note_loss", "note_early_loss"), after=LEAVE,
             reason=f"{what} before ONLINE had lasted, and it was the last attempt allowed."),
         Row(trigger, SERVING, BACKOFF, conditions=(*conditions, "flapping"),
             before=(*LOSE, "end_refusals"), after=("back_off", "plan_probe"),
@@ -201,7 +201,7 @@ ROWS = (
     ignored("beat_sent", SOCKETLESS, OTHERS_SOCKET, after="count_stale"),
 
     ignored("send_failed", SOCKETED, OTHERS_SOCKET, unless="socket_in_use", after="count_stale"),
-    Row("send_failed", ALIVE, None, conditions="send_failed_just_now", after="count_send_failure",
+    Row("send_failed", (*CONNECTING, DEGRADED), None, conditions="send_failed_just_now", after="count_send_failure",
         reason="Failures in the same instant are one."),
     Row("send_failed", CONNECTING, None, unless="send_failures_exhausted", after=("note_send_failure", "retry_proof"),
         reason="A send failed; it is tried again soon."),
@@ -219,7 +219,8 @@ ROWS = (
 
     # receiving --------------------------------------------------------------------------------------------------------
     ignored("receive_failed", SOCKETED, OTHERS_SOCKET, unless="socket_in_use", after="count_stale"),
-    Row("receive_failed", ALIVE, None, conditions="receive_failed_just_now", after="count_receive_failure",
+    Row("receive_failed", (*CONNECTING, DEGRADED), None, conditions="receive_failed_just_now",
+        after="count_receive_failure",
         reason="Failures in the same instant are one."),
     Row("receive_failed", (*CONNECTING, DEGRADED), None, unless="receive_failures_exhausted",
         after="note_receive_failure",
@@ -251,7 +252,7 @@ ROWS = (
     Row("unauthorized", CONNECTING, BACKOFF, before=(*DROP, "note_failed_attempt"), after=("back_off", "spread"),
         reason="The server refused the new session; the attempt is over."),
     Row("unauthorized", SERVING, STOPPING, conditions="attempts_exhausted", unless="online_lasted",
-        before=LOSE_REFUSED, after=LEAVE,
+        before=(*DROP, "note_loss", "note_early_loss"), after=LEAVE,
         reason="The server forgot the session before ONLINE had lasted, and it was the last attempt allowed."),
     Row("unauthorized", SERVING, BACKOFF, conditions="refused_again", before=LOSE_REFUSED,
         after=("report_refusals", "back_off_refused", "spread"),

@@ -141,7 +141,8 @@ class Steps(Variables):
         exhausted = not lasted and self._exhausted()
         flapping = not lasted and self.failures > 0
         self._drop_attempt()
-        self._doubt_session()
+        if not exhausted:
+            self._doubt_session()
         self._note_loss(lasted)
         if not lasted:
             self._count_failed_attempt()
@@ -173,7 +174,7 @@ class Steps(Variables):
         self._note_loss(lasted)
         if not lasted:
             self._count_failed_attempt()
-            self.refusals += 1
+            self.refusals += not exhausted
         if exhausted:
             reason = "The server forgot the session before ONLINE had lasted, and it was the last attempt allowed."
             self._give_up(event, now, reason, lost=True)

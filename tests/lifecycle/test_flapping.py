@@ -1,5 +1,7 @@
 """Rule 6: a connection that is lost before ONLINE has lasted is an attempt that failed."""
 
+from typing import Any
+
 import pytest
 
 from agentcp_fsm.lifecycle.effects import (
@@ -11,6 +13,7 @@ from agentcp_fsm.lifecycle.effects import (
 )
 from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
+    BeatSent,
     Event,
     ReceiveFailed,
     Reconnect,
@@ -20,7 +23,7 @@ from agentcp_fsm.lifecycle.events import (
     SocketFailed,
     Unauthorized,
 )
-from tests.lifecycle.life import Life
+from tests.lifecycle.life import BRITTLE, SESSION, Life
 
 
 def lose(life: Life, kind: str, after: float) -> list[Effect]:
@@ -30,9 +33,22 @@ def lose(life: Life, kind: str, after: float) -> list[Effect]:
         while life.state in ("ONLINE", "DEGRADED"):
             effects = life.wake()
         return effects
-    if kind in ("send", "receive"):
-        return life.fail_sends(3, now, SendFailed if kind == "send" else ReceiveFailed)
+    if kind == "send":
+        return life.fail_sends(life.machine.config.send_failure_limit, now, SendFailed)
+    if kind == "receive":
+        return life.fail_sends(life.machine.config.receive_failure_limit, now, ReceiveFailed)
     return life.does(Unauthorized(attempt) if kind == "401" else SocketFailed(attempt, "no"), now)
+
+
+STRAIGHT: dict[str, Any] = {**BRITTLE, "silence_limit": 1}
+"""Every way to be lost leads straight from ONLINE."""
+
+
+def degrade(life: Life) -> None:
+    """A send fails, the next works; DEGRADED it remains."""
+    life.tell(SendFailed(life.machine.attempt, "no"), life.machine.now)
+    life.tell(BeatSent(life.machine.attempt), life.machine.now)
+    assert life.state == "DEGRADED"
 
 
 def return_online(life: Life) -> None:
@@ -122,21 +138,45 @@ def test_6_how_long_online_must_last_is_configurable(stable_after: float) -> Non
     assert life.machine.failures == (1 if stable_after else 0)
 
 
+@pytest.mark.parametrize("degraded", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_6_an_early_loss_may_be_the_last_attempt_allowed(kind: str) -> None:
-    life = Life(sign_in_attempt_limit=2, unauthorized_spread=0.0, sign_in_interval_min=0.0).online()
-    lose(life, kind, 6.0)
+def test_6_an_early_loss_may_be_the_last_attempt_allowed(kind: str, degraded: bool) -> None:
+    life = Life(sign_in_attempt_limit=2, unauthorized_spread=0.0, **({} if degraded else STRAIGHT)).online()
+    lose(life, "socket", 6.0)
     assert life.state == "RECONNECTING"
     return_online(life)
+    attempt = life.machine.attempt
+    if degraded:
+        degrade(life)
     effects = lose(life, kind, 6.0)
     assert life.state == "STOPPING"
     causes = {"401": "the server does not know the session (401)", "silence": "the time is over"}
-    assert ReportError(f"gave up after 2 attempts: {causes.get(kind, 'no')}") in effects
-    assert any(isinstance(effect, SignOut) for effect in effects) == (kind != "401"), "the server forgot that session"
+    error = ReportError(f"gave up after 2 attempts: {causes.get(kind, 'no')}")
+    assert effects == [CloseSocket(attempt), error, *([] if kind == "401" else [SignOut(attempt, SESSION)])]
     assert life.machine.statistics.last_loss is not None
     assert life.machine.statistics.last_loss.dest == "STOPPING"
+    assert life.machine.statistics.losses == life.machine.statistics.failed_attempts == 2
     life.wake()
     assert life.state == "OFFLINE"
+
+
+@pytest.mark.parametrize("degraded", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_6_a_connection_that_flaps_backs_off_whatever_its_state(kind: str, degraded: bool) -> None:
+    life = Life(unauthorized_spread=0.0, **({} if degraded else STRAIGHT)).backoff()
+    return_online(life)
+    if degraded:
+        degrade(life)
+    assert lose(life, kind, 6.0)[0] == CloseSocket(life.machine.attempt)
+    assert (life.state, life.machine.failures) == ("BACKOFF", 2)
+    assert life.machine.timeout_at == pytest.approx(life.machine.now + 2.0)
+
+
+@pytest.mark.parametrize("kind", ["send", "receive", "401", "socket"])
+def test_5_straight_from_online_within_the_minimum_it_waits(kind: str) -> None:
+    life = Life(unauthorized_spread=0.0, **STRAIGHT).online()
+    lose(life, kind, 2.0)
+    assert (life.state, life.machine.timeout_at) == ("BACKOFF", 5.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -172,7 +212,7 @@ def refusals(life: Life, times: int) -> list[ReportError]:
     """So many connections in a row that a 401 ends six seconds after they came online; the last one's errors."""
     effects: list[Effect] = []
     for _ in range(times):
-        if life.state != "ONLINE":
+        if life.state not in ("ONLINE", "DEGRADED"):
             return_online(life)
         effects = lose(life, "401", 6.0)
     return [effect for effect in effects if isinstance(effect, ReportError)]
@@ -188,6 +228,24 @@ def test_6_three_early_401s_in_a_row_are_reported_and_wait_for_long() -> None:
     assert life.deadline - life.machine.now == pytest.approx(45.0 + 4.0 * 0.35 + 2.0)
     (error,) = refusals(life, 1)
     assert "4 sessions in a row" in error.reason
+
+
+@pytest.mark.parametrize("spread", [0.0, 2.0])
+def test_6_so_are_those_of_a_degraded_connection(spread: float) -> None:
+    life = Life(unauthorized_spread=spread).online()
+    for errors in (0, 0, 1):
+        if life.state != "ONLINE":
+            return_online(life)
+        degrade(life)
+        assert len(refusals(life, 1)) == errors
+    assert life.deadline >= life.machine.now + 45.0
+
+
+def test_6_the_limit_of_attempts_comes_first() -> None:
+    life = Life(sign_in_attempt_limit=3).online()
+    (error,) = refusals(life, 3)
+    assert "gave up after 3 attempts" in error.reason
+    assert life.state == "STOPPING"
 
 
 def test_6_at_most_60_sign_ins_an_hour_come_of_a_server_that_forgets_at_once() -> None:
