@@ -33,7 +33,8 @@ SCALED = scaled(1 / 50, probe_interval=0.1, sign_in_interval_min=0.2, backoff_ma
 """Fifty times as fast as in the field; sign-ins are far enough apart to be told from each other."""
 
 CALM = replace(
-    SCALED, silence_limit=100, probe_limit=100, sign_in_timeout=25.0, socket_timeout=20.0, connect_timeout=20.0,
+    SCALED, silence_limit=100, silence_timeout=25.0,
+    probe_limit=100, sign_in_timeout=25.0, socket_timeout=20.0, connect_timeout=20.0,
     read_timeout=20.0,
 )  # fmt: skip
 """The same, but patient with a server that answers late, as it does on a machine that is busy with something else."""

@@ -1,7 +1,6 @@
 """The driver: carries a machine's effects out on a loop, and turns what comes of them into events.
 
-It decides nothing.  All of it runs in the loop's thread, except the blocking calls, which run on the hub's pool and
-report back.  A connection has one driver for its whole life, which attaches to a hub and detaches from it.
+It decides nothing.  It runs in the loop's thread; blocking calls run on the hub's pool.  A connection has one driver.
 """
 
 from __future__ import annotations
@@ -59,7 +58,6 @@ from agentcp_fsm.wire import UNAUTHORIZED, Codec, HeartbeatEncoder, InviteReques
 
 if TYPE_CHECKING:
     from random import Random
-
 logger = logger_of(__name__)
 
 DEADLINE_PASSED = DeadlinePassed()

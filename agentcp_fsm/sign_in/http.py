@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.util import wait_for_write
 
 from agentcp_fsm.errors import FailureKind, SignInError
@@ -35,6 +35,7 @@ from agentcp_fsm.lifecycle.config import check_seconds
 from agentcp_fsm.sign_in.budget import Budget, BudgetedFile
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
 from agentcp_fsm.sign_in.names import look_up
+from agentcp_fsm.sign_in.proxies import is_proxy
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.addresses import near
@@ -45,8 +46,6 @@ KEEP_ALIVE = 2.0
 """Seconds that an idle connection is kept: long enough for the sign-ins that follow a server's restart to share it, and
 shorter than it takes, by default, to notice that the network is another (three failed sends: 3 s), when waiting on it
 would cost a whole read timeout."""
-PROXY_SCHEMES = frozenset({"http", "https", "socks4", "socks4a", "socks5", "socks5h"})
-"""What requests can go through, the latter with PySocks."""
 LONGEST_WAIT = 1e6
 """Seconds.  The system's calls count milliseconds in 31 bits, so a socket waits no longer (11 days) for one thing."""
 
@@ -146,7 +145,7 @@ class Transport:
         proxies = {} if is_loopback(urlsplit(url).hostname) else get_environ_proxies(url)
         proxy = select_proxy(url, proxies)
         by_proxy = proxy is not None
-        if proxy is not None and not _is_proxy(proxy):
+        if proxy is not None and not is_proxy(proxy):
             raise SignInError(
                 FailureKind.NETWORK,
                 f"{url}: the environment names a proxy whose URL cannot be used",
@@ -200,19 +199,6 @@ class Transport:
             adapter.close()
         else:
             self._idle.append((adapter, time.monotonic()))
-
-
-def _is_proxy(url: str) -> bool:
-    """Whether the URL of a proxy can be used; the libraries' errors would quote it, with its password."""
-    try:
-        parts = urllib3.util.parse_url(prepend_scheme_if_needed(url, "http"))  # type: ignore[no-untyped-call]
-    except ValueError:
-        return False
-    return (
-        parts.scheme in PROXY_SCHEMES
-        and bool(parts.host)
-        and "@" not in f"{parts.host}{parts.path or ''}{parts.query or ''}{parts.fragment or ''}"
-    )
 
 
 def is_loopback(host: str | None) -> bool:

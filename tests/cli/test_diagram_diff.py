@@ -39,9 +39,11 @@ TEXT = """\
 rows
   ~ stop in BACKOFF → OFFLINE  (There is nothing to sign out.)
       leads to: STOPPING → OFFLINE
+      before: close_probe → none
       after: sign_out → come_to_rest
-      reason: The application wants out; nothing is in flight. → There is nothing to sign out.
+      reason: The application wants out; no call is in flight. → There is nothing to sign out.
   - retry_now in BACKOFF [was_online] → RECONNECTING  (The application ended the wait.)
+      before: close_probe
       after: begin_sign_in
 
 guards
@@ -85,7 +87,7 @@ def test_it_is_written_in_the_format_that_the_file_is_named_after(files: tuple[s
         assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
         assert (tmp_path / name).read_bytes().startswith(beginning)
     picture = (tmp_path / "d.svg").read_text(encoding="utf-8")
-    for text in ("~ stop: leads to, after, reason", "- stop", "- retry_now [was_online]", "~ changed (dotted)"):
+    for text in ("~ stop: leads to, before, after, reason", "- stop", "- retry_now [was_online]", "~ changed (dotted)"):
         assert text in picture.replace("&#45;", "-").replace("&#160;", " ")
 
 

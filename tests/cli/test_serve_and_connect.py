@@ -137,6 +137,8 @@ def test_passwords_that_cannot_be_read_or_are_wrong(identity: Identity, tmp_path
         file = tmp_path / "password"
         if content is not None:
             file.write_bytes(content)
+        if content is not None:
+            file.chmod(0o600)
         assert says in refused(run(*arguments, "--password-file", file))
     both = ("--password-file", identity.password_file, "--password-env", "SEED")
     assert "give one" in refused(run(*arguments, *both, SEED=PASSWORD))

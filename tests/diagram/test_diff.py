@@ -153,7 +153,7 @@ def test_rows_that_changed_places_in_a_cell_are_a_change_of_behaviour() -> None:
     assert found.behaviour
     (change,) = found.rows()
     assert change.states == (ONLINE, DEGRADED)
-    assert details(change.cell) == [("order", "tried 3rd", "tried 4th")]
+    assert details(change.cell) == [("order", "tried 4th", "tried 5th")]
     assert summary(found) == "1 row changed: behaviour changes"
 
 

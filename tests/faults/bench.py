@@ -289,7 +289,7 @@ def _measured(bench: Bench, begun: Reading, after: Reading, life: list[ReportTra
     """What the application counted from the beginning of the fault until all was well, or until it was to exit."""
     case, ended = bench.case, bench.ended
     assert ended is not None
-    attempts = pace.attempts(life, case.config, case.rest)
+    attempts = pace.attempts(life, case.config, case.rest, refused=True)
     since = [attempt for attempt in attempts if attempt.at >= begun.at]
     losses = after.losses - begun.losses
     needed = losses + sum(each.after_start + (each.failed and each.at <= ended) for each in since)

@@ -301,7 +301,9 @@ class Site:
         """The server at an address, or name, that asks for a heartbeat every `next_beat` seconds."""
         address = SERVER if address == SERVER_NAME else address
         if (address, next_beat) not in self._servers:
-            started = ServerProcess("--host", address, next_beat=next_beat, launcher=self.lab.server.command())
+            started = ServerProcess(
+                "--host", address, "--name", SERVER_NAME, next_beat=next_beat, launcher=self.lab.server.command()
+            )
             self._servers[address, next_beat] = self._stack.enter_context(started)
         return self._servers[address, next_beat]
 

@@ -32,16 +32,20 @@ class Attempt:
     """Whether it came to nothing: no heartbeat of its session was answered."""
 
 
-def attempts(life: Iterable[ReportTransition], config: Config, rest: float = 0.0) -> list[Attempt]:
+def attempts(
+    life: Iterable[ReportTransition], config: Config, rest: float = 0.0, refused: bool = False
+) -> list[Attempt]:
     """All attempts of a life, or of several.
 
     `rest` is how long the server asked for after each failed attempt, in seconds: its Retry-After, or by a rejection
-    the cap of the backoff.
+    the cap of the backoff.  `refused` says that the server may have answered a probe with a 401, which nobody sees
+    in a transition: it ends the wait of a doubtful session (rule 5).
     """
     found: list[Attempt] = []
     failures = refusals = 0
     """Failed attempts, and losses by a 401, since ONLINE last lasted (rule 6)."""
     online_since = degraded_at = earliest = float("-inf")
+    doubtful = False
     for step in life:
         source, dest, now = step.source, step.dest, step.at
         held, failed = 0.0, False
@@ -60,13 +64,17 @@ def attempts(life: Iterable[ReportTransition], config: Config, rest: float = 0.0
                 if refusals >= config.flapping_limit:
                     held, failed = config.flapping_wait, True
                 failures += 1
+        if step.lost:
+            doubtful = step.trigger not in ("unauthorized", *HURRIED)
         if dest == State.ONLINE and source != State.DEGRADED:
             online_since = now
         elif dest == State.DEGRADED:
             degraded_at = now
         elif dest == State.BACKOFF:
             earliest = max(now + held, found[-1].at + config.sign_in_interval_min)
-            if failed:
+            if refused and doubtful:
+                earliest = found[-1].at + config.sign_in_interval_min
+            elif failed:
                 earliest += (1 - config.backoff_jitter) * _window(failures, earliest - now, config)
         elif dest in CONNECTING and step.trigger != "signed_in":  # a late session is taken without a new sign-in
             if source in AT_REST:

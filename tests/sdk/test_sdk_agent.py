@@ -29,6 +29,8 @@ folder, agent_id, password, ca_file = sys.argv[1:]
 if ca_file:
     from agentcp_fsm import sdk
     from tests.sdk.conftest import FAST
+    from agentcp_fsm.sign_in import http
+    http.select_proxy = lambda url, proxies: None  # the proxy and the server behind it are both on this machine
     sdk.install(config=FAST, verify=ca_file)
 from agentcp import AgentCP
 agent = AgentCP(folder, seed_password=password, run_proxy=False).load_aid(agent_id)
@@ -142,7 +144,7 @@ def test_with_its_own_client(folder: Path, messages: MessageServer, tmp_path: Pa
 def test_the_command_finds_the_same_server_by_the_agent_id_alone(
     server: ServerThread, internet: Internet, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TLS is verified all the way; an access point that names a server of this machine is not believed."""
+    """TLS is verified all the way; an access point or a server that names this machine is not believed."""
     for name, value in internet.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SEED", hashlib.sha256(PASSWORD.encode()).hexdigest())
@@ -154,10 +156,7 @@ def test_the_command_finds_the_same_server_by_the_agent_id_alone(
         assert "what failed is the content of the access point's config" in backed_off(connect)
     server.set_faults(heartbeat_server=HEARTBEAT_SERVER)
     with Running(*arguments, "--ca-file", internet.ca_file) as connect:
-        while connect.object("transition")["dest"] != "ONLINE":
-            pass
-        assert connect.end()[0] == 0
-    assert server.statistics().sign_outs == 1
+        assert "'server_ip' is a loopback address" in backed_off(connect), "it was found, and is not on this machine"
 
 
 def backed_off(connect: Running) -> str:
