@@ -84,7 +84,7 @@ DROP = ("drop_attempt", "forget_session")
 """What comes before anything else when a new attempt is to follow, and the session is of no use (rule 5)."""
 END = ("drop_attempt", "note_failed_attempt")
 """The attempt has failed."""
-FAIL = ("drop_attempt", "doubt_session", "note_failed_attempt")
+FAIL = ("drop_attempt", "doubt_session", "note_failed_attempt", "plan_probe")
 """The same, with a session in hand, which may still be good."""
 LOSE = ("drop_attempt", "doubt_session", "note_loss", "note_early_loss")
 """The connection, proven before, is lost; its session may still be good."""
@@ -111,7 +111,7 @@ def attempt_failed(trigger: str, what: str) -> Iterable[Row]:
     return (
         Row(trigger, CONNECTING, STOPPING, conditions="attempts_exhausted", before=END, after=LEAVE,
             reason=f"{what}, and it was the last attempt allowed."),
-        Row(trigger, CONNECTING, BACKOFF, before=FAIL, after=("back_off", "plan_probe"),
+        Row(trigger, CONNECTING, BACKOFF, before=FAIL, after="back_off",
             reason=f"{what}; the attempt is over."),
     )  # fmt: skip
 
@@ -123,10 +123,10 @@ def lost(trigger: str, what: str, conditions: tuple[str, ...] = ()) -> Iterable[
             before=("drop_attempt", "note_loss", "note_early_loss"), after=LEAVE,
             reason=f"{what} before ONLINE had lasted, and it was the last attempt allowed."),
         Row(trigger, SERVING, BACKOFF, conditions=(*conditions, "flapping"),
-            before=(*LOSE, "end_refusals"), after=("back_off", "plan_probe"),
+            before=(*LOSE, "end_refusals", "plan_probe"), after="back_off",
             reason=f"{what} before ONLINE had lasted, as the attempt before had failed."),
-        Row(trigger, SERVING, BACKOFF, conditions=(*conditions, "sign_in_too_soon"), before=LOSE,
-            after=("wait_minimum", "plan_probe"),
+        Row(trigger, SERVING, BACKOFF, conditions=(*conditions, "sign_in_too_soon"),
+            before=(*LOSE, "plan_probe"), after="wait_minimum",
             reason=f"{what}: the connection is lost; the last sign-in was too recent for the next."),
         Row(trigger, SERVING, RECONNECTING, conditions=conditions, before=LOSE, after="begin_sign_in",
             reason=f"{what}: the connection is lost."),
@@ -170,10 +170,10 @@ ROWS = (
             unless="sign_in_awaited", after="count_stale"),
     Row("sign_in_failed", CONNECTING, STOPPING, conditions="attempts_exhausted", before=END, after=LEAVE,
         reason="The sign-in failed, and it was the last attempt allowed."),
-    Row("sign_in_failed", CONNECTING, BACKOFF, conditions="rejected", before=END,
-        after=("report_error", "heed_retry_after", "back_off_rejected", "plan_probe"),
+    Row("sign_in_failed", CONNECTING, BACKOFF, conditions="rejected", before=(*END, "plan_probe"),
+        after=("report_error", "heed_retry_after", "back_off_rejected"),
         reason="The server rejected the sign-in; retrying soon cannot mend that."),
-    Row("sign_in_failed", CONNECTING, BACKOFF, before=END, after=("heed_retry_after", "back_off", "plan_probe"),
+    Row("sign_in_failed", CONNECTING, BACKOFF, before=(*END, "plan_probe"), after=("heed_retry_after", "back_off"),
         reason="The sign-in failed; it is tried again."),
     ignored("sign_in_failed", (*SERVING, BACKOFF, *SOCKETLESS), "The result of a sign-in that nobody waits for.",
             after="count_stale"),
@@ -287,14 +287,12 @@ ROWS = (
         reason="No answer yet: the heartbeat is repeated."),
     Row("deadline_passed", CONNECTING, STOPPING, conditions="attempts_exhausted", before=END, after=LEAVE,
         reason="No answer in time, and it was the last attempt allowed."),
-    Row("deadline_passed", CONNECTING, BACKOFF, conditions="proof_begun", before=(*FAIL, "allow_more_time"),
-        after=("back_off", "plan_probe"),
+    Row("deadline_passed", CONNECTING, BACKOFF, conditions="proof_begun", before=(*FAIL, "allow_more_time"), after="back_off",
         reason="The session's server answers no heartbeat; the attempt is over, and the next has more time."),
-    Row("deadline_passed", CONNECTING, BACKOFF, conditions="session_in_hand", before=FAIL,
-        after=("back_off", "plan_probe"),
+    Row("deadline_passed", CONNECTING, BACKOFF, conditions="session_in_hand", before=FAIL, after="back_off",
         reason="The socket takes too long to open; the attempt is over."),
-    Row("deadline_passed", CONNECTING, BACKOFF, before=(*END, "expect_late_sign_in"),
-        after=("back_off", "plan_probe"),
+    Row("deadline_passed", CONNECTING, BACKOFF, before=(*END, "plan_probe", "expect_late_sign_in"),
+        after="back_off",
         reason="The sign-in takes too long; the attempt is over."),
     Row("deadline_passed", SERVING, None, conditions="beat_was_answered", after="send_heartbeat",
         reason="The next heartbeat is due."),

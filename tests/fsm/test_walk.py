@@ -13,7 +13,7 @@ def test_a_walk_tells_state_row_and_actions() -> None:
     assert (walk.state, walk.row, walk.actions) == ("OFFLINE", None, [])
     assert walk.send("start") == walk.actions == ["begin_anew", "begin_sign_in"]
     assert walk.send("socket_failed", socket_in_hand=True, attempts_exhausted=False) == [
-        "drop_attempt", "doubt_session", "note_failed_attempt", "back_off", "plan_probe"
+        "drop_attempt", "doubt_session", "note_failed_attempt", "plan_probe", "back_off"
     ]  # fmt: skip
     assert walk.state == "BACKOFF"
     assert walk.row in CHART.rows

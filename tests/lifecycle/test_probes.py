@@ -10,6 +10,7 @@ from agentcp_fsm.lifecycle.effects import (
     DeliverInvitation,
     Effect,
     OpenSocket,
+    ReportError,
     SendHeartbeat,
     SignIn,
     SignOut,
@@ -315,6 +316,16 @@ def test_5_reconnect_ends_the_doubtful_session() -> None:
     assert (life.state, life.machine.doubtful) == ("BACKOFF", None), "also while a sign-in is in flight"
 
 
+@pytest.mark.parametrize("hurry", [RetryNow(), Reconnect()])
+def test_5_hurry_in_the_first_wait_of_a_life_closes_the_probes_socket_first(hurry: Event) -> None:
+    life = Life(backoff_initial=20.0).proving()
+    life.tell(SocketFailed(1, "no"), 0.0)
+    life.wake()
+    assert life.does(hurry, 6.0) == [CloseSocket(2), SignIn(3)]
+    assert life.state == "SIGNING_IN"
+    assert life.machine.doubtful == (None if isinstance(hurry, Reconnect) else SESSION)
+
+
 def test_8_stop_signs_the_doubtful_session_out() -> None:
     life = probing()
     assert life.does(Stop(), 101.0) == [CloseSocket(3), SignOut(4, SESSION)]
@@ -343,7 +354,11 @@ def test_6_the_doubtful_session_is_signed_out_when_the_connection_gives_up() -> 
     life.tell(SocketFailed(1, "no"), 0.0)
     life.wake_until("SIGNING_IN")
     attempt = life.machine.attempt
-    assert SignOut(attempt + 1, SESSION) in life.does(SignInFailed(attempt, "no"), life.machine.now)
+    assert life.does(SignInFailed(attempt, "no"), life.machine.now) == [
+        AbandonSignIn(attempt),
+        ReportError("gave up after 2 attempts: no"),
+        SignOut(attempt + 1, SESSION),
+    ]
     assert life.state == "STOPPING"
 
 
