@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from agentcp_fsm.fsm.diagram.page import page
 from agentcp_fsm.lifecycle.chart import CHART
 
-TO_DEGRADED = "walk=start,beat_answered:y,send_failed:ynn"
+TO_DEGRADED = "walk=start,beat_answered:y,send_failed:yn"
 NARROW = {"width": 360, "height": 740}
 
 

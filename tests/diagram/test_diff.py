@@ -146,7 +146,7 @@ def index_of(trigger: str, source: str, dest: str | None) -> int:
 
 
 def test_rows_that_changed_places_in_a_cell_are_a_change_of_behaviour() -> None:
-    index = index_of("unauthorized", ONLINE, BACKOFF)
+    index = index_of("unauthorized", ONLINE, BACKOFF) + 1
     rows = list(CHART.rows)
     rows[index], rows[index + 1] = rows[index + 1], rows[index]
     found = difference(CHART, dataclasses.replace(CHART, rows=tuple(rows)))
