@@ -1,4 +1,8 @@
-"""Fixtures, and Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE: default, fuzz, mutation."""
+"""Fixtures, and Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE: default, ci, fuzz, mutation.
+
+Without a choice, ``ci`` is taken where the variable ``CI`` is set: the same examples in every run, so that a change
+is not refused for a fault that another one made.  Every other run draws new examples.
+"""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,6 +15,7 @@ from agentcp_fsm.server import ServerThread
 
 slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile("default", deadline=None, max_examples=100, stateful_step_count=40)
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True, database=None)
 settings.register_profile(
     "fuzz", deadline=None, max_examples=5000, stateful_step_count=100, suppress_health_check=slow, print_blob=True
 )
@@ -23,7 +28,7 @@ settings.register_profile(
     database=None,
     phases=(Phase.explicit, Phase.generate),  # a mutant is noticed or not: how it could be put more simply is no matter
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -145,8 +145,7 @@ def _named(chart: Chart, text: str) -> str:
 
 def _ends(chart: Chart, text: str) -> Step:
     """The states around the two points; a name may have such points itself."""
-    words = text.split("..")
-    splits = [("..".join(words[:index]), "..".join(words[index:])) for index in range(1, len(words))]
+    splits = [(text[:index], text[index + 2 :]) for index in range(len(text)) if text.startswith("..", index)]
     for source, dest in splits:
         if source in chart.state_names and dest in chart.state_names:
             return source, dest
