@@ -1,4 +1,4 @@
-"""Fixtures, and Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE: default, ci, fuzz, mutation.
+"""Fixtures, and Hypothesis profiles: default, ci, fuzz, mutation; the variable HYPOTHESIS_PROFILE chooses.
 
 Without a choice, ``ci`` is taken where the variable ``CI`` is set: the same examples in every run, so that a change
 is not refused for a fault that another one made.  Every other run draws new examples.

@@ -40,7 +40,7 @@ def _splits(path: str) -> list[tuple[str, str]]:
 def test_a_path_is_all_the_shortest_ways_and_nothing_else(chart: Chart, data: st.DataObject) -> None:
     source, dest = (data.draw(st.sampled_from(chart.state_names)) for _ in range(2))
     path = f"{source}..{dest}"
-    assume([(left, right) for left, right in _splits(path) if {left, right} <= {*chart.state_names}] == [(source, dest)])
+    assume([ends for ends in _splits(path) if {*ends} <= {*chart.state_names}] == [(source, dest)])
     expected = walks(chart, source, dest)
     if not expected:
         with pytest.raises(ChartError, match="no path leads"):
