@@ -127,10 +127,10 @@ class _Flowchart:
 
     def _fork(self, fork: Fork) -> Iterator[str]:
         dest = self.ends[fork.dest]
-        if fork.everywhere:
+        if fork.where:
             label = f"events{len(self.labels)}"
             self.labels.append(label)
-            yield f'  {label}["{_lines(fork.lines)}"]'
+            yield f'  {label}["{_lines((*fork.lines, *fork.where))}"]'
             yield self._link(label, dest, mark=fork.mark)
         else:
             yield from (self._link(self.ends[source], dest, fork.lines, fork.mark) for source in fork.sources)

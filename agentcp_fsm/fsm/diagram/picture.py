@@ -6,7 +6,7 @@ A fork is an arrow from one or more states to another, with a label.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agentcp_fsm.fsm.chart import Chart, ChartState
 from agentcp_fsm.fsm.diagram.diff import Kind
@@ -50,8 +50,8 @@ class Fork:
     lines: tuple[str, ...]
     """The label; none for a bare arrow."""
     dest: str
-    everywhere: bool = False
-    """Whether the label says which the sources are, so that nothing needs to be drawn from them."""
+    where: tuple[str, ...] = ()
+    """More lines of the label, if it says which the sources are; then nothing needs to be drawn from them."""
     inside: str | None = None
     """The frame that it is drawn in."""
     mark: Kind | None = None
@@ -69,6 +69,8 @@ class Picture:
     forks: tuple[Fork, ...]
     spine: tuple[str, ...]
     """The states that are drawn in a row from left to right."""
+    listed: bool = False
+    """Whether each state's box lists the ways out of it, instead of labels at the arrows."""
 
     @property
     def outer(self) -> dict[str, str]:
@@ -110,6 +112,20 @@ def picture(chart: Chart, view: str) -> Picture:
     forks = [Fork((source,), label(group(leading[source][dest]), LINE_LENGTH), dest) for source, dest in shown.steps]
     spine = shown.states if shown.scope == Scope.PATH else happy_path(chart) if shown.scope == Scope.FULL else ()
     return Picture(chart, shown, boxes, (), tuple(forks), spine)
+
+
+def listed(shown: Picture) -> Picture:
+    """The same picture, with the labels of a state's arrows as notes in its box, and without frames."""
+    notes: dict[str, list[str]] = {str(box.state.name): [] for box in shown.boxes}
+    forks: list[Fork] = []
+    for fork in shown.forks:
+        for end in fork.sources:
+            for source, dest in shown.steps(end, fork.dest):
+                if fork.lines:
+                    notes[source] += (*wrapped(["to", dest, "on", fork.lines[0]], NOTE_LENGTH), *fork.lines[1:])
+                forks.append(Fork((source,), (), dest, mark=fork.mark))
+    boxes = tuple(replace(box, notes=(*box.notes, *notes[str(box.state.name)])) for box in shown.boxes)
+    return replace(shown, boxes=boxes, frames=(), forks=tuple(forks), spine=(), listed=True)
 
 
 def _box(state: ChartState, notes: Iterable[str] = ()) -> Box:
@@ -194,7 +210,7 @@ def _forks(
         if inside is None and 1 < len(sources) > len(leaving) / 2:
             others = [state for state, end in ends.items() if end not in sources]
             where = ["in every state except", *wrapped(commas(others), LINE_LENGTH)] if others else ["in every state"]
-            yield Fork(tuple(sources), (*lines, *where), dest, everywhere=True)
+            yield Fork(tuple(sources), lines, dest, tuple(where))
         elif len(lines) > MOST_LINES:
             yield Fork(tuple(sources), lines, dest, inside=inside)
         else:
