@@ -162,6 +162,8 @@ class _Graph:
         # A line into a frame leads to the state that is entered; one out of it begins at its border.
         if not arrow:
             options += " arrowhead=none"
+        if start in self.boxes or start in self.entrances:
+            options += " dir=both arrowtail=dot"  # so that a line that begins here is not taken for one that ends here
         if weight != 1:
             options += f" weight={weight}"
         return f"  {self._node(start)} -> {self._node(end)} [{options}]"

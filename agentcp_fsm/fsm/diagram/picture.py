@@ -142,8 +142,7 @@ def _notes(chart: Chart, state: ChartState, view: View) -> Iterator[str]:
     elif view.scope != Scope.FULL:
         return
     if staying := clauses_of_rows(chart, str(state.name)).get(None):
-        first, *others = label(by_guards(staying), NOTE_LENGTH)
-        yield from (*wrapped(["stays on", first], NOTE_LENGTH), *others)
+        yield from label(by_guards(staying), NOTE_LENGTH, "stays on")
 
 
 # The overview --------------------------------------------------------------------------------------------------------

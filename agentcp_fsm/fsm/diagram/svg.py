@@ -112,7 +112,7 @@ class _Drawing:
             else:
                 continue
             self._shapes(group, item.get("_draw_", ()))
-            self._shapes(group, item.get("_hdraw_", ()), "head")
+            self._shapes(group, (*item.get("_hdraw_", ()), *item.get("_tdraw_", ())), "head")
             self._texts(group, item.get("_ldraw_", ()))
 
     def _states(self, root: Element, items: Iterable[Mapping[str, Any]]) -> None:
