@@ -30,9 +30,9 @@ SPINE_WEIGHT = 20
 def dot(chart: Chart, view: str = OVERVIEW, theme: Theme = Theme.LIGHT) -> str:
     """A view of a chart in Graphviz' language: the happy path from left to right, everything else below it.
 
-    A label is a node in the middle of its arrow, so that no label can cover another.  A view with more than `MANY_FORKS`
-    arrows is a grid, in which each state lists the ways out of it.  Nodes and edges carry what the
-    SVG needs: ``id`` and ``class``, and as ``comment`` the ids of all steps (`edge_id`) that they are part of.
+    A label is a node in the middle of its arrow, so that no label can cover another.  A view with more than
+    `MANY_FORKS` arrows is a grid, in which each state lists the ways out of it.  Nodes and edges carry what the SVG
+    needs: ``id`` and ``class``, and as ``comment`` the ids of all steps (`edge_id`) that they are part of.
 
     Raises ChartError for a view that the chart does not have.
     """
@@ -77,8 +77,8 @@ class _Graph:
         sideways = self.picture.view.scope in (Scope.STATE, Scope.PATH, Scope.DIFFERENCE)
         yield f'digraph "{_text(self.picture.chart.name)}" {{'
         if self.picture.listed:
-            yield f'  graph [layout=osage pack=24 packmode="array_u{self._columns()}" splines=line outputorder=edgesfirst'
-            yield "    pad=0.2"
+            yield f'  graph [layout=osage pack=24 packmode="array_u{self._columns()}" splines=line'
+            yield "    outputorder=edgesfirst pad=0.2"
         else:
             yield f"  graph [rankdir={'LR' if sideways else 'TB'} newrank=true compound=true"
             yield "    nodesep=0.3 ranksep=0.35 pad=0.2"
