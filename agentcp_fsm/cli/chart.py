@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from agentcp_fsm.cli.output import ROLE_STYLES, Output, plain
-from agentcp_fsm.cli.target import load_chart, named
+from agentcp_fsm.cli.target import named
 from agentcp_fsm.fsm.chart import SAME, Chart, Row
 from agentcp_fsm.fsm.diagram.document import row_data
+from agentcp_fsm.fsm.loading import load_chart
 
 COLUMNS = ("trigger", "source", "dest", "prepare", "conditions", "unless", "before", "after", "ignored", "reason")
 """The parts of a row in JSON and in a pipe, in this order."""

@@ -45,7 +45,8 @@ def check(
     """Check that a chart decides all and can reach all.
 
     Every event is decided in every state, every state and every row can be reached, no row is shadowed by an earlier
-    one, and no state is a dead end unless it is final.  The exit status is 0 for a sound chart, 1 if something was found, and 2 if there is no chart to check.
+    one, and no state is a dead end unless it is final.  The exit status is 0 for a sound chart, 1 if something was
+    found, and 2 if there is no chart to check.
     """
     from agentcp_fsm.cli.check import show_findings
 

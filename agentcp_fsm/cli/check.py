@@ -6,10 +6,10 @@ import json
 import sys
 
 from agentcp_fsm.cli.output import Output, plain
-from agentcp_fsm.cli.target import load_chart
 from agentcp_fsm.fsm.audit import Finding, audit
 from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.document import row_data
+from agentcp_fsm.fsm.loading import load_chart
 
 FOUND = 1
 """The exit status if something was found."""

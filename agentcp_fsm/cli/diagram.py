@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agentcp_fsm.cli import streams
-from agentcp_fsm.cli.target import OURS, load_chart
+from agentcp_fsm.cli.target import OURS
 from agentcp_fsm.errors import ConfigError, DiagramFileError
 from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram import docs
 from agentcp_fsm.fsm.diagram.files import DiagramFile, check_page, format_of
 from agentcp_fsm.fsm.diagram.formats import FORMATS, Theme, format_named
+from agentcp_fsm.fsm.loading import load_chart
 
 STALE = 1
 """The exit status if a file is stale."""

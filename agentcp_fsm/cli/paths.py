@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from agentcp_fsm.cli.output import Output, plain
-from agentcp_fsm.cli.target import load_chart, named
+from agentcp_fsm.cli.target import named
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.loading import load_chart
 from agentcp_fsm.fsm.path_formats import PATH_FORMATS, as_data, as_text, pytest_source
 from agentcp_fsm.fsm.paths import Path, paths
 

@@ -8,7 +8,7 @@ from keyword import iskeyword
 from typing import Any
 
 from agentcp_fsm.fsm.chart import Chart
-from agentcp_fsm.fsm.paths import Answers, Path
+from agentcp_fsm.fsm.paths import Answers, Event, Path
 from agentcp_fsm.fsm.walk import Walk
 
 PATH_FORMATS = ("text", "json", "pytest")
@@ -18,10 +18,21 @@ LINE_LENGTH = 100
 
 def as_text(path: Path) -> str:
     """One line: ``turn_key [key_fits] in locked → closed: turn_key [key_fits], turn_key [key_fits]``."""
-    events = "; ".join(f"{event.trigger}{_guards(event.answers)}" for event in path.events) or "it begins there"
+    events = "; ".join(map(event_text, path.events)) or "it begins there"
     if path.row is None:
         return f"→ {path.end}: {events}"
     return f"{path.row.trigger}{_listed(path.row.guards)} in {path.source} → {path.end}: {events}"
+
+
+def event_text(event: Event) -> str:
+    """An event and the answers to its guards: ``turn_key [key_fits, not stuck]``."""
+    shown = []
+    for name, its in event.answers.items():
+        if isinstance(its, list):
+            shown.append(f"{name}: {', then '.join('yes' if answer else 'no' for answer in its)}")
+        else:
+            shown.append(name if its else f"not {name}")
+    return f"{event.trigger}{_listed(shown)}"
 
 
 def as_data(chart: Chart, found: Iterable[Path]) -> list[dict[str, Any]]:
@@ -107,16 +118,6 @@ def _unlike(name: str, taken: set[str]) -> str:
         unlike = f"{name}_{number}"
     taken.add(unlike)
     return unlike
-
-
-def _guards(answers: Answers) -> str:
-    shown = []
-    for name, its in answers.items():
-        if isinstance(its, list):
-            shown.append(f"{name}: {', then '.join('yes' if answer else 'no' for answer in its)}")
-        else:
-            shown.append(name if its else f"not {name}")
-    return _listed(shown)
 
 
 def _listed(guards: Iterable[str]) -> str:

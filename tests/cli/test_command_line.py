@@ -93,7 +93,7 @@ def test_without_the_extra_it_says_the_one_command_to_run(missing: str, argument
 
 def test_a_module_of_ours_that_is_missing_is_no_matter_of_the_extra() -> None:
     code = "import sys\nsys.modules['agentcp_fsm.lifecycle.chart'] = None\nfrom agentcp_fsm.cli import main\nmain()"
-    result = python(code, "chart")
+    result = python(code, "demo")
     assert "ModuleNotFoundError" in result.stderr
 
 

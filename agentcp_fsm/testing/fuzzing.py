@@ -1,0 +1,216 @@
+"""A Hypothesis state machine for any chart and its model.  It needs the extra ``testing``.
+
+DoorMachine = chart_machine(DOOR, Door, invariants=[at_most_one_bolt])
+TestDoor = DoorMachine.TestCase
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from hypothesis import find, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from agentcp_fsm.errors import ChartError, InvariantError
+from agentcp_fsm.fsm.chart import EVERY, Chart, Row
+from agentcp_fsm.fsm.path_formats import event_text
+from agentcp_fsm.fsm.paths import Answers, Event, paths, ways_to_states
+
+M = TypeVar("M")
+Arguments = Mapping[str, st.SearchStrategy[tuple[Any, ...]]]
+"""By trigger: the positional arguments of its events."""
+
+
+class ChartMachine(RuleBasedStateMachine):
+    """What `chart_machine` makes: events in any order, and walks to each row.
+
+    Its ``TestCase`` has two tests: ``test_each_row`` takes each row in each state once, and ``test_any_events`` runs
+    the machine as Hypothesis does.
+    """
+
+    taken: ClassVar[Counter[tuple[Row, str]]]
+    """How often each row was taken in each state, in all runs of the machine so far."""
+    model: Any
+    """The model of the present run."""
+
+
+MOST_GOALS = 8
+"""Rows that are walked to, one after the other, in one step of a run."""
+MOST_TURNS = 2
+"""Events for each state of the chart, after which a walk that the model leads astray is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Goal:
+    """A row in one of its states, and the answers with which it is taken; it shows as one reads it."""
+
+    row: Row
+    source: str
+    answers: Answers
+
+    def __repr__(self) -> str:
+        return f"<{self.row} in {self.source}>"
+
+
+def chart_machine(
+    chart: Chart,
+    model: type[M] | None = None,
+    *,
+    invariants: Iterable[Callable[[M], object]] = (),
+    own_guards: Collection[str] = (),
+    arguments: Arguments | None = None,
+    build: Callable[[type[M]], M] | None = None,
+) -> type[ChartMachine]:
+    """Make a `RuleBasedStateMachine` that sends a model every event in every state, and takes every row.
+
+    Its rules send any event, walk the shortest way to some rows and take them, and begin anew.  The guards' answers are
+    drawn, or chosen for the walk, whatever the model would answer: a chart does not say how they depend on its
+    actions.  `own_guards` are those that the model answers itself, ``"*"`` for all of them; walks that depend on them
+    may end elsewhere.  Without a `model`, one is invented, whose actions do nothing.
+
+    After each event, each of the `invariants` is called with the model: it fails by an exception, or by returning
+    False.  `arguments` are strategies for the positional arguments of events, by trigger; an event that is not named
+    has none.  `build` makes the model, if it takes arguments to do so: it gets the class, a subclass of `model`.
+
+    Raises ChartError where `Chart.compile` does, and for a chart without rows.
+    """
+    answering = _Answering()
+    driven = _driven(chart, model, own_guards, answering)
+    step = chart.compile(driven)
+    if not chart.rows:
+        raise ChartError(f"{chart.name} has no rows: there is nothing to fuzz")
+    strategies = arguments or {}
+    checks = tuple(invariants)
+    ways: dict[str, dict[str, tuple[Event, ...]]] = {}
+    goals = [
+        _Goal(path.row, path.source, path.events[-1].answers)
+        for path in paths(chart, every_source=True)
+        if path.row is not None and path.source is not None
+    ]
+    guards = sorted({name for row in chart.rows for name in row.conditions + row.unless})
+    none = st.just(())
+    given_once = st.fixed_dictionaries(dict(strategies))
+    events = st.sampled_from(chart.triggers).flatmap(
+        lambda trigger: st.tuples(st.just(trigger), strategies.get(trigger, none))
+    )
+    holding = st.sets(st.sampled_from(guards)) if guards else st.just(set[str]())
+
+    class Machine(ChartMachine):
+        taken: ClassVar[Counter[tuple[Row, str]]] = Counter()
+
+        @initialize()
+        def begin(self) -> None:
+            """Make the model."""
+            self.model = driven() if build is None else build(driven)
+            if getattr(self.model, "state", None) is None:
+                self.model.state = chart.initial
+            self._check("the beginning")
+
+        @rule()
+        def begin_anew(self) -> None:
+            """Forget the model and make another."""
+            self.begin()
+
+        @rule(event=events, holding=holding)
+        def send(self, event: tuple[str, tuple[Any, ...]], holding: set[str]) -> None:
+            """Send any event; the guards in `holding` hold, and no others."""
+            trigger, its_arguments = event
+            self._send(Event(trigger, dict.fromkeys(holding, True)), its_arguments)
+
+        @rule(rows=st.lists(st.sampled_from(goals), min_size=1, max_size=MOST_GOALS), given=given_once)
+        def take(self, rows: list[_Goal], given: Mapping[str, tuple[Any, ...]]) -> None:
+            """Walk the shortest way to each of some rows, from here or else from the beginning, and take it."""
+            for goal in rows:
+                self._take(goal, given)
+
+        def take_each(self) -> None:
+            """Take each row in each of its states, every time from the beginning."""
+            given = find(given_once, lambda value: True, settings=settings(database=None))
+            for goal in goals:
+                self.begin()
+                self._take(goal, given)
+
+        def _take(self, goal: _Goal, given: Mapping[str, tuple[Any, ...]]) -> None:
+            if goal.source not in self._ways():
+                self.begin()
+            for _ in range(MOST_TURNS * len(chart.states)):
+                way = self._ways().get(goal.source)
+                if not way:
+                    break
+                self._send(way[0], given.get(way[0].trigger, ()))  # the model's own guards may lead elsewhere
+            if self._state() == goal.source:
+                self._send(Event(goal.row.trigger, goal.answers), given.get(goal.row.trigger, ()))
+
+        def _ways(self) -> Mapping[str, tuple[Event, ...]]:
+            state = self._state()
+            if state not in ways:
+                ways[state] = ways_to_states(chart, state)
+            return ways[state]
+
+        def _state(self) -> str:
+            return str(self.model.state)
+
+        def _send(self, event: Event, its_arguments: tuple[Any, ...]) -> Row:
+            source = self._state()
+            answering.begin(event.answers)
+            row = step(self.model, event.trigger, *its_arguments)
+            note(f"{event_text(event)} in {source} → {self._state()}")
+            self.taken[row, source] += 1
+            self._check(f"{event.trigger} in {source}")
+            return row
+
+        def _check(self, event: str) -> None:
+            for invariant in checks:
+                if invariant(self.model) is False:
+                    name = getattr(invariant, "__qualname__", repr(invariant))
+                    raise InvariantError(f"{name} does not hold in {self._state()}, after {event}")
+
+    Machine.__name__ = Machine.__qualname__ = f"Machine of {chart.name}"
+
+    class TestCase(Machine.TestCase):  # type: ignore[misc,valid-type] # Hypothesis makes it
+        def test_each_row(self) -> None:
+            Machine().take_each()
+
+        def test_any_events(self) -> None:
+            self.runTest()
+
+    Machine.TestCase = TestCase  # type: ignore[assignment]
+    return Machine
+
+
+class _Answering:
+    """Answers guards in the model's place."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, bool | list[bool]] = {}
+
+    def begin(self, answers: Answers) -> None:
+        self._answers = {name: list(its) if isinstance(its, list) else its for name, its in answers.items()}
+
+    def answer(self, name: str) -> bool:
+        its = self._answers.get(name, False)
+        if isinstance(its, list):
+            return its.pop(0) if len(its) > 1 else its[0]
+        return its
+
+    def guard(self, name: str) -> Callable[..., bool]:
+        return lambda model, *args, **kwargs: self.answer(name)
+
+
+def _driven(chart: Chart, model: type[Any] | None, own_guards: Collection[str], answering: _Answering) -> type[Any]:
+    """A subclass of the model whose guards are answered for it."""
+    guards = {name for row in chart.rows for name in row.conditions + row.unless}
+    actions = {name for row in chart.rows for name in row.prepare + row.before + row.after}
+    actions.update(name for state in chart.states for name in state.on_enter + state.on_exit)
+    if model is None:
+        nothing = dict.fromkeys(actions, lambda model, *args, **kwargs: None)
+        return type("Model", (), nothing | {name: answering.guard(name) for name in guards})
+    own = guards if EVERY in own_guards else {*own_guards, *actions}  # a name that is also an action acts
+    return type(model.__name__, (model,), {name: answering.guard(name) for name in guards - own})
+
+
+__all__ = ["ChartMachine", "chart_machine"]
