@@ -1,6 +1,6 @@
 """A machine made of any chart takes every row in every state, holds the invariants, and shows how one broke."""
 
-from unittest import TestResult, defaultTestLoader
+import unittest
 
 import pytest
 from hypothesis import strategies as st
@@ -44,8 +44,8 @@ class Lift:
 
 
 def run_both(machine: type[ChartMachine]) -> None:
-    result = TestResult()
-    defaultTestLoader.loadTestsFromTestCase(machine.TestCase).run(result)
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(machine.TestCase).run(result)
     assert result.testsRun == 2
     for _, trace in result.failures + result.errors:
         raise AssertionError(trace)
