@@ -140,8 +140,16 @@ REFUSED: dict[str, tuple[Callable[[], Chart], str]] = {
         "<push: open → shut [a]> is",
     ),
     "a row shadowed in one of its sources": (
+        lambda: door(PUSH, PULL, *REST, Row("push", ("shut", "open"), None)),
+        "door: row <push: shut, open → no change> can never be taken in open",
+    ),
+    "a fallback that is never needed": (
         lambda: door(PUSH, PULL, *REST, Row("push", EVERY, None)),
-        "door: row <push: * → no change> can never be taken in open",
+        "door: row <push: * → no change> can never be taken: earlier rows decide push in every state",
+    ),
+    "a second fallback": (
+        lambda: door(PUSH, PULL, Row("push", EVERY, None), Row("push", EVERY, "open"), REST[1]),
+        "door: row <push: * → open> can never be taken: earlier rows decide push in every state",
     ),
     "a pair without a row": (
         lambda: door(PUSH, PULL, REST[0]),
