@@ -100,7 +100,7 @@ class ChartState:
     """Whether the state deliberately has no exit."""
     role: Role | None
     value: str | Enum = field(compare=False, repr=False)
-    """What the model's ``state`` is: the name, or the member of an enumeration."""
+    """What the model's ``state`` is: the name, or the member of an enumeration that has this name."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class ChartState:
             on_exit=_names(on_exit),
             final=final,
             role=Role(role) if role in tuple(Role) else role,
-            value=name if value is None else value,
+            value=name if value is None or name_of(value) != name_of(name) else value,
         )
 
 
@@ -261,10 +261,10 @@ class Chart:
             return tuple(name for name in self.state_names if (name, trigger) not in decided)
 
         for row in self.rows:
+            sources = open_states(row.trigger) if EVERY in row.source else row.source
             if EVERY in row.source:
-                add(row, fallbacks.setdefault(row, open_states(row.trigger)))
-            else:
-                add(row, row.source)
+                fallbacks.setdefault(row, sources)
+            add(row, sources)
         defaults = []
         if self.undecided == "ignore":
             for trigger in self.triggers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentcp_fsm.fsm.callbacks import check_callbacks, named_callbacks, place_of, refuse
-from agentcp_fsm.fsm.chart import EVERY, SAME, Chart
+from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, Row
 
 RESERVED = ("state", "trigger")
 """Names that `transitions` or the model itself needs."""
@@ -53,6 +53,7 @@ def _check_names(chart: Chart) -> None:
 def _check_rows(chart: Chart) -> None:
     known = frozenset(chart.state_names)
     reserved = {*RESERVED, *(name for _, _, name in named_callbacks(chart))}
+    seen: set[Row] = set()
     for row in chart.rows:
         unknown = [name for name in row.source if name != EVERY and name not in known]
         unknown += [] if row.dest is None or row.dest == SAME or row.dest in known else [row.dest]
@@ -72,6 +73,9 @@ def _check_rows(chart: Chart) -> None:
             refuse(chart, f"row <{row}> ignores its event and changes the state; do one of the two")
         if contradictory := set(row.conditions) & set(row.unless):
             refuse(chart, f"row <{row}> can never be taken: it asks for {min(contradictory)!r} and its opposite")
+        if row in seen:
+            refuse(chart, f"row <{row}> stands twice; remove one")
+        seen.add(row)
         if not chart.sources(row):
             refuse(chart, f"row <{row}> can never be taken: earlier rows decide {row.trigger} in every state")
 

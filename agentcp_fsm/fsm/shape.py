@@ -39,8 +39,6 @@ def checked_parts(
         _check_parts(name, place, state, STATE_PARTS)
         if not (state.role is None or isinstance(state.role, Role)):
             _refuse(name, f"{place} has the unknown role {state.role!r}; there are {', '.join(Role)}")
-        if not isinstance(state.value, str | Enum):
-            _refuse(name, f"{place} has the value {state.value!r}, which is neither a text nor of an enumeration")
     for row in rows:
         _check_parts(name, f"row <{row}>", row, ROW_PARTS)
         if not (row.dest is None or isinstance(row.dest, str)):

@@ -49,18 +49,24 @@ def replace_ignored(row: Row, ignored: bool) -> Row:
 
 
 def truth(chart: Chart) -> set[Claim]:
-    """What the rows say.  A row without guards is "else" if its event has other rows that are not just ignored."""
+    """What the rows say.  A row without guards is "else" if its event has other rows that are not just ignored.
+
+    A row for every state says nothing of a state in which a row before it, without guards, decides the event.
+    """
     found: set[Claim] = set()
     for state in map(str, chart.state_names):
-        its = [row for row in chart.rows if state in row.source or EVERY in row.source]
-        for row in its:
-            guards = (*row.conditions, *(f"not {name}" for name in row.unless))
-            shared = any(
-                other is not row and other.trigger == row.trigger and not other.ignored for other in its
-            )  # fmt: skip
-            if row.dest is not None or not row.ignored:
-                dest = None if row.dest is None else state if row.dest == SAME else str(row.dest)
-                found.add((state, str(row.trigger), guards or (("else",) if shared else ()), dest))
+        for trigger in {row.trigger for row in chart.rows}:
+            its: list[Row] = []
+            for row in chart.rows:
+                over = any(not (earlier.conditions or earlier.unless) for earlier in its)
+                if row.trigger == trigger and (state in row.source or (EVERY in row.source and not over)):
+                    its.append(row)
+            for row in its:
+                guards = (*row.conditions, *(f"not {name}" for name in row.unless))
+                shared = any(other is not row and not other.ignored for other in its)
+                if row.dest is not None or not row.ignored:
+                    dest = None if row.dest is None else state if row.dest == SAME else str(row.dest)
+                    found.add((state, str(trigger), guards or (("else",) if shared else ()), dest))
     return found
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hypothesis import strategies as st
 
 from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, Row
+from agentcp_fsm.fsm.step import Step as Stepper
 from agentcp_fsm.lifecycle.chart import CHART
 from agentcp_fsm.testing import strategies
 from tests.diagram.strategies import SPECIAL_NAMES
@@ -78,11 +80,12 @@ def walk(chart: Chart, events: list[Event], flips: Flips) -> Walk:
         setattr(model, action, lambda self, action=action: world.act(action))
     for guard in guards_of(chart):
         setattr(model, guard, lambda self, guard=guard: world.guards[guard])
-    step, instance = chart.compile(model), model()
+    send: Stepper[Any] = chart.compile(model)
+    instance = model()
     steps = []
     for event in events:
         world.guards.update(event.guards)
-        step(instance, event.trigger)
+        send(instance, event.trigger)
         steps.append(Step(str(instance.state), world.taken()))
     return Walk(chart, events, flips, steps)
 

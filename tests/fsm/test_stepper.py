@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.fsm.step import Step
 
 names = st.text(min_size=1).filter(lambda name: name not in (EVERY, SAME))
 callback_names = names.filter(lambda name: not name.startswith(("__", "on")))
@@ -53,7 +54,7 @@ def test_names_do_not_matter(
             stay,
         ),
     )
-    step = chart.compile(model, len(arguments) if known else None)
+    step: Step[Any] = chart.compile(model, len(arguments) if known else None)
     instance: Any = model()
     instance.state = states[0]
     sent = tuple(arguments)
