@@ -46,8 +46,8 @@ Undecided = Literal["ignore", "raise"]
 """What becomes of an event that no row decides: nothing, or an UndecidedError."""
 OTHERWISE: Mapping[Undecided | None, str] = {
     None: "",
-    "ignore": "Any other event is ignored.",
-    "raise": "Any other event is an error.",
+    "ignore": "An event that no row decides is ignored.",
+    "raise": "An event that no row decides is an error.",
 }
 """A chart's default, as every picture and table states it."""
 
@@ -261,15 +261,15 @@ class Chart:
             return tuple(name for name in self.state_names if (name, trigger) not in decided)
 
         for row in self.rows:
-            sources = open_states(row.trigger) if EVERY in row.source else row.source
             if EVERY in row.source:
-                fallbacks.setdefault(row, sources)
-            add(row, sources)
+                add(row, fallbacks.setdefault(row, open_states(row.trigger)))
+            else:
+                add(row, row.source)
         defaults = []
         if self.undecided == "ignore":
             for trigger in self.triggers:
                 if sources := open_states(trigger):
-                    defaults.append(Row(trigger, sources, None, reason=OTHERWISE["ignore"], ignored=True))
+                    defaults.append(Row(trigger, sources, None, reason="No row decides it.", ignored=True))
                     add(defaults[-1], sources)
         _set(
             self,

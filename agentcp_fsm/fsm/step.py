@@ -232,4 +232,6 @@ def _unknown(chart: Chart, model: Any, trigger: object) -> ChartError:
 
 
 def _undecided(chart: Chart, state: Any, trigger: object) -> UndecidedError:
-    return UndecidedError(f"{chart.name}: no row decides {trigger} in {name_of(state)}; {chart.otherwise.lower()}")
+    return UndecidedError(
+        f"{chart.name}: no row decides {trigger} in {name_of(state)}, which this chart calls an error"
+    )

@@ -17,7 +17,7 @@ from string import Template
 
 from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import COLOURS, Colours
-from agentcp_fsm.fsm.diagram.document import document
+from agentcp_fsm.fsm.diagram.document import document, rows_data
 from agentcp_fsm.fsm.diagram.dot import edge_id
 from agentcp_fsm.fsm.diagram.views import steps
 
@@ -57,6 +57,8 @@ def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str = UN
     """
     drawings = {view: _inline(picture) for view, picture in pictures.items()}
     content = document(chart) | {
+        "rows": rows_data(chart, chart.all_rows),
+        "otherwise": chart.otherwise,
         "imported_from": imported_from,
         "views": list(drawings),
         "arrows": {edge_id(*step): step for step in steps(chart)},
