@@ -232,6 +232,5 @@ def _unknown(chart: Chart, model: Any, trigger: object) -> ChartError:
 
 
 def _undecided(chart: Chart, state: Any, trigger: object) -> UndecidedError:
-    return UndecidedError(
-        f"{chart.name}: no row decides {trigger} in {name_of(state)}, which this chart calls an error"
-    )
+    where = f"{trigger} in {name_of(state)}"
+    return UndecidedError(f"{chart.name}: no row decides {where}; the chart makes this an error")

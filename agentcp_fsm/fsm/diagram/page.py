@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from html import escape, unescape
 from importlib.resources import files
 from string import Template
+from typing import Any
 
 from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import COLOURS, Colours
@@ -56,9 +57,7 @@ def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str = UN
     The pictures mark their states and arrows as `agentcp_fsm.fsm.diagram.svg` does.
     """
     drawings = {view: _inline(picture) for view, picture in pictures.items()}
-    content = document(chart) | {
-        "rows": rows_data(chart, chart.all_rows),
-        "otherwise": chart.otherwise,
+    content = walkable(chart) | {
         "imported_from": imported_from,
         "views": list(drawings),
         "arrows": {edge_id(*step): step for step in steps(chart)},
@@ -76,6 +75,11 @@ def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str = UN
         chart=_json(content),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
+
+
+def walkable(chart: Chart) -> dict[str, Any]:
+    """The chart's document as the page walks it: with the rows of its default, and a sentence on it."""
+    return document(chart) | {"rows": rows_data(chart, chart.all_rows), "otherwise": chart.otherwise}
 
 
 def _asset(name: str) -> str:
