@@ -119,7 +119,7 @@ def test_the_default_decides_exactly_what_the_rows_leave(chart: Chart, data: st.
 
 def test_an_unknown_trigger_or_state_is_no_undecided_event() -> None:
     for undecided in ("ignore", "raise"):
-        step = Chart("c", "A", STATES, (*AROUND, GO), undecided=undecided).compile(Model)  # type: ignore[arg-type]
+        step = Chart("c", "A", STATES, (*AROUND, GO), undecided=undecided).compile(Model)
         model = Model()
         with pytest.raises(ChartError, match="unknown trigger 'og'") as caught:
             step(model, "og")
