@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from http.client import HTTPResponse
 from ipaddress import ip_address
 from typing import Any
@@ -58,7 +58,7 @@ class Timeouts:
     """
 
     connect: float = 3.0
-    """Until a connection stands, and again until TLS stands on it."""
+    """Until a connection stands, and again until TLS stands on it; a `Connection` allows more as attempts fail."""
     read: float = 10.0
     """Until the next byte of the answer."""
     total: float = 30.0
@@ -81,6 +81,8 @@ class Call:
     @classmethod
     def begin(cls, timeouts: Timeouts, abandonment: Abandonment | None = None) -> "Call":
         """Start the clock."""
+        if abandonment is not None and abandonment.connect_timeout is not None:
+            timeouts = replace(timeouts, connect=abandonment.connect_timeout)
         return cls(timeouts, time.monotonic() + timeouts.total, abandonment)
 
     @property
