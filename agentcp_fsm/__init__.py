@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         SDKError,
         ServerProofError,
         SignInError,
+        UndecidedError,
         WireError,
     )
     from agentcp_fsm.fsm.chart import Chart, ChartState, Role, Row
@@ -63,6 +64,7 @@ _MODULE_OF = {
     "SignInError": "errors",
     "State": "lifecycle.chart",
     "Statistics": "lifecycle.statistics",
+    "UndecidedError": "errors",
     "WireError": "errors",
     "load_trust_roots": "sign_in",
 }
@@ -98,6 +100,7 @@ __all__ = [
     "SignInError",
     "State",
     "Statistics",
+    "UndecidedError",
     "WireError",
     "load_trust_roots",
 ]

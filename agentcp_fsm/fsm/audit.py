@@ -18,7 +18,7 @@ class Fault(StrEnum):
     REFUSED = "refused"
     """`check` refuses the chart, for another reason than those below."""
     UNDECIDED = "undecided"
-    """No row, or only rows with guards, decides an event in a state."""
+    """No row, or only rows with guards, decides an event in a state, and the chart does not say what becomes of it."""
     UNREACHABLE_STATE = "unreachable state"
     """No walk leads to the state."""
     UNREACHABLE_ROW = "unreachable row"
@@ -56,6 +56,8 @@ def audit(chart: Chart) -> tuple[Finding, ...]:
 
 
 def _undecided(chart: Chart) -> Iterator[Finding]:
+    if chart.undecided is not None:
+        return
     for state in map(str, chart.state_names):
         for trigger in chart.triggers:
             rows = chart.cell(state, trigger)

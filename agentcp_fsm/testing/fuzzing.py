@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
 from hypothesis import find, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from agentcp_fsm.errors import ChartError, InvariantError
-from agentcp_fsm.fsm.chart import EVERY, Chart, Row
+from agentcp_fsm.errors import ChartError, InvariantError, UndecidedError
+from agentcp_fsm.fsm.callbacks import Call, ClassCallbacks, Use
+from agentcp_fsm.fsm.chart import EVERY, Chart, Row, name_of
+from agentcp_fsm.fsm.check import check
 from agentcp_fsm.fsm.path_formats import event_text
 from agentcp_fsm.fsm.paths import Answers, Event, paths, ways_to_states
+from agentcp_fsm.fsm.step import compile_with
 
 M = TypeVar("M")
 Arguments = Mapping[str, st.SearchStrategy[tuple[Any, ...]]]
@@ -63,7 +67,7 @@ def chart_machine(
     invariants: Iterable[Callable[[M], object]] = (),
     own_guards: Collection[str] = (),
     arguments: Arguments | None = None,
-    build: Callable[[type[M]], M] | None = None,
+    build: Callable[[], M] | None = None,
 ) -> type[ChartMachine]:
     """Make a `RuleBasedStateMachine` that sends a model every event in every state, and takes every row.
 
@@ -74,13 +78,16 @@ def chart_machine(
 
     After each event, each of the `invariants` is called with the model: it fails by an exception, or by returning
     False.  `arguments` are strategies for the positional arguments of events, by trigger; an event that is not named
-    has none.  `build` makes the model, if it takes arguments to do so: it gets the class, a subclass of `model`.
+    has none.  `build` makes the model, if it takes arguments to do so.
 
     Raises ChartError where `Chart.compile` does, and for a chart without rows.
     """
+    check(chart, model)
+    kind: type[Any] = _Invented if model is None else model
+    guards = sorted({name for row in chart.rows for name in row.conditions + row.unless})
+    own = guards if EVERY in own_guards else own_guards
     answering = _Answering()
-    driven = _driven(chart, model, own_guards, answering)
-    step = chart.compile(driven)
+    step = compile_with(chart, _Driven(kind, {*guards} - {*own}, answering))
     if not chart.rows:
         raise ChartError(f"{chart.name} has no rows: there is nothing to fuzz")
     strategies = arguments or {}
@@ -91,7 +98,6 @@ def chart_machine(
         for path in paths(chart, every_source=True)
         if path.row is not None and path.source is not None
     ]
-    guards = sorted({name for row in chart.rows for name in row.conditions + row.unless})
     none = st.just(())
     given_once = st.fixed_dictionaries(dict(strategies))
     events = st.sampled_from(chart.triggers).flatmap(
@@ -105,9 +111,9 @@ def chart_machine(
         @initialize()
         def begin(self) -> None:
             """Make the model."""
-            self.model = driven() if build is None else build(driven)
+            self.model = kind() if build is None else build()
             if getattr(self.model, "state", None) is None:
-                self.model.state = chart.initial
+                self.model.state = chart.value_of(chart.initial)
             self._check("the beginning")
 
         @rule()
@@ -152,16 +158,18 @@ def chart_machine(
             return ways[state]
 
         def _state(self) -> str:
-            return str(self.model.state)
+            return name_of(self.model.state)
 
-        def _send(self, event: Event, its_arguments: tuple[Any, ...]) -> Row:
+        def _send(self, event: Event, its_arguments: tuple[Any, ...]) -> None:
             source = self._state()
             answering.begin(event.answers)
-            row = step(self.model, event.trigger, *its_arguments)
+            try:
+                row = step(self.model, event.trigger, *its_arguments)
+            except UndecidedError:
+                return  # as the chart has it
             note(f"{event_text(event)} in {source} → {self._state()}")
             self.taken[row, source] += 1
             self._check(f"{event.trigger} in {source}")
-            return row
 
         def _check(self, event: str) -> None:
             for invariant in checks:
@@ -197,20 +205,29 @@ class _Answering:
             return its.pop(0) if len(its) > 1 else its[0]
         return its
 
-    def guard(self, name: str) -> Callable[..., bool]:
-        return lambda model, *args, **kwargs: self.answer(name)
+
+class _Driven(ClassCallbacks):
+    """The callbacks of a model, but for the guards that are answered in its place."""
+
+    def __init__(self, model: type, answered: Collection[str], answering: _Answering) -> None:
+        super().__init__(model)
+        self._answered = answered
+        self._answering = answering
+
+    def find(self, name: str, use: Use) -> Call:
+        """How a callback is called."""
+        if use == "guard" and name in self._answered:
+            return lambda model, /, *args, **kwargs: self._answering.answer(name)
+        return super().find(name, use)
 
 
-def _driven(chart: Chart, model: type[Any] | None, own_guards: Collection[str], answering: _Answering) -> type[Any]:
-    """A subclass of the model whose guards are answered for it."""
-    guards = {name for row in chart.rows for name in row.conditions + row.unless}
-    actions = {name for row in chart.rows for name in row.prepare + row.before + row.after}
-    actions.update(name for state in chart.states for name in state.on_enter + state.on_exit)
-    if model is None:
-        nothing = dict.fromkeys(actions, lambda model, *args, **kwargs: None)
-        return type("Model", (), nothing | {name: answering.guard(name) for name in guards})
-    own = guards if EVERY in own_guards else {*own_guards, *actions}  # a name that is also an action acts
-    return type(model.__name__, (model,), {name: answering.guard(name) for name in guards - own})
+class _Invented(SimpleNamespace):
+    """A model that can do anything, which is nothing."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if name == "state":
+            raise AttributeError(name)
+        return lambda *args, **kwargs: None
 
 
 __all__ = ["ChartMachine", "chart_machine"]

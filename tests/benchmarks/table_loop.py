@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from agentcp_fsm.fsm.chart import SAME, Chart, Row
-from agentcp_fsm.fsm.step import callback
 
 
 def table_loop(chart: Chart, model: type) -> Callable[..., Row]:
     """A stepper for a chart whose states have no callbacks."""
 
     def methods(names: tuple[str, ...]) -> tuple[Callable[..., Any], ...]:
-        return tuple(callback(model, name) for name in names)
+        return tuple(getattr(model, name) for name in names)
 
     def compiled(source: str, row: Row) -> tuple[Any, ...]:
         return (

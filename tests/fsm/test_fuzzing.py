@@ -105,7 +105,7 @@ def test_a_model_may_take_arguments_and_have_slots() -> None:
         def count(self) -> None:
             assert self.weight == 3
 
-    machine = chart_machine(LIFT, Heavy, build=lambda kind: kind(3))
+    machine = chart_machine(LIFT, Heavy, build=lambda: Heavy(3))
     run_both(machine)
     assert {row for row, _ in machine.taken} == set(LIFT.rows)
 
