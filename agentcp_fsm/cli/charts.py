@@ -85,6 +85,10 @@ def show_diagram(
     chart: ChartName = OURS,
     view: Annotated[str | None, typer.Option(help=VIEWS, metavar="VIEW")] = None,
     theme: Annotated[Theme | None, typer.Option(help="The pages that a picture is for.")] = None,
+    coverage: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Mark on the page the rows that no test took; pytest writes the file."),
+    ] = None,
 ) -> None:
     """Draw the chart, or write it down for other programs.
 
@@ -93,7 +97,7 @@ def show_diagram(
     from agentcp_fsm.cli.diagram import show_diagram
 
     if context.invoked_subcommand is None:
-        raise typer.Exit(show_diagram(format, output, check or [], chart, view, theme))
+        raise typer.Exit(show_diagram(format, output, check or [], chart, view, theme, coverage))
 
 
 @diagram.command("docs")

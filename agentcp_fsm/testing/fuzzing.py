@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
-from hypothesis import find, note, settings
+from hypothesis import currently_in_test_context, find, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -40,6 +40,10 @@ class ChartMachine(RuleBasedStateMachine):
     """How often each row was taken in each state, in all runs of the machine so far."""
     model: Any
     """The model of the present run."""
+
+    def take_each(self) -> None:
+        """Take each row in each of its states, every time from the beginning."""
+        raise NotImplementedError
 
 
 MOST_GOALS = 8
@@ -167,7 +171,8 @@ def chart_machine(
                 row = step(self.model, event.trigger, *its_arguments)
             except UndecidedError:
                 return  # as the chart has it
-            note(f"{event_text(event)} in {source} → {self._state()}")
+            if currently_in_test_context():
+                note(f"{event_text(event)} in {source} → {self._state()}")
             self.taken[row, source] += 1
             self._check(f"{event.trigger} in {source}")
 
