@@ -21,13 +21,14 @@ class Colours:
     @property
     def mermaid(self) -> str:
         """The same as the style of a Mermaid class."""
-        more = {
-            "solid": "",
-            "dashed": ",stroke-dasharray:4",
-            "dotted": ",stroke-dasharray:2",
-            "bold": ",stroke-width:3px",
-        }
-        return f"fill:{self.fill},stroke:{self.stroke},color:{self.text}{more[self.border]}"
+        width = ",stroke-width:3px" if self.border == "bold" else ""
+        return f"fill:{self.fill},color:{self.text},{self.mermaid_border}{width}"
+
+    @property
+    def mermaid_border(self) -> str:
+        """The border alone, without its width."""
+        dashes = {"dashed": ",stroke-dasharray:4", "dotted": ",stroke-dasharray:2"}
+        return f"stroke:{self.stroke}{dashes.get(self.border, '')}"
 
     @property
     def graphviz_style(self) -> str:

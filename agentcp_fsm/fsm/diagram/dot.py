@@ -9,7 +9,7 @@ from html import escape
 from itertools import pairwise
 
 from agentcp_fsm.fsm.chart import Chart
-from agentcp_fsm.fsm.diagram.colours import LOOKS, PAPERS
+from agentcp_fsm.fsm.diagram.colours import LOOKS, PAPERS, Paper
 from agentcp_fsm.fsm.diagram.diff import SIGNS, Kind
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
 from agentcp_fsm.fsm.diagram.picture import Box, Fork, Picture, listed, picture
@@ -17,12 +17,12 @@ from agentcp_fsm.fsm.diagram.views import Scope, Step
 from agentcp_fsm.fsm.printable import printable
 
 FONT = "Roboto"
-UNCHANGED = "as before"
-"""The legend's words for a state that did not change, in a difference."""
 MANY_FORKS = 100
 """A picture with more is a grid of states that list their ways out: to place so many labels would take minutes."""
 GRID_SHAPE = 1.5
 """Of a grid: its width in relation to its height."""
+MARK_WIDTH = 3.0
+"""Of the border of a state that changed, in points."""
 SPINE_WEIGHT = 20
 """How much straighter and shorter the lines of the spine are than others."""
 
@@ -74,7 +74,7 @@ class _Graph:
 
     def lines(self) -> Iterator[str]:
         paper = self.paper
-        sideways = self.picture.view.scope in (Scope.STATE, Scope.PATH, Scope.DIFFERENCE)
+        sideways = self.picture.view.scope in (Scope.STATE, Scope.PATH)
         yield f'digraph "{_text(self.picture.chart.name)}" {{'
         if self.picture.listed:
             yield f'  graph [layout=osage pack=24 packmode="array_u{self._columns()}" splines=line'
@@ -95,11 +95,11 @@ class _Graph:
             self.row.append("initial")
         for place, (name, end) in enumerate(self.picture.outer.items(), 1):
             if name == end:
-                yield f"  {_state(self.boxes[name], place if self.picture.listed else None)}"
+                yield f"  {_state(self.boxes[name], self.paper, place if self.picture.listed else None)}"
         for frame in self.picture.frames:
             yield f"  subgraph {self.clusters[frame.name]} {{"
             yield f'    graph [class=frame label="" style=rounded color="{paper.line}" margin=14]'
-            yield from (f"    {_state(self.boxes[name])}" for name in frame.states)
+            yield from (f"    {_state(self.boxes[name], self.paper)}" for name in frame.states)
             yield from (f"  {line}" for line in self._forks(frame.name))
             yield "  }"
         yield from self._forks(None)
@@ -122,17 +122,17 @@ class _Graph:
     def _fork(self, fork: Fork) -> Iterator[str]:
         """Lines from the sources to the label, and an arrow from there to the destination."""
         steps = {source: list(self.picture.steps(source, fork.dest)) for source in fork.sources}
-        if not fork.lines:
-            for source, its in steps.items():
-                yield self._line(source, fork.dest, its, fork.mark)
-            return
         everything = [step for its in steps.values() for step in its]
+        straight = len(everything) == 1 and everything[0] in pairwise(self.picture.spine)
+        weight = SPINE_WEIGHT if straight else 1
+        if not fork.lines:
+            self.row += [state_id(name) for name in everything[0]] if straight else []
+            for source, its in steps.items():
+                yield self._line(source, fork.dest, its, fork.mark, weight=weight)
+            return
         label, line = self._label((*fork.lines, *fork.where), everything, fork.mark)
         yield line
-        weight = 1
-        if len(everything) == 1 and everything[0] in pairwise(self.picture.spine):
-            weight = SPINE_WEIGHT
-            self.row += [state_id(everything[0][0]), label, state_id(everything[0][1])]
+        self.row += [state_id(everything[0][0]), label, state_id(everything[0][1])] if straight else []
         if not fork.where:
             for source, its in steps.items():
                 yield self._line(source, label, its, fork.mark, arrow=False, weight=weight)
@@ -173,34 +173,38 @@ class _Graph:
         return _quoted(state_id(name) if name in self.boxes else name)
 
 
-def _state(box: Box, place: int | None = None) -> str:
+def _state(box: Box, paper: Paper, place: int | None = None) -> str:
     """A state's line; `place` is where it stands in a grid."""
     state = box.state
     colours = LOOKS[box.look]
+    border, stroke, width, look = colours.graphviz_style, colours.stroke, colours.width, box.look
+    if box.mark is not None:
+        border, stroke, width = LOOKS[box.mark].graphviz_style, paper.marks[box.mark], MARK_WIDTH
+        look = f'"{box.look} {box.mark}"'
     cells = [f'<font point-size="12"><b>{_broken(box.title)}</b></font>']
     cells += [f'<font point-size="9">{_broken(line)}</font>' for line in box.notes]
     table = "".join(f"<tr><td>{cell}</td></tr>" for cell in cells)
     name = _quoted(state_id(state.name))
     return (
-        f"{name} [id={name} class={box.look} "
+        f"{name} [id={name} class={look} "
         f'label=<<table border="0" cellspacing="0" cellpadding="1">{table}</table>> '
-        f'shape=box style="{colours.graphviz_style}" peripheries={2 if state.final else 1} penwidth={colours.width} '
-        f'margin="0.14,0.05" fillcolor="{colours.fill}" color="{colours.stroke}" fontcolor="{colours.text}"'
+        f'shape=box style="{border}" peripheries={2 if state.final else 1} penwidth={width} '
+        f'margin="0.14,0.05" fillcolor="{colours.fill}" color="{stroke}" fontcolor="{colours.text}"'
         f"{'' if place is None else f' sortv={place}'}]"
     )
 
 
 def _legend(shown: Picture) -> str:
     """The meaning of the colours and signs that the picture uses."""
-    words = {str(kind): f"{sign} {kind} ({LOOKS[kind].border})" for kind, sign in SIGNS.items()}
-    if shown.view.scope is Scope.DIFFERENCE:
-        words["plain"] = UNCHANGED
+    marks = [mark for mark in (*(box.mark for box in shown.boxes), *(fork.mark for fork in shown.forks)) if mark]
+    words = {box.look: box.look for box in shown.boxes if box.look != "plain"}
+    words |= {str(kind): f"{SIGNS[kind]} {kind} ({LOOKS[kind].border})" for kind in marks}
     cells = [
         # Not dashed as the states' borders are: Graphviz 14 crashes on that, writing JSON.
         f'<td border="{round(colours.width)}" style="rounded" bgcolor="{colours.fill}" color="{colours.stroke}">'
-        f'<font color="{colours.text}">{words.get(look, look)}</font></td>'
-        for look in dict.fromkeys([box.look for box in shown.boxes] + [fork.mark for fork in shown.forks if fork.mark])
-        if (look in words or look != "plain") and (colours := LOOKS[look])
+        f'<font color="{colours.text}">{word}</font></td>'
+        for look, word in words.items()
+        if (colours := LOOKS[look])
     ]
     lines = [line for fork in shown.forks for line in fork.lines]
     lines += [line for box in shown.boxes for line in box.notes if shown.listed]

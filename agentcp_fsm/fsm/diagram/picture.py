@@ -31,6 +31,8 @@ class Box:
     """Lines under its title."""
     look: str
     """Its colours, by their name in `colours.LOOKS`."""
+    mark: Kind | None = None
+    """The kind of change, in a difference."""
 
 
 @dataclass(frozen=True, slots=True)
