@@ -6,8 +6,8 @@ import linecache
 import re
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
@@ -75,7 +75,10 @@ def compile_chart(chart: Chart, model: type[M], arity: int | None = None) -> Ste
 
 def compile_with(chart: Chart, callbacks: Callbacks, arity: int | None = None) -> Step[Any]:
     """Make the function that steps any model with these callbacks, of a chart that was checked."""
-    return _Stepper(chart, callbacks, arity).compile()
+    if arity is not None:
+        return _Stepper(chart, callbacks, [f"argument{number}" for number in range(arity)]).compile()
+    with_keywords = cache(lambda: _Stepper(chart, callbacks, ["*args", "**kwargs"]).compile())
+    return _Stepper(chart, callbacks, ["*args"]).compile(with_keywords)
 
 
 def run_to_completion(chart: Chart, step: Step[M]) -> QueuedStep[M]:
@@ -104,13 +107,17 @@ def run_to_completion(chart: Chart, step: Step[M]) -> QueuedStep[M]:
 
 
 _STEP = """\
-def step(model, trigger, /{parameters}):
+def step(model, trigger, /{parameters}):{first}
     try:
         cell = cells[model.state][trigger]
     except (AttributeError, KeyError, TypeError):
         raise unknown(model, trigger) from None
     return cell(model{arguments})
 """
+_KEYWORDS = """
+    if kwargs:
+        return with_keywords()(model, trigger, *args, **kwargs)"""
+"""Few events have keyword arguments, and passing on none would cost time in each callback."""
 _NO_NAME = re.compile(r"\W|^(?=\d)", re.ASCII)
 """A character that no name may contain, or the place before a digit that would begin one."""
 _NUMBERS = count(1)
@@ -132,11 +139,10 @@ class _Stepper:
     (``tests/benchmarks``).  Of the chart's text, only letters, digits and ``_`` get into the source, inside names.
     """
 
-    def __init__(self, chart: Chart, callbacks: Callbacks, arity: int | None) -> None:
+    def __init__(self, chart: Chart, callbacks: Callbacks, arguments: Sequence[str]) -> None:
         self._chart = chart
         self._callbacks = callbacks
-        names = ["*args", "**kwargs"] if arity is None else [f"argument{number}" for number in range(arity)]
-        self._arguments = ", ".join(names)
+        self._arguments = ", ".join(arguments)
         self._globals: dict[str, Any] = {
             "unknown": partial(_unknown, chart), "undecided": partial(_undecided, chart),
         }  # fmt: skip
@@ -146,9 +152,14 @@ class _Stepper:
         self._entries = {state.name: self._of_state(state, "on_enter") for state in chart.states}
         self._exits = {state.name: self._of_state(state, "on_exit") for state in chart.states}
 
-    def compile(self) -> Step[Any]:
+    def compile(self, with_keywords: Callable[[], Step[Any]] | None = None) -> Step[Any]:
+        """Write and load the source; `with_keywords` makes the step for events with keyword arguments."""
         more = f", {self._arguments}" if self._arguments else ""
-        source = _STEP.format(parameters=more, arguments=more)
+        if with_keywords is None:
+            source = _STEP.format(parameters=more, first="", arguments=more)
+        else:
+            self._globals["with_keywords"] = with_keywords
+            source = _STEP.format(parameters=f"{more}, **kwargs", first=_KEYWORDS, arguments=more)
         functions: dict[str, str] = {}  # by what they do: cells that do the same share one
         cells: dict[str, dict[str, str]] = {state.name: {} for state in self._chart.states}
         parts = [source]
