@@ -34,6 +34,10 @@ def chart_of(size: int) -> Chart:
     return Chart(f"{size} states", names[0], tuple(map(ChartState, names)), tuple(rows))
 
 
+LARGE = chart_of(STATES[0])
+"""One of them, for the command."""
+
+
 def measure(size: int, format: str, view: str | None) -> str:
     """Seconds, in words; of a format that refuses the chart, that it does."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

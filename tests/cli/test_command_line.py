@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.command import refused, run
 
-COMMANDS = ("chart", "connect", "demo", "doctor", "identity", "serve")
+COMMANDS = ("chart", "check", "connect", "demo", "doctor", "identity", "paths", "serve")
 HEAVY = {"aiohttp", "asyncio", "cryptography", "google.protobuf", "requests", "rich.live", "transitions", "uvloop"}
 
 

@@ -22,13 +22,16 @@ class Colours:
     def mermaid(self) -> str:
         """The same as the style of a Mermaid class."""
         width = ",stroke-width:3px" if self.border == "bold" else ""
-        return f"fill:{self.fill},color:{self.text},{self.mermaid_border}{width}"
+        return f"fill:{self.fill},stroke:{self.stroke},color:{self.text}{self._mermaid_dashes}{width}"
 
     @property
     def mermaid_border(self) -> str:
-        """The border alone, without its width."""
-        dashes = {"dashed": ",stroke-dasharray:4", "dotted": ",stroke-dasharray:2"}
-        return f"stroke:{self.stroke}{dashes.get(self.border, '')}"
+        """The same of its border alone, which is a thick one."""
+        return f"stroke:{self.stroke},stroke-width:4px{self._mermaid_dashes or ',stroke-dasharray:0'}"
+
+    @property
+    def _mermaid_dashes(self) -> str:
+        return {"dashed": ",stroke-dasharray:4", "dotted": ",stroke-dasharray:2"}.get(self.border, "")
 
     @property
     def graphviz_style(self) -> str:

@@ -108,7 +108,7 @@ class _Flowchart:
             yield f"  class {','.join(nodes)} {look}"
         for kind, colours in KINDS.items():
             if marked := [self.nodes[box.state.name] for box in self.picture.boxes if box.mark is kind]:
-                yield f"  classDef {kind} stroke-dasharray:0,{colours.mermaid_border},stroke-width:4px"
+                yield f"  classDef {kind} {colours.mermaid_border}"
                 yield f"  class {','.join(marked)} {kind}"
             if numbers := [str(number) for number, mark in enumerate(self.links) if mark is kind]:
                 yield f"  linkStyle {','.join(numbers)} stroke:{colours.stroke},stroke-width:3px"
