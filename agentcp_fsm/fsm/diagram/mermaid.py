@@ -174,5 +174,5 @@ def label_text(text: str) -> str:
 
 def _character(character: str) -> str:
     if character == "\n":
-        return "<br>"
+        return "<br> "  # with a space for programs that read the text alone
     return character if character.isalnum() or character in "_ ,.[]()-" else f"#{ord(character)};"
