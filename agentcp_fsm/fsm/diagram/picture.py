@@ -137,8 +137,8 @@ def _box(state: ChartState, notes: Iterable[str] = ()) -> Box:
 def _notes(chart: Chart, state: ChartState, view: View) -> Iterator[str]:
     """The notes in a state's box: all that is known if the view is about the state, else the events it stays on."""
     if view.scope == Scope.STATE and state.name in view.named:
-        if state.meaning:
-            yield from wrapped(state.meaning.split(), NOTE_LENGTH)
+        for line in state.meaning.splitlines():
+            yield from wrapped(line.split(), NOTE_LENGTH)
         if state.owns:
             yield from wrapped(["owns", *state.owns.split()], NOTE_LENGTH)
     elif view.scope != Scope.FULL:
