@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -237,11 +237,17 @@ class Plain(Noting):
         return True
 
 
+class Computed(Noting):
+    @property
+    def ready(self) -> Callable[[], bool]:
+        return lambda: True
+
+
 class Flag(Noting):
     ready: ClassVar[bool] = True
 
 
-@pytest.mark.parametrize("model", [Anything, Yes, Unreadable, Plain, Flag])
+@pytest.mark.parametrize("model", [Anything, Yes, Unreadable, Plain, Computed, Flag])
 def test_a_guard_that_may_be_a_boolean_passes(model: type) -> None:
     CHART.check(model)
 
