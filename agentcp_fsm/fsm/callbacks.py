@@ -131,6 +131,25 @@ def check_callbacks(chart: Chart, model: type, instance: object = None) -> None:
         _check_event_arguments(chart, model)
 
 
+def check_arity(chart: Chart, model: type, arity: int) -> None:
+    """Refuse a class with a plain method as a callback that does not take this number of arguments."""
+    seen: set[str] = set()
+    for whole, _, name in [*named_callbacks(chart), *_implicit_callbacks(chart, model)]:
+        method = inspect.getattr_static(model, name, None)
+        if name in seen or not isinstance(method, FunctionType):
+            continue
+        seen.add(name)
+        signature = inspect.signature(method, follow_wrapped=False)
+        try:
+            signature.bind(*[None] * (1 + arity))
+        except TypeError:
+            refuse(
+                chart,
+                f"{place_of(whole)} calls {model.__name__}.{name}{signature}, which does not take the number of "
+                f"arguments of each event, {arity}; mend it, or compile without arity",
+            )
+
+
 _RULE = "a guard is True or False, and anything else equals neither: annotate it as bool"
 
 

@@ -64,6 +64,21 @@ def test_keyword_arguments_reach_every_callback() -> None:
     assert model.log == [("base", (1,), {"model": 2, "trigger": 3})]
 
 
+def test_a_method_takes_as_many_arguments_as_each_event_has() -> None:
+    """Its TypeError came at the first event, after the state had changed."""
+
+    class Short(Base):
+        def note(self) -> None:  # type: ignore[override]
+            pass
+
+    assert CHART.compile(Base, arity=2)(Base(), "go", 1, 2) is CHART.rows[0]
+    CHART.compile(Short, arity=0)
+    with pytest.raises(
+        ChartError, match=r"B \[ready\]> calls Short.note\(self\).*, which does not take the number of argu"
+    ):
+        CHART.compile(Short, arity=1)
+
+
 @dataclass
 class Annotated:
     state: str
