@@ -131,6 +131,25 @@ def check_callbacks(chart: Chart, model: type, instance: object = None) -> None:
         _check_event_arguments(chart, model)
 
 
+def check_arity(chart: Chart, model: type, arity: int) -> None:
+    """Refuse a class with a plain method as a callback that does not take this number of arguments."""
+    seen: set[str] = set()
+    for whole, _, name in [*named_callbacks(chart), *_implicit_callbacks(chart, model)]:
+        method = inspect.getattr_static(model, name, None)
+        if name in seen or not isinstance(method, FunctionType):
+            continue
+        seen.add(name)
+        signature = inspect.signature(method, follow_wrapped=False)
+        try:
+            signature.bind(*[None] * (1 + arity))
+        except TypeError:
+            refuse(
+                chart,
+                f"{place_of(whole)} calls {model.__name__}.{name}{signature}, which does not take the number of "
+                f"arguments of each event, {arity}; mend it, or compile without arity",
+            )
+
+
 _RULE = "a guard is True or False, and anything else equals neither: annotate it as bool"
 
 
@@ -158,7 +177,8 @@ def _check_function(chart: Chart, model: type, whole: Row | ChartState, use: Use
                 f"{'a generator' if is_generator else 'asynchronous'}: nothing would run it; make it a plain function",
             )
     returned = _hints(called).get("return", bool)
-    if use == "guard" and not _may_be_boolean(returned):
+    is_computed = isinstance(attribute, property | cached_property)  # so what it returns may be called in turn
+    if use == "guard" and not (_may_be_boolean(returned) or (is_computed and _may_be_called(returned))):
         refuse(chart, f"{place_of(whole)} asks {model.__name__}.{name}, which returns {_shown(returned)}; {_RULE}")
 
 
@@ -184,9 +204,9 @@ def _hints(owner: object) -> dict[str, Any]:
 def _assigned(model: type) -> Iterator[str]:
     """The attributes that the constructors of a class assign."""
     for base in model.__mro__:
-        constructor = vars(base).get("__init__")
+        constructor = inspect.unwrap(vars(base).get("__init__", object.__init__))
         if isinstance(constructor, FunctionType):
-            for step in dis.get_instructions(inspect.unwrap(constructor)):
+            for step in dis.get_instructions(constructor):
                 if step.opname == "STORE_ATTR":
                     yield step.argval
 

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, Protocol, TypeVar
 
 from agentcp_fsm.errors import ChartError, UndecidedError
-from agentcp_fsm.fsm.callbacks import Call, ClassCallbacks, Method, Use
+from agentcp_fsm.fsm.callbacks import Call, ClassCallbacks, Method, Use, check_arity
 from agentcp_fsm.fsm.chart import Chart, ChartState, Row, name_of
 from agentcp_fsm.fsm.check import check
 from agentcp_fsm.fsm.printable import printable
@@ -67,9 +67,12 @@ def compile_chart(chart: Chart, model: type[M], arity: int | None = None) -> Ste
     `arity` is the number of arguments of every event, where it is always the same.  Knowing it saves a third of an
     event's time; such an event takes no arguments by keyword.  Callbacks are looked up when they are called, so those
     of a subclass or an instance hold; only the implicit ``on_enter_STATE`` must be a method of `model` itself.  An
-    instance holds its own ``state`` and nothing of the chart.  Raises ChartError where `check` does.
+    instance holds its own ``state`` and nothing of the chart.  Raises ChartError where `check` does, and for a method
+    that does not take `arity` arguments.
     """
     check(chart, model)
+    if arity is not None:
+        check_arity(chart, model, arity)
     return compile_with(chart, ClassCallbacks(model), arity)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -62,6 +62,21 @@ def test_keyword_arguments_reach_every_callback() -> None:
     model = Base()
     STEP(model, "go", 1, model=2, trigger=3)
     assert model.log == [("base", (1,), {"model": 2, "trigger": 3})]
+
+
+def test_a_method_takes_as_many_arguments_as_each_event_has() -> None:
+    """Its TypeError came at the first event, after the state had changed."""
+
+    class Short(Base):
+        def note(self) -> None:  # type: ignore[override]
+            pass
+
+    assert CHART.compile(Base, arity=2)(Base(), "go", 1, 2) is CHART.rows[0]
+    CHART.compile(Short, arity=0)
+    with pytest.raises(
+        ChartError, match=r"B \[ready\]> calls Short.note\(self\).*, which does not take the number of argu"
+    ):
+        CHART.compile(Short, arity=1)
 
 
 @dataclass
@@ -237,11 +252,17 @@ class Plain(Noting):
         return True
 
 
+class Computed(Noting):
+    @property
+    def ready(self) -> Callable[[], bool]:
+        return lambda: True
+
+
 class Flag(Noting):
     ready: ClassVar[bool] = True
 
 
-@pytest.mark.parametrize("model", [Anything, Yes, Unreadable, Plain, Flag])
+@pytest.mark.parametrize("model", [Anything, Yes, Unreadable, Plain, Computed, Flag])
 def test_a_guard_that_may_be_a_boolean_passes(model: type) -> None:
     CHART.check(model)
 

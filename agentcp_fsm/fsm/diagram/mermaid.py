@@ -10,6 +10,7 @@ from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import KINDS, LOOKS
 from agentcp_fsm.fsm.diagram.diff import Kind
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW
+from agentcp_fsm.fsm.diagram.labels import wrapped
 from agentcp_fsm.fsm.diagram.picture import LINE_LENGTH, Box, Fork, Picture, picture
 from agentcp_fsm.fsm.diagram.views import Scope
 
@@ -87,7 +88,7 @@ class _Flowchart:
         yield from self._forks(None)
         if otherwise := self.picture.chart.otherwise:
             self.labels.append("otherwise")
-            yield f'  otherwise["{_lines([otherwise])}"]'
+            yield f'  otherwise["{_lines(wrapped(otherwise.split(), LINE_LENGTH))}"]'
         yield from self._styles()
 
     def _styles(self) -> Iterator[str]:
