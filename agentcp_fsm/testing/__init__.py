@@ -11,7 +11,8 @@
 
 from agentcp_fsm.errors import InvariantError, WalkError
 from agentcp_fsm.fsm.walk import Walk
-from agentcp_fsm.testing.monitor import Monitor, Observation, Watched
+from agentcp_fsm.testing.books import Observation
+from agentcp_fsm.testing.monitor import Monitor, Watched
 from agentcp_fsm.testing.simulator import World
 
 __all__ = ["InvariantError", "Monitor", "Observation", "Walk", "WalkError", "Watched", "World"]

@@ -267,6 +267,3 @@ class VirtualAgent:
         else:
             self.answered_at = self.clock.now
             self.tell(BeatAnswered(socket.attempt, message))
-
-
-__all__ = ["Socket", "VirtualAgent"]

@@ -115,6 +115,3 @@ class ConnectionMachine(RuleBasedStateMachine):
         if copy.snapshot() != self.machine.snapshot():
             raise AssertionError(f"restored {copy.snapshot()} from {self.machine.snapshot()}")
         self.machine = self.watched.machine = copy
-
-
-__all__ = ["ConnectionMachine", "next_event"]

@@ -361,6 +361,3 @@ class Watched:
         effects = self.machine.handle(event, now)
         self.monitor.observe(event, now, effects, self.machine.state, self.machine.deadline)
         return effects
-
-
-__all__ = ["Monitor", "Observation", "Watched"]

@@ -149,6 +149,3 @@ class Nat(Generic[Socket]):
         """All present bindings lead nowhere from now on; only a fresh socket gets through."""
         self._stranded.update(self._bindings)
         self.change()
-
-
-__all__ = ["Nat", "Network", "Outage", "Weather"]

@@ -141,6 +141,3 @@ class World:
                     self._later(SignedOut(attempt))
             case _:
                 pass
-
-
-__all__ = ["World"]

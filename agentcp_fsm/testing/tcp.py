@@ -109,6 +109,3 @@ class Call(Generic[Answer]):
         if not self._over:
             self._over = True
             self._fail(reason)
-
-
-__all__ = ["Call"]
