@@ -41,12 +41,13 @@ class Pace:
     """How long any one thing may take before the demo gives up on it."""
 
 
-NORMAL = Pace(Config(interval_min=2.0), next_beat=2.0, patience=60.0)
-"""The specification's timings, but for the heartbeat's interval: 2 instead of 5."""
+NORMAL = Pace(Config(interval_min=2.0, stable_after=5.0), next_beat=2.0, patience=60.0)
+"""The default timings, but for two: heartbeats every 2 s, and ONLINE counts as lasting after 5 s."""
 FAST = Pace(
     Config(
         interval_min=0.2,
         probe_interval=0.1,
+        stable_after=0.5,
         sign_in_interval_min=0.3,
         backoff_initial=0.1,
         backoff_max=1.0,
