@@ -97,15 +97,8 @@ class Stage:
 
     def see(self, transition: ReportTransition) -> None:
         """A handler of the connection's transitions."""
-        self._say(
-            "transition",
-            transition_text(transition.source, transition.dest, transition.reason, transition.detail),
-            source=transition.source,
-            dest=transition.dest,
-            trigger=transition.trigger,
-            reason=transition.reason,
-            detail=transition.detail,
-        )
+        if self.live is None:
+            self.output.say_transition(transition)
         with self._changed:
             self.seen.append(transition)
             self._changed.notify_all()
@@ -226,8 +219,7 @@ class Stage:
         history.add_column(overflow="fold")
         now = time.monotonic()
         for seen in self.seen[-SHOWN_TRANSITIONS:]:
-            text = transition_text(seen.source, seen.dest, seen.reason, seen.detail)
-            history.add_row(f"{now - seen.at:.1f} s ago", text)
+            history.add_row(f"{now - seen.at:.1f} s ago", transition_text(seen, seen.detail))
         return Group(head, beats, Text(), Text(self.title, style="bold"), Text(), scenes, Text(), history)
 
 

@@ -211,15 +211,6 @@ class Driver:
 
     # Signing in and out -----------------------------------------------------------------------------------------------
 
-    def _sign_in(self, lease: Lease, effect: SignIn) -> Event | None:
-        return self._sign_ins.begin(lease, effect.attempt)
-
-    def _abandon_sign_in(self, lease: Lease, effect: AbandonSignIn) -> None:
-        self._sign_ins.abandon(lease, effect.attempt)
-
-    def _sign_out(self, lease: Lease, effect: SignOut) -> Event | None:
-        return self._sign_ins.sign_out(lease, effect.attempt, effect.session)
-
     def _confirm_session(self, lease: Lease, effect: ConfirmSession) -> None:
         self._addresses.answered()
         if isinstance(authenticator := lease.authenticator, ProofObserver):
@@ -372,28 +363,17 @@ class Driver:
         kind = SocketFailed if udp.is_broken(error) else otherwise
         return kind(self._attempt, str(error))
 
-    # Reporting --------------------------------------------------------------------------------------------------------
-
-    def _report_transition(self, lease: Lease, effect: ReportTransition) -> None:
-        self.listener.transitioned(effect)
-
-    def _deliver_invitation(self, lease: Lease, effect: DeliverInvitation) -> None:
-        self.listener.invited(effect.invitation)
-
-    def _report_error(self, lease: Lease, effect: ReportError) -> None:
-        self.listener.failed(effect.reason)
-
 
 _CARRY_OUT: dict[type, Callable[[Driver, Lease, Any], Event | None]] = {
-    SignIn: Driver._sign_in,
-    AbandonSignIn: Driver._abandon_sign_in,
-    SignOut: Driver._sign_out,
+    SignIn: lambda driver, lease, effect: driver._sign_ins.begin(lease, effect.attempt),
+    AbandonSignIn: lambda driver, lease, effect: driver._sign_ins.abandon(lease, effect.attempt),
+    SignOut: lambda driver, lease, effect: driver._sign_ins.sign_out(lease, effect.attempt, effect.session),
     OpenSocket: Driver._open_socket,
     CloseSocket: Driver._close_socket,
     ConfirmSession: Driver._confirm_session,
     SendHeartbeat: Driver._send_heartbeat,
     AnswerInvitation: Driver._answer_invitation,
-    DeliverInvitation: Driver._deliver_invitation,
-    ReportTransition: Driver._report_transition,
-    ReportError: Driver._report_error,
+    DeliverInvitation: lambda driver, lease, effect: driver.listener.invited(effect.invitation),
+    ReportTransition: lambda driver, lease, effect: driver.listener.transitioned(effect),
+    ReportError: lambda driver, lease, effect: driver.listener.failed(effect.reason),
 }

@@ -27,19 +27,6 @@ class WorkerPool:
     A thread whose job was given up does not count: it may hang for ever.
     """
 
-    __slots__ = (
-        "_closed",
-        "_condition",
-        "_given_up",
-        "_idle",
-        "_jobs",
-        "_limit",
-        "_linger",
-        "_name",
-        "_running",
-        "_threads",
-    )
-
     def __init__(self, name: str, limit: int = 1, linger: float = 2.0) -> None:
         self._limit = limit
         self._name = name

@@ -8,12 +8,13 @@ this machine (DNS rebinding), the content type, and the headers by which a brows
 import asyncio
 import json
 from collections.abc import Collection
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+
+from agentcp_fsm.support.lookups import is_address
 
 MAX_AGENT_ID = 255
 """Bytes of UTF-8: agent ids are DNS-like names."""
@@ -54,20 +55,11 @@ def check_origin(request: web.BaseRequest, names: Collection[str]) -> None:
         host = urlsplit(f"//{request.headers['Host']}").hostname or ""
     except (KeyError, ValueError):
         host = ""
-    if host not in names and not _is_here(host.removesuffix(".")):
+    bare = host.removesuffix(".")
+    if not (host in names or bare == "localhost" or bare.endswith(".localhost") or is_address(bare)):
         raise Malformed(
             "this server does not have the name in Host: use its IP address, or give it the name (--name)", 421
         )
-
-
-def _is_here(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def read_object(request: web.BaseRequest) -> JSONObject:

@@ -17,7 +17,7 @@ from agentcp_fsm.server.faults import MAX_PORT, Faults, OldPort, SignInFault, St
 from agentcp_fsm.server.heartbeats import Heartbeats
 from agentcp_fsm.server.http import HTTPService
 from agentcp_fsm.server.registry import Agents, Limits, Nonces
-from agentcp_fsm.server.sockets import Address, Endpoint, Receiver
+from agentcp_fsm.server.sockets import Address, Endpoint, Receiver, url_of
 from agentcp_fsm.server.statistics import AgentView, Counters, ServerStatistics
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.wire import UNAUTHORIZED, AgentCPCodec, Codec, HeartbeatResponse, InviteResponse
@@ -124,8 +124,7 @@ class HeartbeatServer:
     def url(self) -> str:
         """What agents are given as the server's URL; raises `ServerError` unless started."""
         self._started()
-        host, port = self._http.address[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return url_of(self._http.address)
 
     @property
     def udp_address(self) -> tuple[str, int]:

@@ -6,7 +6,6 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from agentcp_fsm.sign_in.failures import causes
 from agentcp_fsm.sign_in.http import Call, Timeouts, Transport
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.addresses import near
+from agentcp_fsm.support.lookups import is_address
 from agentcp_fsm.support.quoting import quoted, shown_url
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def access_point_url(agent_id: str, access_point: str | None = None) -> str:
     if "://" in access_point:
         url = access_point.rstrip("/")
         return url if url.endswith(API) else url + API
-    if not all(label.replace("-", "").isalnum() for label in access_point.split(".")) or _is_address(access_point):
+    if not all(label.replace("-", "").isalnum() for label in access_point.split(".")) or is_address(access_point):
         raise ConfigError(
             f"{shown_url(access_point)!r} is no access point: give a name such as agentid.pub, or a URL such as"
             " https://acp3.agentid.pub"
@@ -159,11 +159,3 @@ def _step_of(failure: SignInError, step: DiscoveryStep) -> DiscoveryStep:
 def is_here(url: str) -> bool:
     """Whether the URL's host, without asking for its address, is this machine, however it is written."""
     return near(urlsplit(url).hostname or "") in ("loopback", "unspecified")  # the latter, connected to, is the former
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -85,6 +85,17 @@ def resolve(host: str, port: int, kind: int, seconds: float) -> Found:
     return lookup.result()
 
 
+def addresses_of(found: Found) -> tuple[str, ...]:
+    """Return the IP addresses, each once, in the system's order; those of one link with its interface, as fe80::1%2."""
+    return tuple(dict.fromkeys(_address_of(*entry) for entry in found))
+
+
+def _address_of(family: int, kind: int, protocol: int, name: str, address: tuple[Any, ...]) -> str:
+    host = str(address[0]).partition("%")[0]
+    scope = address[3] if family == socket.AF_INET6 and len(address) > 3 else 0
+    return f"{host}%{scope}" if scope else host
+
+
 def is_address(host: str) -> bool:
     """Whether a host is an IP address, which needs no name resolution."""
     try:

@@ -18,14 +18,14 @@ from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, rsa
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store
 
 from agentcp_fsm.errors import ConfigError, FailureKind, ServerProofError, SignInError
 from agentcp_fsm.sign_in.failures import abandoned, failure
 from agentcp_fsm.sign_in.http import Call
+from agentcp_fsm.sign_in.trust.certificates import UNREADABLE, common_names
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
-from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
 from agentcp_fsm.support.log import logger_of
 from agentcp_fsm.support.names import folded
 from agentcp_fsm.support.quoting import quoted
@@ -210,7 +210,7 @@ class ChainVerifier:
             constrained = any(
                 isinstance(each.value, x509.NameConstraints) for issuer in others for each in issuer.extensions
             )
-            names = [] if constrained else _common_names(server)
+            names = [] if constrained else common_names(server.subject)
             if folded(self._server_name) in map(folded, names):
                 return
         else:
@@ -233,10 +233,6 @@ def _alternative_names(certificate: x509.Certificate) -> list[str] | None:
     except x509.ExtensionNotFound:
         return None
     return [str(name.value) for name in names]
-
-
-def _common_names(certificate: x509.Certificate) -> list[str]:
-    return [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
 
 
 def _subject(certificate: x509.Certificate) -> str:
