@@ -1,4 +1,4 @@
-"""``agentcp-fsm demo``: a server and an agent in one process, and everything that goes wrong between them."""
+"""``agentcp-fsm demo``: a server and an agent in one process, and the faults between them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ STEADY_ANSWERS = 3
 
 @dataclass(slots=True)
 class Scene:
-    """One thing that goes wrong, and what came of it; times in seconds."""
+    """One fault and its recovery; times in seconds."""
 
     title: str
     noticed: float | None = None

@@ -1,4 +1,4 @@
-"""What the commands show: rich on a terminal, plain lines in a pipe, JSON lines on request."""
+"""The commands' output: rich on a terminal, plain lines in a pipe, JSON lines on request."""
 
 from __future__ import annotations
 
@@ -40,11 +40,10 @@ Part = str | tuple[str, str] | Text
 
 
 class Output:
-    """Writes what a command has to say; safe to use from several threads.
+    """Writes a command's output; safe to use from several threads.
 
-    Nothing that is said is taken for markup or a code, and no character of it steers a terminal.  A line that cannot be
-    written raises OSError; with `on_lost`, which is called instead, the error is kept for `check`, and all that follows
-    is dropped.
+    No text is taken for markup or an emoji code, and no character steers a terminal.  A line that cannot be written
+    raises OSError.  With `on_lost`, that is called instead, the error is kept for `check`, and later lines are dropped.
     """
 
     def __init__(self, json_lines: bool = False, on_lost: Callable[[], object] | None = None) -> None:

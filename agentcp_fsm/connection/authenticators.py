@@ -175,7 +175,7 @@ class DiscoveringAuthenticator:
             known, now = self._client, time.monotonic()
             ask = known is None or (self._doubted and now >= self._ask_from)
             self._doubted = True
-            if ask:  # whatever comes of it: an access point that never answers must not be asked each time
+            if ask:  # with or without success: an access point that never answers must not be asked each time
                 self._ask_from = now + self._config.discovery_interval_min
         if known is not None and not ask:
             return known

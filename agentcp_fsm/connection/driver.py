@@ -1,4 +1,4 @@
-"""The driver: carries a machine's effects out on a loop, and turns what comes of them into events.
+"""The driver: carries a machine's effects out on a loop, and turns their outcomes into events.
 
 It decides nothing.  It runs in the loop's thread; blocking calls run on the hub's pool.  A connection has one driver.
 """
@@ -186,7 +186,7 @@ class Driver:
             lease.hub.timers.arm(lease, deadline)
 
     def _carry_out(self, lease: Lease, effects: list[Effect], now: float) -> None:
-        for effect in effects:  # what comes of one at once is handled after the others: the list grows meanwhile
+        for effect in effects:  # the list grows meanwhile: an immediate outcome is handled after the other effects
             try:
                 outcome = _CARRY_OUT[type(effect)](self, lease, effect)
             except Exception as error:  # of a session that cannot be, perhaps; the effects that follow must not be lost

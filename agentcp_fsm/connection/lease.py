@@ -30,7 +30,7 @@ class Guest(Protocol):
 
 
 class Lease:
-    """A driver's stay at a hub, from attach to detach.  What belongs to an earlier stay is recognised by it."""
+    """A driver's stay at a hub, from attach to detach.  It identifies calls that belong to an earlier stay."""
 
     __slots__ = ("_driver", "armed_at", "authenticator", "hub")
 

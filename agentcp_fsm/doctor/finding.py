@@ -1,4 +1,4 @@
-"""What a step of an examination found, and how it is said."""
+"""The findings of an examination's steps, and their words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a machine remembers, and the same as a value."""
+"""A machine's memory, and the same as a value."""
 
 from __future__ import annotations
 
@@ -150,9 +150,9 @@ class Variables:
 
     @property
     def deadline(self) -> float:
-        """When the machine must be told `DeadlinePassed`, if nothing comes before; NEVER in OFFLINE.
+        """When the machine must get `DeadlinePassed`, if no event comes before; NEVER in OFFLINE.
 
-        Never before the time of the last event: what is overdue then is due at once (lifecycle, S10).
+        It is never before the time of the last event: an overdue timer is due at once (lifecycle, S10).
         """
         due = self.beat_due if self.beat_due < self.timeout_at else self.timeout_at
         return due if due > self.now else self.now

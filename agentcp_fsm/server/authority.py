@@ -1,4 +1,4 @@
-"""The calls by which the SDK has an identity made: this server signs whatever certificate it is asked for.
+"""The calls by which the SDK has an identity made: this server signs any certificate that it is asked for.
 
 `AgentCP.create_aid` asks the access point for ``/sign_cert``, a guest for ``/sign_guest_cert``, and `load_aid`, of a
 certificate that ends soon, for ``/resign_cert`` in two steps, as in a sign-in.
@@ -26,14 +26,14 @@ VALIDITY = timedelta(days=365)
 """Of an agent's certificate; the authority's own is valid for ten times as long."""
 NAME = "agentcp-fsm local authority"
 ENTRYPOINT = ";"
-"""What the SDK takes for none."""
+"""An entry point that the SDK takes for none."""
 
 Text = Callable[[str], str]
 """Returns a field of the request, or refuses it."""
 
 
 class Authority:
-    """A certificate authority that exists as long as the server, and asks nobody who he is."""
+    """A certificate authority that exists as long as the server, and checks no one's identity."""
 
     def __init__(self, nonces: Nonces) -> None:
         self._nonces = nonces

@@ -1,4 +1,4 @@
-"""The server's console: one line of text is one command.  What it can do is listed by ``help``.
+"""The server's console: one line of text is one command; ``help`` lists them.
 
 `run_command` carries out one command; `attend` takes them from a file until the server is to stop.
 """

@@ -101,11 +101,11 @@ class ConfigShape(StrEnum):
 SIGN_IN_ONLY = frozenset(
     {SignInFault.REFUSED, SignInFault.MISSING_FIELD, SignInFault.PORT_OUT_OF_RANGE, SignInFault.BAD_PROOF}
 )
-"""What cannot befall a sign-out or the call for the access point's config by itself."""
+"""Faults that a sign-out, or the call for the access point's config, cannot have by itself."""
 SERVER_ONLY = frozenset({SignInFault.REFUSED, SignInFault.PORT_OUT_OF_RANGE})
-"""What cannot befall a sign-in at the access point, which has the server's HTTP port and names no UDP port."""
+"""Faults that a sign-in at the access point cannot have: it has the server's HTTP port and names no UDP port."""
 FIELDS = ("nonce", "server_ip", "port", "sign_cookie", "signature")
-"""What an answer can lack."""
+"""The fields that an answer can lack."""
 
 KINDS: dict[str, type[StrEnum]] = {
     "direction": Direction,
@@ -119,7 +119,7 @@ KINDS: dict[str, type[StrEnum]] = {
 }
 """The faults that have a choice of values."""
 _IMPOSSIBLE = {"sign_out": SIGN_IN_ONLY, "access_point": SERVER_ONLY, "config_call": SIGN_IN_ONLY}
-"""Faults that cannot befall a call."""
+"""Faults that a call cannot have."""
 
 
 def possible(name: str) -> tuple[StrEnum, ...]:

@@ -1,8 +1,8 @@
-"""What the server takes for a request of an agent: who may ask, in what form, and the fields of the body.
+"""Checks the requests of agents: their origin, their form, and the fields of the body.
 
-A browser on the same machine can reach the server, too, and any web page can have it send requests.  They are told
-from those of agents by what a page cannot choose: the host, which is a name of the page's own even if that leads to
-this machine (DNS rebinding), the content type, and the headers by which a browser says where a request is from.
+A browser on the same machine can reach the server too, and any web page can have it send requests.  Three things that a
+page cannot choose distinguish them from those of agents: the host, which is a name of the page's own even if that leads
+to this machine (DNS rebinding), the content type, and the headers in which a browser names a request's origin.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ READ_TIMEOUT = 10.0
 """Seconds that a client may take to send its request's body."""
 
 BROKEN_BODY = (web.RequestPayloadError, HttpProcessingError)
-"""What aiohttp's parsers raise for a body that is not encoded as it says."""
+"""The errors of aiohttp's parsers for a body that is not encoded as it says."""
 
 JSONObject = dict[str, Any]
 

@@ -122,7 +122,7 @@ class HeartbeatServer:
 
     @property
     def url(self) -> str:
-        """What agents are given as the server's URL; raises `ServerError` unless started."""
+        """The server's URL, for agents; raises `ServerError` unless started."""
         self._started()
         return url_of(self._http.address)
 
@@ -170,7 +170,7 @@ class HeartbeatServer:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong at present; a fault that strikes once is gone from here afterwards.
+        """The present faults; a fault that strikes once is gone from here afterwards.
 
         Replace it as a whole, or use `set_faults`: either holds at once.  Raises `ConfigError` for what this server
         cannot do, before anything is changed, and `ServerError` if an address that a fault needs cannot be had.

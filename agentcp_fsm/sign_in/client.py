@@ -239,7 +239,7 @@ def checked_url(url: str, allow_insecure_http: bool) -> str:
     example = "give one such as https://heartbeat.example"
     shown = shown_url(url)
     try:
-        # What is judged must be what is called, so requests' own reading of the URL is.
+        # The URL that is judged must be the URL that is called, so requests' own reading of it is judged.
         prepared = requests.Request("POST", url).prepare().url or ""
         parts = urlsplit(prepared)
     except (requests.RequestException, ValueError) as error:

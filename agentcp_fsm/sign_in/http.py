@@ -172,7 +172,7 @@ class Transport:
             with present(call) as exchange, self._adapter(_PatientAdapter()) as adapter:
                 return send(adapter, exchange)
         except FAILURES as error:
-            # What lies behind a proxy's error may quote its URL, with the password: it is not shown in a traceback.
+            # The cause of a proxy's error may quote its URL, with the password, so no traceback may show it.
             raise failure(url, call, error) from (None if by_proxy else error)
 
     def _idle_adapter(self) -> HTTPAdapter:

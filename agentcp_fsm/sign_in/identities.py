@@ -67,7 +67,7 @@ def _write(wanted: CredentialFiles, key_pem: bytes, certificate_pem: bytes) -> N
     folder = wanted.key.parent
     try:
         files.make_private_folder(folder.parent)
-        # Its name says whose it is: what a process leaves that is killed meanwhile stands in nobody's way.
+        # A folder with a name of its own: if the process is killed meanwhile, its rest is in no one's way.
         with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True) as made:
             files.write_new(Path(made, wanted.key.name), key_pem)
             files.write_new(Path(made, wanted.certificate.name), certificate_pem)

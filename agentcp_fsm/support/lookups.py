@@ -1,7 +1,7 @@
 """Name resolution in bounded time.
 
-The system's look-up cannot be called off, and may hang for as long as it likes.  So each has a thread of its own, which
-nothing waits for longer than it wants to, and a question that is still open is not asked again.
+The system's look-up cannot be cancelled, and may hang for any time.  So each has a thread of its own, for which no
+caller waits longer than it chooses, and a question that is still open is not asked again.
 """
 
 import socket

@@ -1,7 +1,7 @@
 """The books of a `agentcp_fsm.testing.monitor.Monitor`: what an observer knows of a connection that it only watches.
 
-Everything in here is told by events, effects and the time.  The rules are computed once more, and in another way than
-the machine does, which keeps timers; the books keep when what happened.
+Everything in here comes from events, effects and the time.  The rules are computed once more, in another way: the
+machine keeps timers, and the books keep the times of what happened.
 """
 
 from __future__ import annotations

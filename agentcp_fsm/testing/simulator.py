@@ -1,4 +1,4 @@
-"""A deterministic world around one machine: a clock, a network and a server, as good or as bad as they are told to be.
+"""A deterministic world around one machine: a clock, a network and a server, with switches for their faults.
 
     world = World(Lifecycle(Config(), Random(1)))
     world.tell(Start())
