@@ -52,7 +52,7 @@ def failure(url: str, step: DiscoveryStep, **options: Any) -> DiscoveryError:
     assert error.step is step, error
     assert ALICE in str(error)
     assert f"(failed step: {step}): " in str(error)
-    assert str(error).endswith("; or give the access point (--access-point), or the server's URL (--server), yourself")
+    assert str(error).endswith("; or give the access point (--access-point) or the server's URL (--server) yourself")
     assert "\n" not in str(error)
     return error
 
