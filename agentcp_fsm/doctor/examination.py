@@ -34,9 +34,10 @@ from agentcp_fsm.sign_in import (
     access_point_url,
 )
 from agentcp_fsm.sign_in.answers import Fields
+from agentcp_fsm.sign_in.call import LONGEST_WAIT
 from agentcp_fsm.sign_in.credentials import CredentialFiles, is_encrypted, load_key, opens_unasked
 from agentcp_fsm.sign_in.failures import tls_fault
-from agentcp_fsm.sign_in.http import LONGEST_WAIT, is_loopback
+from agentcp_fsm.sign_in.http import is_loopback
 from agentcp_fsm.sign_in.trust.certificates import common_names
 from agentcp_fsm.support.lookups import is_address
 from agentcp_fsm.support.names import folded

@@ -17,9 +17,10 @@ from cryptography import x509
 from agentcp_fsm.errors import ConfigError, ServerProofError, URLError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.answers import Fields, check_status
+from agentcp_fsm.sign_in.call import Call, Timeouts
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.failures import abandoned
-from agentcp_fsm.sign_in.http import Answer, Call, Timeouts, Transport, is_loopback
+from agentcp_fsm.sign_in.http import Answer, Transport, is_loopback
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from agentcp_fsm.sign_in.trust.proof import ServerProof, ServerProofPolicy, verify_server_proof
