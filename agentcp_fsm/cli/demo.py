@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich import box
@@ -65,7 +65,7 @@ STEADY_ANSWERS = 3
 class Scene:
     """One fault and its recovery; times in seconds."""
 
-    title: str
+    fault: str
     noticed: float | None = None
     """From the fault to leaving ONLINE."""
     recovered: float | None = None
@@ -211,7 +211,7 @@ class Stage:
         for scene in self.scenes:
             scenes.add_row(
                 plain("…" if scene.recovered is None else ("✓", "green")),
-                plain((scene.title, "bold" if scene.title == self.title else "")),
+                plain((scene.fault, "bold" if scene.fault == self.title else "")),
                 "" if scene.recovered is None else f"recovered in {scene.recovered:.2f} s",
             )
         history = Table(box=None, show_header=False, pad_edge=False)
@@ -312,23 +312,13 @@ def _summarize(scenes: list[Scene], output: Output) -> None:
         ("lost because", "left"),
     ):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    rows: list[dict[str, Any]] = []
     for scene in scenes:
         never = ("never", "bold red")
         table.add_row(
-            scene.title,
+            scene.fault,
             plain(never if scene.noticed is None else f"{scene.noticed:.2f} s"),
             plain(never if scene.recovered is None else (f"{scene.recovered:.2f} s", "green")),
             str(scene.sign_ins),
             plain(scene.reason),
         )
-        rows.append(
-            {
-                "fault": scene.title,
-                "noticed": scene.noticed,
-                "recovered": scene.recovered,
-                "sign_ins": scene.sign_ins,
-                "reason": scene.reason,
-            }
-        )
-    output.table("recovery", table, rows)
+    output.table("recovery", table, [asdict(scene) for scene in scenes])
