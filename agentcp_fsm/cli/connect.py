@@ -25,7 +25,7 @@ def log_what_is_not_shown() -> None:
 
 
 def run_connection(connection: Connection, json_lines: bool) -> int:
-    """Start `connection` and keep it until a signal, or until nobody can read the output; returns the exit status.
+    """Start `connection` and keep it until a signal, or until the output has no reader; returns the exit status.
 
     The signals are SIGINT, SIGTERM and SIGHUP, but for those that are ignored, as nohup has it.  Raises OSError,
     signed out, if the output cannot be written.

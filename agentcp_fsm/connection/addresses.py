@@ -12,7 +12,7 @@ from agentcp_fsm.support.lookups import Found, Lookup, addresses_of, ask
 
 
 class Addresses:
-    """The order in which they are tried.  UDP connects to any address: only an answer shows that somebody is there.
+    """The order in which they are tried.  UDP connects to any address: only an answer shows that a server is there.
 
     One that answered is the first of the next attempt; if none did, the next attempt goes on where the last one ended.
     """

@@ -104,7 +104,7 @@ class DiscoveringAuthenticator:
 
     The server is asked for when none is known, and when the last attempt with the known one came to nothing, because
     it may have moved for good: but not more often than `Config.discovery_interval_min` says, nor before a Retry-After;
-    and if the access point is of no help, the known server is tried all the same.  So a server that restarts costs its
+    and if the access point does not help, the known server is tried anyway.  So a server that restarts costs its
     access point nothing, and neither the one nor the other can keep an agent away for ever.
     """
 

@@ -16,7 +16,7 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class AbandonSignIn:
-    """Nobody waits for this sign-in any longer.  Should it still succeed, report `SignedIn` all the same."""
+    """Give up waiting for this sign-in.  If it still succeeds, report `SignedIn`."""
 
     attempt: int
 

@@ -163,7 +163,7 @@ class Invited(Event):
 
 @dataclass(frozen=True, slots=True)
 class Malformed(Event):
-    """A datagram arrived that is none of the protocol's."""
+    """A datagram arrived that the protocol does not have."""
 
     trigger: ClassVar[str] = "malformed"
     attempt: int

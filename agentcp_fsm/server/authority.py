@@ -39,13 +39,13 @@ class Authority:
         self._nonces = nonces
 
     def sign(self, agent_id: str, text: Text) -> Mapping[str, str]:
-        """Sign a request; raises `Unproven` for one that is none, or names another agent."""
+        """Sign a request; raises `Unproven` for one that cannot be read, or names another agent."""
         return {"certificate": self._certified(agent_id, text("csr"))}
 
     def sign_again(self, agent_id: str, text: Text, second_step: bool) -> Mapping[str, str]:
         """Renew a certificate: a nonce first, and then, against its signature, the certificate.
 
-        Raises `Unproven` if the nonce is none of this agent's, or the signature is not the key's.
+        Raises `Unproven` if the nonce was not issued to this agent, or the signature is not the key's.
         """
         request_id, public_key = f"resign_cert {text('request_id')}", text("public_key")
         if not second_step:

@@ -134,7 +134,7 @@ async def attend(server: HeartbeatServer, answer: Callable[[str | AgentCPError],
             await loop.create_future()
 
     def put(line: str) -> None:
-        with suppress(RuntimeError):  # the loop has ended, so nobody obeys any more
+        with suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(lines.put_nowait, line)
 
     # A thread, because an event loop can wait for terminals and pipes, but not for files.

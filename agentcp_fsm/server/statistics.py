@@ -28,7 +28,7 @@ class Counters:
     datagrams: int = 0
     """All datagrams that arrived, good or bad."""
     malformed: int = 0
-    """Datagrams that are none of the protocol's."""
+    """Datagrams that the protocol does not have."""
     unexpected: int = 0
     """Datagrams that only a server sends, answers of an unknown session, and any at the stranger's port."""
     dropped: int = 0

@@ -22,7 +22,7 @@ from agentcp_fsm.support.lookups import is_address
 from agentcp_fsm.support.quoting import quoted
 
 MAX_RETRY_AFTER = 86_400.0
-"""Seconds.  A server may ask for a day of patience, but not, by mistake or malice, for silence for ever."""
+"""Seconds.  A server may ask for a day of patience, but not for silence for ever."""
 
 MAX_PARTS = 4096
 """How many lists and objects an answer may have: they take fifty times the memory of their text."""
@@ -196,7 +196,7 @@ def _refusal(answer: Answer) -> str:
 
 
 def _object_in(data: bytes) -> dict[str, Any] | None:
-    """Return the JSON object in UTF-8 that `data` is; None if it is none, or has too many parts."""
+    """Parse a JSON object in UTF-8; None if `data` is something else, or has too many parts."""
     if _parts(data) > MAX_PARTS:
         return None
     try:

@@ -46,11 +46,11 @@ class Call:
 
     @property
     def abandoned(self) -> bool:
-        """Whether nobody waits for this call any more."""
+        """Whether the caller no longer waits."""
         return self.abandonment is not None and self.abandonment.abandoned
 
     def patience(self, seconds: float) -> float:
-        """Return ``seconds``, what is left of the call's time or `LONGEST_WAIT`, whichever is least.
+        """Return the least of ``seconds``, the rest of the call's time and `LONGEST_WAIT`.
 
         Raises TimeoutError at the end of the call's time.
         """

@@ -108,7 +108,7 @@ class AccessPointClient(AuthClient):
                 step = DiscoveryStep.CONFIG_CONTENT
                 return self._checked(answer.mapping("config"))
             finally:
-                # Only for good order: the token expires by itself some day.
+                # A courtesy: the token expires by itself.
                 with suppress(SignInError):
                     self._post("sign_out", _signed(agent_id, token), call)
         except SignInError as failure:

@@ -57,11 +57,11 @@ class Answer:
     """Looked up without regard to case."""
     body: bytes
     local: bool = False
-    """Whether this machine itself answered, at an address of loopback and not by way of a proxy."""
+    """Whether this machine itself answered, at a loopback address and not through a proxy."""
 
 
 class Transport:
-    """Kept-alive connections, one adapter for each worker that is in a call; shared by clients and threads at will.
+    """Kept-alive connections, one adapter for each worker that is in a call; clients and threads may share it.
 
     A forked child starts without its parent's connections.
     """
@@ -240,7 +240,7 @@ def _is_local(connection: socket.socket) -> bool:
     """Whether the other end is at an address of loopback."""
     try:
         return near(str(connection.getpeername()[0])) == "loopback"
-    except OSError:  # it is gone; what was received may be read all the same
+    except OSError:  # it is gone; the received bytes can still be read
         return False
 
 
@@ -309,7 +309,7 @@ def patient(connection: type[Any]) -> type[Any]:
         connection.connect(self)
 
     changes: dict[str, Any] = {"response_class": _PatientResponse, "connect": connect}
-    if connection._new_conn is urllib3.connection.HTTPConnection._new_conn:  # else it goes by way of a SOCKS proxy
+    if connection._new_conn is urllib3.connection.HTTPConnection._new_conn:  # else it goes through a SOCKS proxy
         changes["_new_conn"] = _open_connection
     return type(f"Patient{connection.__name__}", (connection,), changes)
 

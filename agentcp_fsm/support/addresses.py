@@ -85,7 +85,7 @@ def near(host: str) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the internet at large, also by way of the IPv4 address that an IPv6 one holds."""
+    """Whether an IP address belongs to the public internet; of an IPv6 address that holds one of IPv4, that counts."""
     number = ip_address(address)
     if isinstance(number, IPv6Address) and number not in _ALLOCATED:
         if number.ipv4_mapped is None and number not in _NAT64:

@@ -40,7 +40,7 @@ def logger_of(module: str) -> Logger:
 
 
 class Flood:
-    """Folds one message that strangers can cause at will.
+    """Folds one message that strangers can cause as often as they like.
 
     The first is logged as it is.  Those that follow within `FOLDING` seconds are counted, and the count is logged with
     the next one after that time, or by `end`.  It needs no lock: threads that log at once may be counted as one.

@@ -60,7 +60,7 @@ class Call(Generic[Answer]):
         self._send(SYN, SYN_TIMEOUT)
 
     def abandon(self) -> None:
-        """Its end interests nobody."""
+        """Ignore its end."""
         self._over = True
 
     def _send(self, leg: int, timeout: float) -> None:

@@ -1,7 +1,7 @@
 """Whether a trusted root vouches for a server's certificate, and whether that certificate is the server's.
 
 Paths are built and judged by cryptography's verifier: signatures, dates, CA flags, path lengths, name constraints and
-critical extensions, up to a root that is judged likewise.  This module adds what the verifier does not do:
+critical extensions, up to a root, which is judged too.  This module adds what the verifier does not do:
 
 - find issuers that the server did not send along (`agentcp_fsm.sign_in.trust.issuers`);
 - check a key's usage, which the verifier leaves to its caller;
@@ -292,7 +292,7 @@ class _Signatures:
                 )
             try:
                 certificate.verify_directly_issued_by(issuer)
-            except UNREADABLE:  # it did not, or nobody can tell
+            except UNREADABLE:  # it did not, or cannot be checked
                 self._links[pair] = False
             else:
                 self._links[pair] = True
