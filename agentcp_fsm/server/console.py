@@ -70,6 +70,7 @@ _FREE: dict[str, Setting] = {
     "port": ("a number that is no port", int),
     "heartbeat_server": ('a URL, or anything else, ""', str),
 }
+"""The faults that are no choice of a few values."""
 SETTINGS: dict[str, Setting] = {
     each.name: _FREE.get(each.name) or (_values(possible(each.name)), KINDS[each.name]) for each in fields(Faults)
 }
