@@ -365,7 +365,7 @@ class Driver:
 
 
 _CARRY_OUT: dict[type, Callable[[Driver, Lease, Any], Event | None]] = {
-    SignIn: lambda driver, lease, effect: driver._sign_ins.begin(lease, effect.attempt),
+    SignIn: lambda driver, lease, effect: driver._sign_ins.begin(lease, effect),
     AbandonSignIn: lambda driver, lease, effect: driver._sign_ins.abandon(lease, effect.attempt),
     SignOut: lambda driver, lease, effect: driver._sign_ins.sign_out(lease, effect.attempt, effect.session),
     OpenSocket: Driver._open_socket,
