@@ -17,7 +17,7 @@ app = typer.Typer()
 diagram = typer.Typer(invoke_without_command=True)
 
 ChartName = Annotated[
-    str, typer.Option("--from", metavar="MODULE:NAME", help="The chart; modules of the present folder count.")
+    str, typer.Option("--from", metavar="MODULE:NAME", help="The chart; its module may be in the present folder.")
 ]
 States = Annotated[list[str] | None, typer.Option("--state", help="Only rows that hold in this state (repeatable).")]
 Triggers = Annotated[list[str] | None, typer.Option("--trigger", help="Only rows of this trigger (repeatable).")]
@@ -27,7 +27,7 @@ Triggers = Annotated[list[str] | None, typer.Option("--trigger", help="Only rows
 def chart(
     state: States = None,
     trigger: Triggers = None,
-    ignored: Annotated[bool, typer.Option(help="Show the events that are ignored on purpose, too.")] = True,
+    ignored: Annotated[bool, typer.Option(help="Whether to show ignored events too.")] = True,
     chart: ChartName = OURS,
     json: Json = False,
 ) -> None:
@@ -73,10 +73,11 @@ def paths(
 def show_diagram(
     context: typer.Context,
     format: Annotated[
-        str | None, typer.Option(help="By default what the file's name says, or mermaid.", metavar=" | ".join(FORMATS))
+        str | None, typer.Option(help="By default that of the file's name, else mermaid.", metavar=" | ".join(FORMATS))
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="By default standard output; in a Markdown page the diagram.")
+        Path | None,
+        typer.Option("--output", "-o", help="By default standard output; of a Markdown page, only the diagram."),
     ] = None,
     check: Annotated[
         list[Path] | None,
@@ -84,7 +85,7 @@ def show_diagram(
     ] = None,
     chart: ChartName = OURS,
     view: Annotated[str | None, typer.Option(help=VIEWS, metavar="VIEW")] = None,
-    theme: Annotated[Theme | None, typer.Option(help="The pages that a picture is for.")] = None,
+    theme: Annotated[Theme | None, typer.Option(help="The background that a picture is for.")] = None,
     coverage: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Mark on the page the rows that no test took; pytest writes the file."),
@@ -102,7 +103,7 @@ def show_diagram(
 
 @diagram.command("docs")
 def diagram_docs(
-    folder: Annotated[Path, typer.Argument(help="Where they are to be.")] = Path("docs/diagram"),
+    folder: Annotated[Path, typer.Argument(help="The folder to write to.")] = Path("docs/diagram"),
     check: Annotated[
         bool, typer.Option("--check", help="Only report, by the exit status, whether one is stale.")
     ] = False,
@@ -120,15 +121,20 @@ def diagram_diff(
     new: Annotated[str | None, typer.Argument(metavar="NEW", help="The same; by default the work tree.")] = None,
     format: Annotated[
         str | None,
-        typer.Option(help="By default what the file's name says, or text.", metavar=" | ".join(DIFF_FORMATS)),
+        typer.Option(help="By default that of the file's name, else text.", metavar=" | ".join(DIFF_FORMATS)),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="By default standard output.")] = None,
     chart: Annotated[
-        str, typer.Option("--from", metavar="MODULE:NAME", help="The chart, from the repository's top or its src.")
+        str,
+        typer.Option(
+            "--from",
+            metavar="MODULE:NAME",
+            help="The chart; its module is sought in the repository's top folder and its src.",
+        ),
     ] = OURS,
-    theme: Annotated[Theme | None, typer.Option(help="The pages that a picture is for.")] = None,
+    theme: Annotated[Theme | None, typer.Option(help="The background that a picture is for.")] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs, 0 if not.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs, else 0.")] = False,
 ) -> None:
     """Show what differs between two charts: rows, their order, states and words.
 
