@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 _NAMES_IN = {
     "connection": "AsyncConnection Connection Health",
     "errors": "AgentCPError ChartError ConfigError ConnectionStateError CredentialsError DiscoveryError DiscoveryStep"
-    " FailureKind PasswordRequiredError SDKError ServerProofError SignInError"
-    " UndecidedError WireError",
+    " FailureKind PasswordRequiredError SDKError ServerProofError SignInError UndecidedError WireError",
     "fsm.chart": "Chart ChartState Role Row",
     "lifecycle.chart": "CHART State",
     "lifecycle.config": "Config",
