@@ -112,18 +112,20 @@ def chart_machine(
     class Machine(ChartMachine):
         taken: ClassVar[Counter[tuple[Row, str]]] = Counter()
 
-        @initialize()
-        def begin(self) -> None:
-            """Make the model."""
-            self.model = kind() if build is None else build()
-            if getattr(self.model, "state", None) is None:
-                self.model.state = chart.value_of(chart.initial)
-            self._check("the beginning")
+        @initialize(number=st.integers(0, len(goals)), from_the_last=st.booleans(), given=given_once)
+        def begin(self, number: int, from_the_last: bool, given: Mapping[str, tuple[Any, ...]]) -> None:
+            """Make the model, and take a number of rows, from the chart's first or last on.
+
+            So half of all runs take any given row, however Hypothesis draws.
+            """
+            self._begin()
+            for goal in (goals[::-1] if from_the_last else goals)[:number]:
+                self._take(goal, given)
 
         @rule()
         def begin_anew(self) -> None:
             """Forget the model and make another."""
-            self.begin()
+            self._begin()
 
         @rule(event=events, holding=holding)
         def send(self, event: tuple[str, tuple[Any, ...]], holding: set[str]) -> None:
@@ -141,12 +143,18 @@ def chart_machine(
             """Take each row in each of its states, every time from the beginning."""
             given = find(given_once, lambda value: True, settings=settings(database=None))
             for goal in goals:
-                self.begin()
+                self._begin()
                 self._take(goal, given)
+
+        def _begin(self) -> None:
+            self.model = kind() if build is None else build()
+            if getattr(self.model, "state", None) is None:
+                self.model.state = chart.value_of(chart.initial)
+            self._check("the beginning")
 
         def _take(self, goal: _Goal, given: Mapping[str, tuple[Any, ...]]) -> None:
             if goal.source not in self._ways():
-                self.begin()
+                self._begin()
             for _ in range(MOST_TURNS * len(chart.states)):
                 way = self._ways().get(goal.source)
                 if not way:
