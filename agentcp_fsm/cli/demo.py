@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import socket
 import tempfile
 import threading
 import time
@@ -291,7 +291,7 @@ def _play(stage: Stage) -> None:
         descriptor = connection.fileno()
         if descriptor is None:
             raise DemoFailedError("there is no socket to break")
-        os.close(descriptor)
+        socket.close(descriptor)
 
     with stage.fault("failing sign-in: HTTP status 503, twice", "unauthorized", mend=server.clear_faults) as before:
         server.set_faults(sign_in=SignInFault.STATUS, status=503)

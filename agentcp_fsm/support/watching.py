@@ -1,8 +1,9 @@
-"""Watching sockets for an event loop that cannot, or not for so many, in a thread beside it.
+"""Watching sockets for an event loop that cannot do it well, in a thread beside it.
 
 Windows' usual loop, the proactor, has no ``add_reader``, and its own datagram endpoints stop reading after an error
-(CPython's issues 91227 and 127057).  Windows' ``select`` takes 512 sockets at most.  So the threads here wait with
-``select``, and have the loop call back when a socket can be read.
+(CPython's issues 91227 and 127057).  Its other loop waits with ``select``, which takes 512 sockets at most, and fails
+for all of them once somebody has closed one: the loop would never come to its timers again.  So the threads here wait
+with ``select``, sort out what is closed, and have the loop call back when a socket can be read.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from agentcp_fsm.support.log import logger_of
 logger = logger_of(__name__)
 
 SELECT_LIMIT = 400
-"""Sockets that one loop or thread watches with `select`: 512 is what Windows takes, a loop's own ones included."""
+"""Sockets that one thread watches: Windows' `select` takes 512."""
 PATIENCE = 1.0
 """Seconds that the end of watching waits for the thread, which does nothing that blocks."""
 
@@ -69,17 +70,11 @@ def watch(loop: asyncio.AbstractEventLoop, descriptor: int, readable: Callable[[
 
     Raises OSError if it cannot be watched, or what the loop raises for a descriptor that is not the caller's.
     """
-    if not _is_full(loop):
+    if not isinstance(getattr(loop, "_selector", None), selectors.SelectSelector):
         with suppress(NotImplementedError):
             return LoopWatch(loop, descriptor, readable)
     with _lock:
         return _thread_with_room().watch(loop, descriptor, readable)
-
-
-def _is_full(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the loop uses `select`, and has as many sockets as it may."""
-    selector = getattr(loop, "_selector", None)
-    return isinstance(selector, selectors.SelectSelector) and len(selector.get_map()) >= SELECT_LIMIT
 
 
 @dataclass(slots=True, eq=False)

@@ -174,8 +174,7 @@ def test_more_sockets_than_select_takes(limit: int, monkeypatch: pytest.MonkeyPa
         all_of_them = [connections.enter_context(connect(peer, name)) for name in names]
         for connection in all_of_them:
             online(connection)
-        # The loop's own socket is one of those that it watches.
-        assert sum(len(thread.watches) for thread in watching._threads) == 20 - (limit - 1)
+        assert sum(len(thread.watches) for thread in watching._threads) == 20
         assert all(len(thread.watches) <= limit for thread in watching._threads)
         answers = [connection.health().statistics.answers for connection in all_of_them]
         until(
@@ -184,6 +183,21 @@ def test_more_sockets_than_select_takes(limit: int, monkeypatch: pytest.MonkeyPa
                 for connection, before in zip(all_of_them, answers, strict=True)
             )
         )
+
+
+def test_a_socket_that_somebody_closed_takes_no_other_connection_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All connections of a process share one loop: it never came to a timer again when its `select` failed."""
+    needs_posix("a socket's number is closed as a descriptor")
+    monkeypatch.setattr(hub, "new_event_loop", lambda: asyncio.SelectorEventLoop(selectors.SelectSelector()))
+    with Peer() as peer, connect(peer) as connection, connect(peer, "bob.agentid.pub") as other:
+        online(connection)
+        online(other)
+        number = connection.fileno()
+        assert number is not None
+        os.close(number)
+        peer.wait(lambda: peer.sign_ins == 3)
+        online(connection)
+        assert other.health().statistics.losses == 0
 
 
 def test_a_loop_closed_without_a_stop_leaves_no_thread() -> None:
