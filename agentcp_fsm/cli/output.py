@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -92,9 +93,9 @@ class Output:
             elif rows:
                 cells = [[key.upper().replace("_", " ") for key in rows[0]]]
                 cells += [[_cell(value) for value in row.values()] for row in rows]
-                widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+                widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
                 for line in cells:
-                    padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+                    padded = map(set_width, line, widths)
                     self.console.print("  ".join(padded).rstrip(), soft_wrap=True)
 
     def _write(self, content: dict[str, Any]) -> None:
@@ -114,6 +115,11 @@ def _cell(value: Any) -> str:
             return printable(",".join(map(str, value)))
         case _:
             return printable(str(value))
+
+
+def set_width(text: str, width: int) -> str:
+    """Return the text with spaces up to its width on a terminal, where some letters take two columns."""
+    return text + " " * max(width - cell_len(text), 0)
 
 
 def plain(*parts: Part) -> Text:
