@@ -45,4 +45,4 @@ def needs_linux(why: str) -> None:
 
 def needs_posix(why: str) -> None:
     """Skip, as `needs`, on Windows: for signals, forks, and descriptors that stand for sockets."""
-    needs(os.name == "posix", "POSIX", why)
+    needs(hasattr(os, "fork"), "POSIX", why)

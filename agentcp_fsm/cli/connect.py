@@ -13,7 +13,7 @@ from agentcp_fsm.connection import Connection
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.session import Invitation
-from agentcp_fsm.support import signals
+from agentcp_fsm.support import ending
 
 INTERRUPTED = 130
 """The exit status of a second Ctrl-C: it did not wait for the sign-out."""
@@ -30,8 +30,8 @@ def log_what_is_not_shown() -> None:
 def run_connection(connection: Connection, json_lines: bool) -> int:
     """Start `connection` and keep it until a signal, or until nobody can read the output; returns the exit status.
 
-    The signals are those of this system (`ENDING`, `HANGUP`), but for those that are ignored, as nohup has it.  Raises
-    OSError, signed out, if the output cannot be written.
+    The signals are those of this system (`ending.SIGNALS`, `HANGUP`), but for those that are ignored, as nohup has it.
+    Raises OSError, signed out, if the output cannot be written.
     """
     shown_error = ""
     leave, interrupted = threading.Event(), threading.Event()
@@ -40,7 +40,7 @@ def run_connection(connection: Connection, json_lines: bool) -> int:
     def on_signal(number: int, frame: FrameType | None) -> None:
         (interrupted if leave.is_set() else leave).set()
 
-    for number in (*signals.ENDING, *HANGUP):
+    for number in (*ending.SIGNALS, *HANGUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, on_signal)
 

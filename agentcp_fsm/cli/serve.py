@@ -11,7 +11,7 @@ from rich.text import Text
 from agentcp_fsm.cli.output import Output, plain
 from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.server import ACCESS_POINT, HeartbeatServer, attend
-from agentcp_fsm.support import signals
+from agentcp_fsm.support import ending
 
 
 def run_server(server: HeartbeatServer, until_input_ends: bool, json_lines: bool) -> int:
@@ -37,7 +37,7 @@ async def _serve(server: HeartbeatServer, output: Output, *, keep_running: bool)
 
     task = asyncio.current_task()
     assert task is not None
-    with signals.handled(asyncio.get_running_loop(), task.cancel):
+    with ending.watched(asyncio.get_running_loop(), task.cancel):
         async with server:
             host, port = server.udp_address
             output.say(

@@ -28,7 +28,7 @@ from agentcp_fsm.server.faults import (
     possible,
 )
 from agentcp_fsm.server.server import HeartbeatServer
-from agentcp_fsm.support import signals
+from agentcp_fsm.support import ending
 from agentcp_fsm.support.quoting import quoted
 from agentcp_fsm.wire import NextBeatEncoding
 
@@ -155,7 +155,7 @@ async def attend(server: HeartbeatServer, answer: Callable[[str | AgentCPError],
     # A thread, because an event loop can wait for terminals and pipes, but not for files.
     threading.Thread(target=_read_lines, args=(put,), name="agentcp-console", daemon=True).start()
     obeying = loop.create_task(obey())
-    with signals.handled(loop, obeying.cancel):
+    with ending.watched(loop, obeying.cancel):
         try:
             await obeying
         except asyncio.CancelledError:

@@ -10,6 +10,8 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 TICK = 1 / 64
@@ -140,20 +142,35 @@ def connecting() -> None:
 
 def datagrams() -> None:
     """A datagram that found nobody is a connection reset; one that is longer than was asked for is an error."""
+    import _socket
     import socket
 
-    receive = socket.socket.recv
+    class Windows(_socket.socket):
+        def recv(self, size: int, flags: int = 0) -> bytes:
+            return _received(super().recv, self.type, size, flags)
+
+    own = socket.socket.recv
 
     def recv(self: socket.socket, size: int, flags: int = 0) -> bytes:
-        try:
-            data = receive(self, size + 1 if self.type is socket.SOCK_DGRAM else size, flags)
-        except ConnectionRefusedError:
-            raise _of_windows(ConnectionResetError(RESET, "forcibly closed by the remote host"), RESET) from None
-        if self.type is socket.SOCK_DGRAM and len(data) > size:
-            raise _of_windows(OSError(TOO_LONG, "larger than the buffer"), TOO_LONG)
-        return data
+        return _received(partial(own, self), self.type, size, flags)
 
+    _socket.socket = Windows  # type: ignore[misc]
     socket.socket.recv = recv  # type: ignore[method-assign, assignment]
+
+
+def _received(receive: Callable[[int, int], bytes], kind: int, size: int, flags: int) -> bytes:
+    """What is received of a socket of some kind, as Windows has it."""
+    import socket
+
+    if kind != socket.SOCK_DGRAM:
+        return receive(size, flags)
+    try:
+        data = receive(size + 1, flags)
+    except ConnectionRefusedError:
+        raise _of_windows(ConnectionResetError(RESET, "forcibly closed by the remote host"), RESET) from None
+    if len(data) > size:
+        raise _of_windows(OSError(TOO_LONG, "larger than the buffer"), TOO_LONG)
+    return data
 
 
 def _of_windows(error: OSError, number: int) -> OSError:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,22 @@ class WindowsError(OSError):
         self.winerror = number
 
 
+def fails_to_receive(opened: UdpSocket, number: int) -> None:
+    """Have the system's own socket fail with an error of Windows."""
+
+    class Failing:
+        def __init__(self, own: Any) -> None:
+            self._own = own
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._own, name)
+
+        def recv(self, *_: object) -> bytes:
+            raise WindowsError(number)
+
+    opened._socket = Failing(opened._socket)  # type: ignore[assignment]
+
+
 @pytest.fixture
 def server() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
@@ -47,25 +64,19 @@ def opened(server: socket.socket) -> Iterator[UdpSocket]:
     opened.close()
 
 
-def test_a_datagram_that_found_nobody_is_refused_and_no_end(opened: UdpSocket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_datagram_that_found_nobody_is_refused_and_no_end(opened: UdpSocket) -> None:
     """Windows says that the connection was reset (10054), of a socket that has none."""
 
-    def fail(*arguments: object) -> bytes:
-        raise WindowsError(10054)
-
-    monkeypatch.setattr(socket.socket, "recv", fail)
+    fails_to_receive(opened, 10054)
     with pytest.raises(ConnectionRefusedError, match="nobody listens at the server's port") as caught:
         opened.receive()
     assert not is_broken(caught.value)
 
 
-def test_a_datagram_that_is_too_long_is_malformed(opened: UdpSocket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_datagram_that_is_too_long_is_malformed(opened: UdpSocket) -> None:
     """Windows has an error for it (10040) and keeps nothing of the datagram, where other systems cut it off."""
 
-    def fail(*arguments: object) -> bytes:
-        raise WindowsError(10040)
-
-    monkeypatch.setattr(socket.socket, "recv", fail)
+    fails_to_receive(opened, 10040)
     data = opened.receive()
     assert data is not None
     assert len(data) == RECEIVED

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
 """Those of this system: Ctrl-C, the request to end, and on Windows Ctrl-Break, which is also the closed window."""
 LOOK = 0.2
 """Seconds after which a signal is handled at the latest where it cannot wake the loop."""
 
 
 @contextmanager
-def handled(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> Iterator[None]:
-    """Have `call` called in the running `loop`, of the main thread, by each signal of `ENDING`."""
+def watched(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> Iterator[None]:
+    """Have `call` called in the running `loop`, of the main thread, by each of `SIGNALS`."""
     before: dict[signal.Signals, Any] = {}
     looking: asyncio.TimerHandle | None = None
 
@@ -25,7 +25,7 @@ def handled(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> Iter
         nonlocal looking
         looking = loop.call_later(LOOK, look)
 
-    for number in ENDING:
+    for number in SIGNALS:
         try:
             loop.add_signal_handler(number, call)
         except NotImplementedError:  # by Windows' loops
@@ -37,7 +37,7 @@ def handled(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> Iter
     finally:
         if looking is not None:
             looking.cancel()
-        for number in ENDING:
+        for number in SIGNALS:
             if number in before:
                 signal.signal(number, before[number])
             else:
