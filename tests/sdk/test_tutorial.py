@@ -100,7 +100,7 @@ def test_a_new_user_follows_the_page(tmp_path: Path, no_proxy_in_the_environment
         ]
         alice, bob = agents
         for agent in agents:
-            agent.until_shown(" ONLINE ")
+            agent.until_shown("agentid.pub ONLINE ")
         alice.type(BOB)
         alice.until_shown(f"'agent_id': '{BOB}', 'online': True")
 
@@ -108,15 +108,15 @@ def test_a_new_user_follows_the_page(tmp_path: Path, no_proxy_in_the_environment
         seen = [len(agent.shown) for agent in agents]
         server.type(outage)
         for agent, before in zip(agents, seen, strict=True):
-            agent.until_shown(" RECONNECTING ", before)
+            agent.until_shown("agentid.pub RECONNECTING ", before)
         seen = [len(agent.shown) for agent in agents]
         server.type(over)
         for agent, before in zip(agents, seen, strict=True):
-            agent.until_shown(" ONLINE ", before)
+            agent.until_shown("agentid.pub ONLINE ", before)
         seen = [len(agent.shown) for agent in agents]
         server.type(restart)
         for agent, before in zip(agents, seen, strict=True):
-            agent.until_shown(" ONLINE ", before)
+            agent.until_shown("agentid.pub ONLINE ", before)
         server.type(invite)
         server.until_shown(f"{BOB} answered")
         asked = len(alice.shown)
