@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
+from agentcp_fsm.connection.lease import Lease
 from agentcp_fsm.connection.protocols import RetryAdvice
 from agentcp_fsm.errors import AgentCPError
+from agentcp_fsm.lifecycle.effects import SignIn
 from agentcp_fsm.lifecycle.events import Event, SignedIn, SignedOut, SignInFailed
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.log import logger_of
 from agentcp_fsm.support.quoting import name_of, reason_of
-
-if TYPE_CHECKING:
-    from agentcp_fsm.connection.lease import Lease
 
 logger = logger_of(__name__)
 
@@ -37,14 +35,15 @@ class SignIns:
         self._under_way: set[int] = set()
         """The attempts whose sign-ins have not come to an end, abandoned ones included."""
 
-    def begin(self, lease: Lease, attempt: int) -> Event | None:
+    def begin(self, lease: Lease, effect: SignIn) -> Event | None:
         """Begin a sign-in, which reports `SignedIn` or `SignInFailed`; returns the latter if it cannot begin."""
+        attempt = effect.attempt
         if len(self._under_way) >= UNDER_WAY_LIMIT:
             reason = (
                 f"{len(self._under_way)} earlier sign-ins have not come to an end: the authenticator must bound them"
             )
             return SignInFailed(attempt, reason, rejected=True)
-        self._abandonment = Abandonment()
+        self._abandonment = Abandonment(effect.connect_timeout)
         self._job = partial(self._sign_in, lease, attempt, self._abandonment)
         self._under_way.add(attempt)
         if failure := lease.submit(self._job):

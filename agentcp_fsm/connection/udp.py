@@ -98,7 +98,7 @@ class UdpSocket:
             self._socket.setblocking(False)
 
     def _is_shut_down(self) -> bool:
-        """Whether somebody ended its receiving, by a duplicate of the descriptor."""
+        """Whether its receiving was ended from outside, through a duplicate of the descriptor."""
         if not hasattr(select, "poll"):
             return self._is_readable_without_data()
         hung_up = select.POLLHUP | getattr(select, "POLLRDHUP", 0)

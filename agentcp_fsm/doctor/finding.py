@@ -1,4 +1,4 @@
-"""What a step of an examination found, and how it is said."""
+"""The findings of an examination's steps, and their words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from agentcp_fsm.support.lookups import addresses_of
 from agentcp_fsm.support.messages import translated as _
 
 NAME_SERVERS = {"win32": "ipconfig /all", "darwin": "scutil --dns"}.get(
@@ -58,7 +59,7 @@ class Failed(Exception):  # noqa: N818 - no error of the program's: what a step 
 def look_up(host: str, port: int, kind: socket.SocketKind) -> list[str]:
     """Return the addresses of a host, in order; raises `Failed`."""
     try:
-        return list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(host, port, 0, kind)))
+        return list(addresses_of(socket.getaddrinfo(host, port, 0, kind)))
     except (OSError, UnicodeError) as error:
         reason = words(error) if isinstance(error, OSError) else _("it is no host's name")
         raise Failed(

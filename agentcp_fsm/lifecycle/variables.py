@@ -1,4 +1,4 @@
-"""What a machine remembers, and the same as a value."""
+"""A machine's memory, and the same as a value."""
 
 from __future__ import annotations
 
@@ -69,47 +69,13 @@ class Variables:
     """The variables of one connection's machine; times are seconds on the caller's clock."""
 
     __slots__ = (
+        *(name for name in Snapshot._fields if name != "known_invitations"),
         "_effects",
         "_invitations",
         "_lost",
-        "answered_at",
-        "attempt",
-        "beat_due",
         "config",
-        "doubtful",
-        "due_at",
-        "failed_at",
-        "failures",
-        "interval",
-        "late_sign_in",
-        "next_beat",
-        "not_before",
-        "now",
-        "online_since",
-        "online_until",
-        "probes",
         "random",
-        "receive_failures",
-        "refusals",
-        "repeated",
-        "restart_wanted",
-        "retransmission",
-        "retransmission_max",
-        "retransmission_min",
-        "round_trip",
-        "round_trip_variation",
-        "send_failures",
-        "sent_at",
-        "sequence",
-        "session",
-        "silent_attempts",
-        "socket_open",
-        "socket_ready",
-        "state",
         "statistics",
-        "timeout_at",
-        "unanswered",
-        "was_online",
     )
 
     def __init__(self, config: Config, random: Random) -> None:
@@ -126,7 +92,7 @@ class Variables:
         self.failures = 0
         """Attempts that failed since the connection was started, or since ONLINE last lasted."""
         self.refusals = 0
-        """Connections in a row that a 401 ended before ONLINE had lasted."""
+        """Connections in a row that a 401 ended soon."""
         self.silent_attempts = 0
         """Attempts that ended without an answer since the connection was started or last ONLINE (rule 2)."""
         self.was_online = False
@@ -184,9 +150,9 @@ class Variables:
 
     @property
     def deadline(self) -> float:
-        """When the machine must be told `DeadlinePassed`, if nothing comes before; NEVER in OFFLINE.
+        """When the machine must get `DeadlinePassed`, if no event comes before; NEVER in OFFLINE.
 
-        Never before the time of the last event: what is overdue then is due at once (lifecycle, S10).
+        It is never before the time of the last event: an overdue timer is due at once (lifecycle, S10).
         """
         due = self.beat_due if self.beat_due < self.timeout_at else self.timeout_at
         return due if due > self.now else self.now
@@ -199,7 +165,9 @@ class Variables:
         """
         config = self.config
         patience = min(self.answered_at + config.silence_limit * self.interval, self.due_at + config.silence_timeout)
-        return max(patience, self.sent_at + self.retransmission)
+        return max(
+            patience + min(config.retransmission_min, self.retransmission_max), self.sent_at + self.retransmission
+        )
 
     def snapshot(self) -> Snapshot:
         """The machine's whole state as a value that can be kept, compared and hashed."""

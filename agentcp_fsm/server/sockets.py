@@ -48,6 +48,12 @@ def bind(family: socket.AddressFamily, kind: socket.SocketKind, address: Address
     return bound
 
 
+def url_of(address: Address) -> str:
+    """Return the URL of an HTTP server at an IP address and port."""
+    host, port = address[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 Receiver = Callable[[bytes, Address, "Endpoint"], None]
 """Takes a datagram, its sender and the endpoint that it came to."""
 

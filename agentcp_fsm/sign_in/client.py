@@ -17,9 +17,10 @@ from cryptography import x509
 from agentcp_fsm.errors import ConfigError, ServerProofError, URLError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.answers import Fields, check_status
+from agentcp_fsm.sign_in.call import Call, Timeouts
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.failures import abandoned
-from agentcp_fsm.sign_in.http import Answer, Call, Timeouts, Transport, is_loopback
+from agentcp_fsm.sign_in.http import Answer, Transport, is_loopback
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from agentcp_fsm.sign_in.trust.proof import ServerProof, ServerProofPolicy, verify_server_proof
@@ -239,7 +240,7 @@ def checked_url(url: str, allow_insecure_http: bool) -> str:
     example = "give one such as https://heartbeat.example"
     shown = shown_url(url)
     try:
-        # What is judged must be what is called, so requests' own reading of the URL is.
+        # The URL that is judged must be the URL that is called, so requests' own reading of it is judged.
         prepared = requests.Request("POST", url).prepare().url or ""
         parts = urlsplit(prepared)
     except (requests.RequestException, ValueError) as error:

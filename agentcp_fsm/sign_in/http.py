@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from http.client import HTTPResponse
 from ipaddress import ip_address
 from typing import Any
@@ -29,14 +29,13 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 
 from agentcp_fsm.errors import FailureKind, SignInError
-from agentcp_fsm.lifecycle.config import check_seconds
 from agentcp_fsm.sign_in.budget import Budget, BudgetedFile
+from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
 from agentcp_fsm.sign_in.names import look_up
 from agentcp_fsm.sign_in.proxies import is_proxy
 from agentcp_fsm.sign_in.waits import CONNECTING, readable, system_error, writable
 from agentcp_fsm.support import forking
-from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.addresses import near
 
 MAX_ANSWER = 64 * 1024
@@ -45,57 +44,6 @@ KEEP_ALIVE = 2.0
 """Seconds that an idle connection is kept: long enough for the sign-ins that follow a server's restart to share it, and
 shorter than it takes, by default, to notice that the network is another (three failed sends: 3 s), when waiting on it
 would cost a whole read timeout."""
-LONGEST_WAIT = 1e6
-"""Seconds.  The system's calls count milliseconds in 31 bits, so a socket waits no longer (11 days) for one thing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long a call may take, each in seconds; raises `ConfigError` for a time that no `Config` could hold either.
-
-    ``connect`` counts for looking up the server's name, and for each of its addresses.
-    """
-
-    connect: float = 3.0
-    """Until a connection stands, and again until TLS stands on it."""
-    read: float = 10.0
-    """Until the next byte of the answer."""
-    total: float = 30.0
-    """For the whole call, which is two requests for a sign-in."""
-
-    def __post_init__(self) -> None:
-        for name in (field.name for field in fields(self)):
-            check_seconds(f"the timeout {name}", getattr(self, name))
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """The patience of one call, which may make several requests."""
-
-    timeouts: Timeouts
-    deadline: float
-    """Monotonic seconds."""
-    abandonment: Abandonment | None
-
-    @classmethod
-    def begin(cls, timeouts: Timeouts, abandonment: Abandonment | None = None) -> "Call":
-        """Start the clock."""
-        return cls(timeouts, time.monotonic() + timeouts.total, abandonment)
-
-    @property
-    def abandoned(self) -> bool:
-        """Whether nobody waits for this call any more."""
-        return self.abandonment is not None and self.abandonment.abandoned
-
-    def patience(self, seconds: float) -> float:
-        """Return ``seconds``, what is left of the call's time or `LONGEST_WAIT`, whichever is least.
-
-        Raises TimeoutError at the end of the call's time.
-        """
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError(f"the answer was not complete within {self.timeouts.total:g} s")
-        return min(seconds, left, LONGEST_WAIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +56,11 @@ class Answer:
     """Looked up without regard to case."""
     body: bytes
     local: bool = False
-    """Whether this machine itself answered, at an address of loopback and not by way of a proxy."""
+    """Whether this machine itself answered, at a loopback address and not through a proxy."""
 
 
 class Transport:
-    """Kept-alive connections, one adapter for each worker that is in a call; shared by clients and threads at will.
+    """Kept-alive connections, one adapter for each worker that is in a call; clients and threads may share it.
 
     A forked child starts without its parent's connections.
     """
@@ -171,7 +119,7 @@ class Transport:
             with present(call) as exchange, self._adapter(_PatientAdapter()) as adapter:
                 return send(adapter, exchange)
         except FAILURES as error:
-            # What lies behind a proxy's error may quote its URL, with the password: it is not shown in a traceback.
+            # The cause of a proxy's error may quote its URL, with the password, so no traceback may show it.
             raise failure(url, call, error) from (None if by_proxy else error)
 
     def _idle_adapter(self) -> HTTPAdapter:
@@ -293,7 +241,7 @@ def _is_local(connection: socket.socket) -> bool:
     """Whether the other end is at an address of loopback."""
     try:
         return near(str(connection.getpeername()[0])) == "loopback"
-    except OSError:  # it is gone; what was received may be read all the same
+    except OSError:  # it is gone; the received bytes can still be read
         return False
 
 
@@ -360,7 +308,7 @@ def patient(connection: type[Any]) -> type[Any]:
         connection.connect(self)
 
     changes: dict[str, Any] = {"response_class": _PatientResponse, "connect": connect}
-    if connection._new_conn is urllib3.connection.HTTPConnection._new_conn:  # else it goes by way of a SOCKS proxy
+    if connection._new_conn is urllib3.connection.HTTPConnection._new_conn:  # else it goes through a SOCKS proxy
         changes["_new_conn"] = _open_connection
     return type(f"Patient{connection.__name__}", (connection,), changes)
 

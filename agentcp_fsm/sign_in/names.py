@@ -3,16 +3,13 @@
 import socket
 import time
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING
 
+from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.sign_in.waits import readable
 from agentcp_fsm.support import forking, lookups
 
-if TYPE_CHECKING:
-    from agentcp_fsm.sign_in.http import Call
 
-
-def look_up(host: str, port: int, call: "Call") -> lookups.Found:
+def look_up(host: str, port: int, call: Call) -> lookups.Found:
     """Return a host's addresses.
 
     A look-up counts as connecting does, and from when it was first asked on: so a name whose look-up hangs costs each

@@ -15,7 +15,7 @@ from urllib3.util import wait_for_read, wait_for_write
 from agentcp_fsm.support import forking
 
 if TYPE_CHECKING:
-    from agentcp_fsm.sign_in.http import Call
+    from agentcp_fsm.sign_in.call import Call
 
 CONNECTING = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 """How a socket that does not block says that it is connecting: the second on Windows."""

@@ -17,7 +17,8 @@ from agentcp_fsm.connection import udp
 from agentcp_fsm.connection.udp import RECEIVED, UdpSocket, is_broken
 from agentcp_fsm.errors import CredentialsError, FailureKind, SignInError, WireError
 from agentcp_fsm.sign_in import waits
-from agentcp_fsm.sign_in.http import Call, Timeouts, Transport
+from agentcp_fsm.sign_in.call import Call, Timeouts
+from agentcp_fsm.sign_in.http import Transport
 from agentcp_fsm.sign_in.identities import make_identity
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.wire import codec_named

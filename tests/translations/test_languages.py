@@ -93,7 +93,7 @@ def test_the_main_help(way: str) -> None:
 
 
 def test_the_option_is_stronger_than_the_locale() -> None:
-    assert "Check what an agent needs" in run("--lang", "en", "--help", LC_ALL="zh_CN.UTF-8")[1]
+    assert "Check step by step what an agent needs" in run("--lang", "en", "--help", LC_ALL="zh_CN.UTF-8")[1]
 
 
 @pytest.mark.parametrize("arguments", [("--lang", "fr", "demo"), ("demo", "--lang", "zh")])
