@@ -7,8 +7,10 @@ needs.  A step whose needs are not met is skipped, and its finding says so.
 from __future__ import annotations
 
 import os
+import platform
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -22,6 +24,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from agentcp_fsm.doctor.clock import WatchedTransport, check_clock
 from agentcp_fsm.doctor.finding import Failed, Finding, NotTried, Outcome, look_up, milliseconds, words
 from agentcp_fsm.doctor.heartbeat import check_heartbeat
+from agentcp_fsm.doctor.system import check_system
 from agentcp_fsm.errors import AgentCPError, SignInError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in import (
@@ -138,6 +141,9 @@ class Examination:
             return Finding(name, Outcome.FAILED, str(failure), failure.remedy, failure.facts)
         except AgentCPError as error:
             return Finding(name, Outcome.FAILED, str(error))
+
+    def _check_system(self) -> Finding:
+        return check_system(sys.platform, platform.system(), platform.python_version())
 
     # The agent --------------------------------------------------------------------------------------------------------
 
@@ -323,6 +329,7 @@ class Examination:
 
 
 _STEPS: tuple[tuple[str, tuple[str, ...], Callable[[Examination], Finding]], ...] = (
+    ("system", (), Examination._check_system),
     ("files", (), Examination._check_files),
     ("key", ("files",), Examination._check_key),
     ("certificate", ("key",), Examination._check_certificate),
