@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         SDKError,
         ServerProofError,
         SignInError,
+        UndecidedError,
         WireError,
     )
     from agentcp_fsm.fsm.chart import Chart, ChartState, Role, Row
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _NAMES_IN = {
     "connection": "AsyncConnection Connection Health",
     "errors": "AgentCPError ChartError ConfigError ConnectionStateError CredentialsError DiscoveryError DiscoveryStep"
-    " FailureKind PasswordRequiredError SDKError ServerProofError SignInError WireError",
+    " FailureKind PasswordRequiredError SDKError ServerProofError SignInError UndecidedError WireError",
     "fsm.chart": "Chart ChartState Role Row",
     "lifecycle.chart": "CHART State",
     "lifecycle.config": "Config",
@@ -78,6 +79,7 @@ __all__ = [
     "SignInError",
     "State",
     "Statistics",
+    "UndecidedError",
     "WireError",
     "load_trust_roots",
 ]

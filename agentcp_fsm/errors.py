@@ -30,6 +30,10 @@ class ChartError(AgentCPError, ValueError):
     """A chart contradicts itself, or a model lacks what its chart names; the text names the row."""
 
 
+class UndecidedError(ChartError):
+    """An event that no row of its chart decides, where the chart says that this is an error."""
+
+
 class ConfigError(AgentCPError, ValueError):
     """A configured value cannot work; the text names the field, the value and what would be accepted."""
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.chart import Chart
+from agentcp_fsm.fsm.callbacks import check_callbacks
+from agentcp_fsm.fsm.chart import SAME, Chart, name_of
 from agentcp_fsm.fsm.check import check
 
 if TYPE_CHECKING:
@@ -18,25 +19,30 @@ def machine(chart: Chart, model: object, machine_class: type[Machine] | None = N
 
     `machine_class` may be any machine of `transitions` (``GraphMachine``, ``LockedMachine`` …); `options` go to it.
     `transitions` adds its triggers to the model as attributes, so the model must have a ``__dict__``: to run a slotted
-    class, derive one without ``__slots__``.  Raises ChartError where `check` does, and for a model without a
-    ``__dict__``.
+    class, derive one without ``__slots__``.  Of a chart with ``undecided="raise"``, `transitions` reports an event in
+    its own way: a MachineError if no row is of the state, else False.  Raises ChartError where `check` does, for a
+    model without a ``__dict__``, and for one in a state that the chart does not have.
     """
     from transitions import Machine
 
-    check(chart, type(model))
+    check(chart)
+    check_callbacks(chart, type(model), model)
     if not hasattr(model, "__dict__"):
         raise ChartError(
             f"{chart.name}: transitions adds attributes to its model, and {type(model).__name__} is slotted; "
             f"derive a class from it: class Traced({type(model).__name__}): pass"
         )
+    state = name_of(getattr(model, "state", chart.initial))
+    if state not in chart.state_names:
+        raise ChartError(f"{chart.name}: unknown state {state!r}; the chart has {', '.join(chart.state_names)}")
     return (machine_class or Machine)(
         model=model,
         name=chart.name,
         states=[
-            {"name": state.name, "on_enter": list(state.on_enter), "on_exit": list(state.on_exit), "final": state.final}
-            for state in chart.states
+            {"name": each.value, "on_enter": list(each.on_enter), "on_exit": list(each.on_exit), "final": each.final}
+            for each in chart.states
         ],
-        initial=getattr(model, "state", chart.initial),
+        initial=chart.value_of(state),
         transitions=list(transitions(chart)),
         auto_transitions=False,
         **options,
@@ -45,7 +51,9 @@ def machine(chart: Chart, model: object, machine_class: type[Machine] | None = N
 
 def transitions(chart: Chart) -> Iterator[dict[str, Any]]:
     """The rows as `transitions` takes them, in order: keyword arguments of ``Machine.add_transition``."""
-    for row in chart.rows:
+    values = {state.name: state.value for state in chart.states}
+    for row in chart.all_rows:
         arguments = {name: list(part) if isinstance(part, tuple) else part for name, part in row.parts().items()}
         del arguments["reason"], arguments["ignored"]
-        yield arguments | {"source": list(chart.sources(row))}
+        dest = row.dest if row.dest is None or row.dest == SAME else values[row.dest]
+        yield arguments | {"source": [values[name] for name in chart.sources(row)], "dest": dest}

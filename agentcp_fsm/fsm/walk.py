@@ -11,23 +11,23 @@ writes such tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from types import SimpleNamespace
 
 from agentcp_fsm.errors import WalkError
-from agentcp_fsm.fsm.chart import Chart, Row
+from agentcp_fsm.fsm.callbacks import Call, Use
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row, name_of
+from agentcp_fsm.fsm.check import check
+from agentcp_fsm.fsm.step import compile_with
 
 
 class Walk:
     """A chart that runs step by step.  Raises ChartError where `Chart.compile` does."""
 
     def __init__(self, chart: Chart) -> None:
-        guards = {name for row in chart.rows for name in row.conditions + row.unless}
-        actions = {name for row in chart.rows for name in row.prepare + row.before + row.after}
-        actions.update(name for state in chart.states for name in state.on_enter + state.on_exit)
-        model = type("Model", (), {name: self._noting(name) for name in actions} | {n: self._asking(n) for n in guards})
-        self._step = chart.compile(model, arity=0)
-        self._model = model()
-        self._model.state = chart.initial
+        check(chart)
+        self._step = compile_with(chart, _Callbacks(self), arity=0)
+        self._model = SimpleNamespace(state=chart.value_of(chart.initial))
         self._trigger = ""
         self._answers: dict[str, bool | list[bool]] = {}
         self._asked: set[str] = set()
@@ -39,7 +39,7 @@ class Walk:
     @property
     def state(self) -> str:
         """The present state."""
-        return str(self._model.state)
+        return str(name_of(self._model.state))
 
     def send(self, trigger: str, /, **answers: bool | Sequence[bool]) -> list[str]:
         """Send one event and return its actions, in order.
@@ -56,17 +56,27 @@ class Walk:
                 raise WalkError(f"{trigger} took the row <{self.row}> and did not ask {name!r}: leave its answer out")
         return self.actions
 
-    def _noting(self, name: str) -> Callable[[object], None]:
-        return lambda model: self.actions.append(name)
+    def _ask(self, name: str) -> bool:
+        answer = self._answers.get(name, [])
+        if isinstance(answer, list):
+            if not answer:
+                raise WalkError(f"{self._trigger} in {self.state} asks {name!r}: add {name}=True or {name}=False")
+            answer = answer.pop(0)
+        self._asked.add(name)
+        return answer
 
-    def _asking(self, name: str) -> Callable[[object], bool]:
-        def ask(model: object) -> bool:
-            answer = self._answers.get(name, [])
-            if isinstance(answer, list):
-                if not answer:
-                    raise WalkError(f"{self._trigger} in {self.state} asks {name!r}: add {name}=True or {name}=False")
-                answer = answer.pop(0)
-            self._asked.add(name)
-            return answer
 
-        return ask
+class _Callbacks:
+    """Guards that the walk answers, and actions that it notes; a name may be both."""
+
+    label = "Walk"
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+
+    def find(self, name: str, use: Use) -> Call:
+        walk = self._walk
+        return (lambda model: walk._ask(name)) if use == "guard" else (lambda model: walk.actions.append(name))
+
+    def of_state(self, state: ChartState, kind: str) -> list[Call]:
+        return [self.find(name, "action") for name in getattr(state, kind)]

@@ -36,6 +36,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Role, Row
+from agentcp_fsm.lifecycle.events import EVENTS
 from agentcp_fsm.lifecycle.glossary import ACTIONS, GUARDS
 
 
@@ -355,4 +356,4 @@ ROWS = (
     ignored("retry_now", (OFFLINE, *ALIVE, STOPPING), "There is no wait to end."),
 )  # fmt: skip
 
-CHART = Chart("connection", OFFLINE, STATES, ROWS, GUARDS, ACTIONS)
+CHART = Chart("connection", OFFLINE, STATES, ROWS, GUARDS, ACTIONS, events=EVENTS)

@@ -5,15 +5,22 @@ from __future__ import annotations
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
+    BeatSent,
     Event,
     Invited,
+    ReceiveFailed,
+    SendFailed,
     SignedIn,
     SignedOut,
     SignInFailed,
     SocketFailed,
     SocketOpened,
+    Unauthorized,
 )
 from agentcp_fsm.lifecycle.variables import Variables
+
+OfSocket = BeatSent | BeatAnswered | SendFailed | ReceiveFailed | Unauthorized | Invited
+"""The events of a socket in use."""
 
 
 class Guards(Variables):
@@ -51,7 +58,7 @@ class Guards(Variables):
     def socket_in_hand(self, event: SocketFailed, now: float) -> bool:
         return event.attempt == self.attempt and self.socket_open
 
-    def socket_in_use(self, event: BeatAnswered, now: float) -> bool:
+    def socket_in_use(self, event: OfSocket, now: float) -> bool:
         return event.attempt == self.attempt and self.socket_ready
 
     def sign_out_awaited(self, event: SignedOut, now: float) -> bool:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from agentcp_fsm.fsm.callbacks import ClassCallbacks, Method
 from agentcp_fsm.fsm.chart import SAME, Chart, Row
-from agentcp_fsm.fsm.step import callback
 
 
 def table_loop(chart: Chart, model: type) -> Callable[..., Row]:
     """A stepper for a chart whose states have no callbacks."""
 
     def methods(names: tuple[str, ...]) -> tuple[Callable[..., Any], ...]:
-        return tuple(callback(model, name) for name in names)
+        calls = (ClassCallbacks(model).find(name, "action") for name in names)
+        return tuple(getattr(model, call.name) if isinstance(call, Method) else call for call in calls)
 
     def compiled(source: str, row: Row) -> tuple[Any, ...]:
         return (

@@ -24,6 +24,8 @@ class Claims:
         self.found: list[Claim] = []
         self.arrows: list[tuple[str, str]] = []
         """By ends; an arrow without drawn sources begins at "" and ends at its destination."""
+        self.otherwise = ""
+        """What is said of events that no row decides."""
         self.pairs: list[tuple[str, str]] = []
         """For each arrow, all pairs of states that it joins."""
 
@@ -76,6 +78,8 @@ def of_mermaid(text: str) -> Claims:
                 frames[frame].append(match[1])
         elif match := re.fullmatch(r'  (events\d+)\["(.*)"\]', line):
             boxes[match[1]] = match[2].split("<br>")
+        elif match := re.fullmatch(r'  otherwise\["(.*)"\]', line):
+            claims.otherwise = match[1].replace("<br>", " ")
         elif match := re.match(r"  subgraph (\w+)", line):
             frame = match[1]
             frames[frame] = []
@@ -121,6 +125,8 @@ def of_dot(text: str) -> Claims:
                 ties.setdefault(match[2], []).extend([tail[1]] if tail else [match[1]])
             elif match[1] != "initial":
                 arrows.append((match[1], match[2]))
+    if match := re.search(r"<td>(An event .*?)</td>", text):
+        claims.otherwise = match[1]
     for start, end in arrows:
         ends = [node for tie in ties.get(start, []) for node in clusters.get(tie, [tie])]
         claims.arrow(labels[start], [names[node] for node in ends], names[end], list(names.values()))
@@ -133,7 +139,9 @@ def of_svg(text: str) -> Claims:
     root = ElementTree.fromstring(text)
     for group in root.iter(f"{SVG}g"):
         texts = [line.text or "" for line in group.findall(f"{SVG}text")]
-        if "data-state" in group.attrib:
+        if group.get("class") == "legend":
+            claims.otherwise = next((line for line in texts if line.startswith("An event ")), "")
+        elif "data-state" in group.attrib:
             claims.stays(group.attrib["data-state"], texts)
         elif group.get("class") == "edge" and texts:
             where = next((index for index, line in enumerate(texts) if line.startswith("in every state")), len(texts))
@@ -148,6 +156,7 @@ def of_plantuml(text: str, *, line_by_line: bool) -> Claims:
     claims = Claims()
     plain = re.sub(r"<U\+([0-9A-F]+)>", lambda match: chr(int(match[1], 16)), text)
     names = {name: title for title, name in re.findall(r'^state "(.*?)(?:\\n.*)?" as (\w+)', plain, re.MULTILINE)}
+    claims.otherwise = "".join(re.findall(r"^legend\n(.*)\nendlegend$", plain, re.MULTILINE))
     for start, end, label in re.findall(r"^(S_\w+) --> (S_\w+) : (.*)$", plain, re.MULTILINE):
         lines = label.split("\\n")
         if line_by_line:
@@ -161,6 +170,7 @@ def of_plantuml(text: str, *, line_by_line: bool) -> Claims:
 def of_markdown(text: str) -> Claims:
     """What the table of steps claims, without its reasons, of which the charts here have none."""
     claims = Claims()
+    claims.otherwise = "".join(re.findall(r"^It begins in .*? must hold\. ?(.*)$", text, re.MULTILINE))
     for table in read(text).tables:
         if table[0][:2] == ["from", "to"]:
             source = ""

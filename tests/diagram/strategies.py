@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Role, Row
+from tests.fsm.loose import DEFAULTS
 
 SPECIAL_NAMES = st.sampled_from(
     ["end", "A", "B", "a b", "ÄÖ", 'qu"ote', "<i>", "class", "|", "a.b", "*x*", "[*]", "--", "-->", "__proto__", "`"]
@@ -20,7 +21,8 @@ def charts(draw: st.DrawFn) -> Chart:
     guards = st.lists(st.sampled_from(["sure", "ready"]), unique=True)
     rows = draw(st.lists(st.builds(Row, triggers, sources, dests, conditions=guards, unless=guards), max_size=12))
     states = [ChartState(name, role=draw(st.none() | st.sampled_from(Role))) for name in names]
-    return Chart("any", names[0], tuple(states), tuple(rows))
+    undecided = draw(st.none() | st.sampled_from(DEFAULTS))
+    return Chart("any", names[0], tuple(states), tuple(rows), undecided=undecided)
 
 
 HOSTILE = st.one_of(

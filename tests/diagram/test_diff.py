@@ -316,3 +316,21 @@ def test_markdown_and_pictures_can_be_made_of_any_difference(pair: tuple[Chart, 
     graph = diff_picture.dot(found)
     names = {*found.old.state_names, *found.new.state_names}
     assert len(re.findall(r'^  "state-[\w.]*" \[id=', graph, re.MULTILINE)) == len(names)
+
+
+def test_the_default_of_a_chart_is_compared_too() -> None:
+    rows = (Row("go", "A", "B"), Row("back", "B", "A"))
+    chart = Chart("c", "A", (ChartState("A"), ChartState("B")), rows, undecided="raise")
+    lenient = dataclasses.replace(chart, undecided="ignore")
+    found = difference(chart, lenient)
+    assert found.behaviour
+    text = "An event that no row decides is an error. → An event that no row decides is ignored."
+    assert f"~ default: {text}" in [line for _, line in lines(found)]
+    assert f"The default is {text}." in markdown(found)
+    assert as_data(found)["undecided"] == dict(zip(("old", "new"), found.undecided or (), strict=True))
+    spelled_out = (*rows, Row("go", "B", None, ignored=True), Row("back", "A", None, ignored=True))
+    same = dataclasses.replace(chart, rows=spelled_out, undecided="ignore")
+    assert [set(change.parts) for change in difference(lenient, same).cells] == [{"reason"}, {"reason"}]
+    assert not difference(lenient, same).behaviour
+    for export in (scxml, xstate):
+        assert "An event that no row decides is an error." in export(chart)

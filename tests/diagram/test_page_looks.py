@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,29 @@ def test_a_small_chart_is_not_blown_up_and_what_it_leaves_open_is_told(browser: 
     answer(shown, "yes")
     assert here(shown) == "B"
     assert shown.locator("#walk").get_by_text("Nothing leads on from here.").is_visible()
+    reader.close()
+
+
+def test_the_default_of_a_chart_is_told_and_walked(browser: Browser, tmp_path: Path) -> None:
+    rows = (Row("go", "A", "B", conditions="sure"), Row("back", "B", "A"))
+    chart = Chart("strict", "A", (ChartState("A"), ChartState("B")), rows, undecided="raise")
+    path = tmp_path / "strict.html"
+    path.write_text(page(chart), encoding="utf-8")
+    reader = Reader(browser.new_context(offline=True), path)
+    shown = reader.open()
+    expect(shown.locator("#read .lead")).to_contain_text("An event that no row decides is an error.")
+    shown = reader.open("state=A")
+    expect(shown.locator("#read .facts")).to_contain_text("An error hereback")
+    reader.close()
+    path.write_text(page(replace(chart, undecided="ignore")), encoding="utf-8")
+    reader = Reader(browser.new_context(offline=True), path)
+    shown = reader.open("walk")
+    event(shown, "back")
+    assert here(shown) == "A", "it is a row like others that ignore"
+    event(shown, "go")
+    answer(shown, "no")
+    assert here(shown) == "A"
+    expect(shown.locator("#walk .reason").first).to_have_text("No row decides it.")
     reader.close()
 
 

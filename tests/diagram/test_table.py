@@ -10,7 +10,7 @@ from tests.diagram.strategies import charts
 @given(charts())
 def test_the_table_has_every_row_in_each_of_its_states_in_order(chart: Chart) -> None:
     rows = table(chart)
-    assert len(rows) == sum(len(chart.sources(row)) for row in chart.rows)
+    assert len(rows) == sum(len(chart.sources(row)) for row in chart.all_rows)
     for state in chart.state_names:
         for trigger in chart.triggers:
             cell = [(row.guards, row.reason) for row in rows if (*row.source, row.trigger) == (state, trigger)]

@@ -18,6 +18,7 @@ from agentcp_fsm.fsm.diagram.views import view_of
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.claims import Claim, Claims, of_dot, of_markdown, of_mermaid, of_plantuml, of_svg
 from tests.fsm.charts import CHARTS
+from tests.fsm.loose import DEFAULTS
 
 READERS: dict[str, Callable[[Chart, str], Claims]] = {
     "mermaid": lambda chart, view: of_mermaid(mermaid(chart, view)),
@@ -38,7 +39,8 @@ def worded_charts(draw: st.DrawFn) -> Chart:
     dests = st.none() | st.just(SAME) | st.sampled_from(names)
     rows = draw(st.lists(st.builds(Row, triggers, sources, dests, conditions=guards, unless=guards), max_size=14))
     rows = [replace_ignored(row, draw(st.booleans())) for row in rows]
-    return Chart("any", names[0], tuple(map(ChartState, names)), tuple(rows))
+    undecided = draw(st.none() | st.sampled_from(DEFAULTS))
+    return Chart("any", names[0], tuple(map(ChartState, names)), tuple(rows), undecided=undecided)
 
 
 def replace_ignored(row: Row, ignored: bool) -> Row:
@@ -49,19 +51,32 @@ def replace_ignored(row: Row, ignored: bool) -> Row:
 
 
 def truth(chart: Chart) -> set[Claim]:
-    """What the rows say.  A row without guards is "else" if its event has other rows that are not just ignored."""
+    """What the rows say.  A row without guards is "else" if its event has other rows that are not just ignored.
+
+    A row for every state says nothing of a state in which another row before it, without guards, decides the event.
+    """
     found: set[Claim] = set()
     for state in map(str, chart.state_names):
-        its = [row for row in chart.rows if state in row.source or EVERY in row.source]
-        for row in its:
-            guards = (*row.conditions, *(f"not {name}" for name in row.unless))
-            shared = any(
-                other is not row and other.trigger == row.trigger and not other.ignored for other in its
-            )  # fmt: skip
-            if row.dest is not None or not row.ignored:
-                dest = None if row.dest is None else state if row.dest == SAME else str(row.dest)
-                found.add((state, str(row.trigger), guards or (("else",) if shared else ()), dest))
+        for trigger in {row.trigger for row in chart.rows}:
+            its: list[Row] = []
+            for row in chart.rows:
+                over = any(not (earlier.conditions or earlier.unless) and earlier != row for earlier in its)
+                if row.trigger == trigger and (state in row.source or (EVERY in row.source and not over)):
+                    its.append(row)
+            for row in its:
+                guards = (*row.conditions, *(f"not {name}" for name in row.unless))
+                shared = any(other is not row and not other.ignored for other in its)
+                if row.dest is not None or not row.ignored:
+                    dest = None if row.dest is None else state if row.dest == SAME else str(row.dest)
+                    found.add((state, str(trigger), guards or (("else",) if shared else ()), dest))
     return found
+
+
+OTHERWISE = {
+    None: "",
+    "ignore": "An event that no row decides is ignored.",
+    "raise": "An event that no row decides is an error.",
+}
 
 
 def expected(chart: Chart, view: str, format: str) -> set[Claim]:
@@ -89,6 +104,7 @@ def views(chart: Chart) -> list[str]:
 def check(chart: Chart, view: str, format: str, claims: Claims) -> None:
     assert len(claims.found) == len(set(claims.found)) or view == "overview", "nothing is said twice"
     assert set(claims.found) == expected(chart, view, format)
+    assert claims.otherwise == OTHERWISE[chart.undecided]
     assert len(claims.pairs) == len(set(claims.pairs)), "two arrows lead from one state to another"
 
 
@@ -119,7 +135,9 @@ def test_an_svg_and_the_page_claim_the_same(name: str) -> None:
 @given(worded_charts())
 def test_so_does_an_svg_of_any_chart(chart: Chart) -> None:
     for view in ("overview", "full", f"state:{chart.initial}"):
-        assert set(of_svg(svg(chart, view)).found) == expected(chart, view, "svg")
+        claims = of_svg(svg(chart, view))
+        assert set(claims.found) == expected(chart, view, "svg")
+        assert claims.otherwise == OTHERWISE[chart.undecided]
 
 
 def test_the_page_shows_these_pictures() -> None:
@@ -134,8 +152,9 @@ def pictures_of(text: str) -> list[str]:
 
 @given(worded_charts())
 def test_the_table_of_steps_claims_what_the_rows_say(chart: Chart) -> None:
-    found = of_markdown(markdown(chart)).found
-    assert set(found) == {claim for claim in truth(chart) if claim[3] is not None}
+    claims = of_markdown(markdown(chart))
+    assert set(claims.found) == {claim for claim in truth(chart) if claim[3] is not None}
+    assert claims.otherwise == OTHERWISE[chart.undecided]
 
 
 @pytest.mark.parametrize("name", NAMED)

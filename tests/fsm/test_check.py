@@ -105,7 +105,11 @@ REFUSED: dict[str, tuple[Callable[[], Chart], str]] = {
     ),
     "a duplicate": (
         lambda: door(PUSH, PUSH, PULL, *REST),
-        "door: row <push: open → shut> stands twice for open; remove one",
+        "door: row <push: open → shut> stands twice; remove one",
+    ),
+    "a duplicate with its sources in another order": (
+        lambda: door(Row("push", ("open", "shut"), "shut"), Row("push", ("shut", "open"), "shut"), PULL, REST[1]),
+        "door: row <push: shut, open → shut> stands twice for open; remove one",
     ),
     "a duplicate with its guards in another order": (
         lambda: door(
@@ -140,8 +144,20 @@ REFUSED: dict[str, tuple[Callable[[], Chart], str]] = {
         "<push: open → shut [a]> is",
     ),
     "a row shadowed in one of its sources": (
+        lambda: door(PUSH, PULL, *REST, Row("push", ("shut", "open"), None)),
+        "door: row <push: shut, open → no change> can never be taken in open",
+    ),
+    "a fallback that is never needed": (
         lambda: door(PUSH, PULL, *REST, Row("push", EVERY, None)),
-        "door: row <push: * → no change> can never be taken in open",
+        "door: row <push: * → no change> can never be taken: earlier rows decide push in every state",
+    ),
+    "a fallback twice": (
+        lambda: door(PUSH, PULL, Row("push", EVERY, None), Row("push", EVERY, None), REST[1]),
+        "door: row <push: * → no change> stands twice; remove one",
+    ),
+    "a second fallback": (
+        lambda: door(PUSH, PULL, Row("push", EVERY, None), Row("push", EVERY, "open"), REST[1]),
+        "door: row <push: * → open> can never be taken: earlier rows decide push in every state",
     ),
     "a pair without a row": (
         lambda: door(PUSH, PULL, REST[0]),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
 from agentcp_fsm.lifecycle.chart import CHART
 from agentcp_fsm.testing import strategies
+from tests.fsm.loose import loose_charts
 
 logging.getLogger("transitions").setLevel(logging.CRITICAL)
 
@@ -183,6 +184,11 @@ def agree(chart: Chart, plan: Plan, triggers: list[str]) -> None:
 
 @given(data=st.data(), chart=strategies.charts(), plan=plans())
 def test_random_charts(data: st.DataObject, chart: Chart, plan: Plan) -> None:
+    agree(chart, plan, data.draw(events(chart)))
+
+
+@given(data=st.data(), chart=loose_charts(("ignore",)), plan=plans())
+def test_charts_with_fallbacks_and_a_default(data: st.DataObject, chart: Chart, plan: Plan) -> None:
     agree(chart, plan, data.draw(events(chart)))
 
 

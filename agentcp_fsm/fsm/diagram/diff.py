@@ -130,19 +130,22 @@ class Difference:
     new: Chart
     name: Change | None
     initial: Change | None
+    undecided: Change | None
+    """Of the sentences on events that no row decides."""
     states: tuple[StateChange, ...]
     cells: tuple[CellChange, ...]
     guards: tuple[TextChange, ...]
     actions: tuple[TextChange, ...]
 
     def __bool__(self) -> bool:
-        return bool(self.name or self.initial or self.states or self.cells or self.guards or self.actions)
+        texts = (self.name, self.initial, self.undecided)
+        return any(texts) or bool(self.states or self.cells or self.guards or self.actions)
 
     @property
     def behaviour(self) -> bool:
         """Whether anything differs but words."""
         changes: list[StateChange | CellChange] = [*self.states, *self.cells]
-        return bool(self.initial) or any(
+        return bool(self.initial or self.undecided) or any(
             change.kind is not Kind.CHANGED
             or not change.parts.keys() <= WORDS
             or (isinstance(change, CellChange) and change.moved)
@@ -176,6 +179,7 @@ def difference(old: Chart, new: Chart) -> Difference:
         new,
         _change(old.name, new.name),
         _change(str(old.initial), str(new.initial)),
+        _change(old.otherwise, new.otherwise),
         tuple(change for change in states if change.kind is not Kind.CHANGED or change.parts),
         tuple(
             change
@@ -280,15 +284,16 @@ def _text_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[Te
 def as_data(found: Difference) -> dict[str, Any]:
     """The difference as dictionaries, lists and strings, for other programs.
 
-    ``{"behaviour", "name", "initial", "states": [{"kind", "name", "parts"}], "rows": [{"kind", "states", "trigger",
-    "dest", "prepare", "conditions", "unless", "before", "after", "reason", "ignored", "moved", "parts"}], "guards":
-    [{"kind", "name", "old", "new"}], "actions"}``.  ``parts`` holds ``{part: {"old", "new"}}``.  A removed row is shown
-    as it last was, any other as it is.
+    ``{"behaviour", "name", "initial", "undecided", "states": [{"kind", "name", "parts"}], "rows": [{"kind", "states",
+    "trigger", "dest", "prepare", "conditions", "unless", "before", "after", "reason", "ignored", "moved", "parts"}],
+    "guards": [{"kind", "name", "old", "new"}], "actions"}``.  ``parts`` holds ``{part: {"old", "new"}}``.  A removed
+    row is shown as it last was, any other as it is.
     """
     return {
         "behaviour": found.behaviour,
         "name": _pair(found.name),
         "initial": _pair(found.initial),
+        "undecided": _pair(found.undecided),
         "states": [
             {"kind": change.kind, "name": change.name, "parts": _parts_as_data(change.parts)} for change in found.states
         ],

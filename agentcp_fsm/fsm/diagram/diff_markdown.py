@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from agentcp_fsm.fsm.diagram.diff import SIGNS, Difference, Kind, RowChange, StateChange, TextChange
 from agentcp_fsm.fsm.diagram.diff_picture import mermaid
-from agentcp_fsm.fsm.diagram.diff_text import dest_text, details, summary
+from agentcp_fsm.fsm.diagram.diff_text import dest_text, details, heads, summary
 from agentcp_fsm.fsm.diagram.markdown import code, guards, rows_of, text
 
 
@@ -19,10 +19,9 @@ def _markdown(found: Difference) -> Iterator[str]:
     yield f"**{text(found.new.name)}**: {summary(found)}."
     if not found:
         return
-    for what, change in (("name", found.name), ("initial state", found.initial)):
-        if change:
-            yield ""
-            yield f"The {what} is {_was(*map(text, change))}."
+    for what, change in heads(found):
+        yield ""
+        yield f"The {what} is {_was(*map(text, change))}."
     if rows := found.rows():
         yield ""
         yield from rows_of(("", "on", "in", "if", "to", "what changed, or because"), map(_markdown_row, rows))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agentcp_fsm.fsm.chart import Chart, Row
 from agentcp_fsm.fsm.diagram.diff import SIGNS, CellChange, Difference, Kind
 from agentcp_fsm.fsm.diagram.diff_text import part_names
@@ -64,8 +66,9 @@ def picture(found: Difference, whole: bool = True) -> Picture:
         drawn = {(source, dest) for source, dest, _ in arrows}
         both = sorted({*steps(found.old)} & {*steps(found.new)} - drawn)
         forks += [Fork((source,), (), dest) for source, dest in both]
+    rows = (replace(row, source=chart.sources(row)) for chart in (found.new, found.old) for row in chart.rows)
     chart = Chart(
-        found.new.name, found.new.initial, tuple(states[name] for name in names), found.new.rows + found.old.rows
+        found.new.name, found.new.initial, [states[name] for name in names], rows, undecided=found.new.undecided
     )
     view = View(Scope.DIFFERENCE, tuple(str(box.state.name) for box in boxes), tuple(steps(chart)))
     return Picture(chart, view, tuple(boxes), (), tuple(forks), ())

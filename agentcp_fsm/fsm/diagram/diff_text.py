@@ -37,7 +37,11 @@ def summary(found: Difference) -> str:
         for kind in Kind
         if (number := those.count(kind))
     ]
-    for what, change in (("the initial state", found.initial), ("the name", found.name)):
+    for what, change in (
+        ("the initial state", found.initial),
+        ("the default", found.undecided),
+        ("the name", found.name),
+    ):
         if change:
             counts.append(f"{what} changed")
     verdict = "behaviour changes" if found.behaviour else "only words change, not behaviour"
@@ -87,10 +91,9 @@ def _ordinal(position: int) -> str:
 def lines(found: Difference) -> Iterator[Line]:
     """The whole difference as lines of text, the summary first."""
     yield None, summary(found)
-    for what, change in (("name", found.name), ("initial state", found.initial)):
-        if change:
-            yield None, ""
-            yield Kind.CHANGED, f"{SIGNS[Kind.CHANGED]} {what}: {change[0]} → {change[1]}"
+    for what, change in heads(found):
+        yield None, ""
+        yield Kind.CHANGED, f"{SIGNS[Kind.CHANGED]} {what}: {change[0]} → {change[1]}"
     sections = {
         "states": [_state_lines(change) for change in found.states],
         "rows": [_row_lines(change) for change in found.rows()],
@@ -102,6 +105,14 @@ def lines(found: Difference) -> Iterator[Line]:
             yield None, ""
             yield None, title
             yield from chain(*changes)
+
+
+def heads(found: Difference) -> Iterator[tuple[str, tuple[str, str]]]:
+    """What changed of the chart as a whole: its name in words, what it was and what it is."""
+    for what, change in (("name", found.name), ("initial state", found.initial), ("default", found.undecided)):
+        if change:
+            old, new = change
+            yield what, (old or "none", new or "none")
 
 
 def _state_lines(change: StateChange) -> Iterator[Line]:

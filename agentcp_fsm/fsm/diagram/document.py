@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from json import dumps
 from typing import Any
 
@@ -18,8 +18,9 @@ def document(chart: Chart) -> dict[str, Any]:
 
     ``{"format", "version", "name", "initial", "states": [{"name", "meaning", "owns", "role", "final", "on_enter",
     "on_exit"}], "rows": [{"trigger", "source", "dest", "prepare", "conditions", "unless", "before", "after", "reason",
-    "ignored"}], "guards": {name: meaning}, "actions": {name: meaning}}``.  A row's ``source`` spells out ``"*"``; its
-    ``dest`` may be ``"="`` or null, as in `Row`; a glossary that the chart does not have is null.
+    "ignored"}], "guards": {name: meaning}, "actions": {name: meaning}, "undecided"}``.  A row's ``source`` spells out
+    ``"*"``; its ``dest`` may be ``"="`` or null, as in `Row`; a glossary or a default that the chart does not have is
+    null.
     """
     return {
         "format": FORMAT,
@@ -38,10 +39,16 @@ def document(chart: Chart) -> dict[str, Any]:
             }
             for state in chart.states
         ],
-        "rows": [row_data(row) | {"source": [str(name) for name in chart.sources(row)]} for row in chart.rows],
+        "rows": rows_data(chart, chart.rows),
         "guards": None if chart.guards is None else dict(chart.guards),
         "actions": None if chart.actions is None else dict(chart.actions),
+        "undecided": chart.undecided,
     }
+
+
+def rows_data(chart: Chart, rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Rows of a chart, as `row_data`, each with the states in which it holds."""
+    return [row_data(row) | {"source": [str(name) for name in chart.sources(row)]} for row in rows]
 
 
 def row_data(row: Row) -> dict[str, Any]:
@@ -78,6 +85,9 @@ def chart_of(content: Mapping[str, Any]) -> Chart:
             for state in content["states"]
         )
         rows = tuple(Row(**row) for row in content["rows"])
-        return Chart(content["name"], content["initial"], states, rows, content["guards"], content["actions"])
+        return Chart(
+            content["name"], content["initial"], states, rows, content["guards"], content["actions"],
+            content.get("undecided"),
+        )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise ChartError(f"the {FORMAT!r} is damaged ({error!r}): export it again") from error

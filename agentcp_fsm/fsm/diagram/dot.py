@@ -188,6 +188,8 @@ def _legend(shown: Picture) -> str:
         cells.append(f"<td>[guard]: if it holds{otherwise}</td>")
     if any(box.state.final for box in shown.boxes):
         cells.append("<td>two borders: final</td>")
+    if shown.chart.otherwise:
+        cells.append(f"<td>{shown.chart.otherwise}</td>")
     if not cells:
         return ""
     space = '<tr><td height="16"></td></tr>'

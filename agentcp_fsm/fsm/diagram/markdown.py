@@ -68,7 +68,8 @@ def _lines(chart: Chart) -> Iterator[str]:
     rows = table(chart)
     yield f"# {text(chart.name)}"
     yield ""
-    yield f"It begins in {_state(str(chart.initial))}. Guards stand in brackets: all of them must hold."
+    otherwise = chart.otherwise and f" {chart.otherwise}"
+    yield f"It begins in {_state(str(chart.initial))}. Guards stand in brackets: all of them must hold.{otherwise}"
     yield ""
     yield "## States"
     yield ""

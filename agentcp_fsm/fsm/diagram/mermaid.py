@@ -10,6 +10,7 @@ from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import KINDS, LOOKS
 from agentcp_fsm.fsm.diagram.diff import Kind
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW
+from agentcp_fsm.fsm.diagram.labels import wrapped
 from agentcp_fsm.fsm.diagram.picture import LINE_LENGTH, Box, Fork, Picture, picture
 from agentcp_fsm.fsm.diagram.views import Scope
 
@@ -21,6 +22,7 @@ def mermaid(chart: Chart, view: str = OVERVIEW) -> str:
     arrow from one state to another, labelled with the triggers and their guards.  States that are all left in the same
     ways, and entered from elsewhere at one of them only, share a frame; its dot points at the state that is entered.
     A step with the same label from most states is drawn once.  A step that leads back to its state is not drawn.
+    What becomes of events that no row decides stands beside, if the chart says it.
 
     Raises ChartError for a view that the chart does not have.
     """
@@ -84,6 +86,9 @@ class _Flowchart:
             yield from self._forks(frame.name)
             yield "  end"
         yield from self._forks(None)
+        if otherwise := self.picture.chart.otherwise:
+            self.labels.append("otherwise")
+            yield f'  otherwise["{_lines(wrapped(otherwise.split(), LINE_LENGTH))}"]'
         yield from self._styles()
 
     def _styles(self) -> Iterator[str]:

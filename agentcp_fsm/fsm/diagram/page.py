@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping
 from html import escape, unescape
 from importlib.resources import files
 from string import Template
+from typing import Any
 
 from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import COLOURS, Colours
-from agentcp_fsm.fsm.diagram.document import document
+from agentcp_fsm.fsm.diagram.document import document, rows_data
 from agentcp_fsm.fsm.diagram.dot import edge_id
 from agentcp_fsm.fsm.diagram.views import steps
 
@@ -56,7 +57,7 @@ def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str = UN
     The pictures mark their states and arrows as `agentcp_fsm.fsm.diagram.svg` does.
     """
     drawings = {view: _inline(picture) for view, picture in pictures.items()}
-    content = document(chart) | {
+    content = walkable(chart) | {
         "imported_from": imported_from,
         "views": list(drawings),
         "arrows": {edge_id(*step): step for step in steps(chart)},
@@ -74,6 +75,11 @@ def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str = UN
         chart=_json(content),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
+
+
+def walkable(chart: Chart) -> dict[str, Any]:
+    """The chart's document as the page walks it: with the rows of its default, and a sentence on it."""
+    return document(chart) | {"rows": rows_data(chart, chart.all_rows), "otherwise": chart.otherwise}
 
 
 def _asset(name: str) -> str:

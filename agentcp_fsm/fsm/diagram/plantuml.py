@@ -67,6 +67,8 @@ def _lines(chart: Chart, view: View) -> Iterator[str]:
     for state in states:
         if state.final:
             yield f"{names[str(state.name)]} --> [*]"
+    if chart.otherwise:
+        yield from ("legend", chart.otherwise, "endlegend")
     yield "@enduml"
 
 

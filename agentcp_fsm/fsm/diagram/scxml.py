@@ -9,6 +9,8 @@ row's `prepare` runs before its guards are asked.  It is a transition of its own
 the row and those after it are tried.  A final state is a ``<state>`` as well: SCXML's ``<final>`` would end the
 machine, which then could ignore nothing.
 
+SCXML ignores events without a transition; ``chart:otherwise`` is what the chart says of them.
+
 Attributes and elements of a namespace of our own hold the rest, for which SCXML has no place.
 """
 
@@ -65,6 +67,7 @@ class _Document:
                 "name": token,
                 "datamodel": "ecmascript",
                 "initial": self.ids[str(self.chart.initial)],
+                "chart:otherwise": self.chart.otherwise,
             }
             | _named(self.chart.name, token),
         )

@@ -10,9 +10,25 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+
+def with_sources(chart: Any, names: list[str]) -> Iterator[tuple[Any, list[str]]]:
+    """Each row with the states in which it holds: one for every state, in those that no row before it decides."""
+    decided: set[tuple[str, str]] = set()
+    fallbacks: list[tuple[Any, list[str]]] = []
+    for row in chart.rows:
+        sources = [str(name) for name in row.source]
+        if "*" in sources:
+            still_open = [name for name in names if (name, str(row.trigger)) not in decided]
+            sources = next((its for other, its in fallbacks if other == row), still_open)
+            fallbacks.append((row, sources))
+        if not getattr(row, "conditions", ()) and not getattr(row, "unless", ()):
+            decided.update((name, str(row.trigger)) for name in sources)
+        yield row, sources
 
 
 def document(chart: Any) -> dict[str, Any]:
@@ -42,7 +58,7 @@ def document(chart: Any) -> dict[str, Any]:
         "rows": [
             {
                 "trigger": str(row.trigger),
-                "source": names if "*" in row.source else texts(row.source),
+                "source": sources,
                 "dest": None if row.dest is None else str(row.dest),
                 **{
                     part: texts(getattr(row, part, ()))
@@ -51,8 +67,9 @@ def document(chart: Any) -> dict[str, Any]:
                 "reason": getattr(row, "reason", ""),
                 "ignored": getattr(row, "ignored", False),
             }
-            for row in chart.rows
+            for row, sources in with_sources(chart, names)
         ],
+        "undecided": getattr(chart, "undecided", None),
         **{
             glossary: None if getattr(chart, glossary, None) is None else dict(getattr(chart, glossary))
             for glossary in ("guards", "actions")

@@ -8,6 +8,8 @@ The order of actions is the chart's: the actions of a state's entry and exit sta
 asks guards before it runs actions.  So a row's `prepare` stands there too, in that row and in every row that is tried
 after it; the result is the same as long as it changes no guard's answer.  A final state is an ordinary one: a final
 state of XState would end the machine, which then could ignore nothing.
+
+XState ignores events without a transition.  What the chart says of them is in ``meta.otherwise``.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ class _Machine:
         meta: dict[str, Any] = {
             "guards": {_guard_name(row): _guard_parts(row) for row in rows if row.guards},
             "meanings": {"guards": dict(self.chart.guards or {}), "actions": dict(self.chart.actions or {})},
+            "otherwise": self.chart.otherwise,
             "events": {event: trigger for trigger, event in self.events.items() if event != trigger},
         }
         return {

@@ -30,6 +30,7 @@
  * @property {Row[]} rows
  * @property {Record<string, string> | null} guards What each guard means, by name
  * @property {Record<string, string> | null} actions
+ * @property {string} otherwise What becomes of events that no row decides, in one sentence
  *
  * @typedef {object} Sent An event of a walk
  * @property {string} trigger

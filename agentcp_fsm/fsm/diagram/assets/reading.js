@@ -163,7 +163,7 @@ function stateArticle({ name, meaning, owns, role, on_enter, on_exit, final }) {
       ["Leads to", leadsTo(name).map((dest) => arrow(name, dest, dest))],
       ["Entered from", enteredFrom(name).map((source) => arrow(source, name, source))],
       ["Final", final ? ["it is not left again"] : []],
-      ["Undecided", joined(undecided.map(({ trigger }) => term("event", trigger)))],
+      [chart.otherwise === "" ? "Undecided" : "An error here", joined(undecided.map(({ trigger }) => term("event", trigger)))],
     ]),
     handled.length > 0 &&
       make("div", {}, make("h3", {}, `Handled: ${counted(handled.length, "event")}`), list(handled)),
@@ -274,7 +274,8 @@ function contents() {
     make(
       "p",
       { class: "lead" },
-      "A box is a state, an arrow an event that leads from one to the next; guards stand in brackets.",
+      "A box is a state, an arrow an event that leads from one to the next; guards stand in brackets. ",
+      chart.otherwise,
       make(
         "span",
         { class: "on-screen" },

@@ -19,7 +19,7 @@ function send(sent) {
   }
   render();
   if (taken.row === null && taken.question === null) {
-    say(`${sent.trigger} is undecided in ${taken.source}: none of its rows is taken if its guards answer so.`);
+    say(`${sent.trigger} is undecided in ${taken.source}: none of its rows is taken if its guards answer so. ${chart.otherwise}`);
   }
   focusIn("walk", taken.question === null ? `[data-trigger="${CSS.escape(sent.trigger)}"]` : ".answers button");
   element("walk").querySelector(".here")?.scrollIntoView({ block: "start" });
