@@ -28,6 +28,7 @@ settings.register_profile(
     database=None,
     phases=(Phase.explicit, Phase.generate),  # a mutant is noticed or not: how it could be put more simply is no matter
 )
+os.environ["LANGUAGE"] = "en"  # whatever the developer's is: what commands show is looked at
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from agentcp_fsm.cli import charts, streams
+from agentcp_fsm.cli.language import Language, command_in_language
 from agentcp_fsm.cli.options import (
     AgentId,
     AgentOptions,
@@ -73,7 +74,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        status = app(list(arguments) or ["--help"], prog_name="agentcp-fsm", standalone_mode=False)
+        status = command_in_language(app, arguments)(
+            list(arguments) or ["--help"], prog_name="agentcp-fsm", standalone_mode=False
+        )
     except BrokenPipeError:
         return 0
     except SystemExit as end:  # typer makes one of a broken pipe, and puts streams of its own in the others' place
@@ -124,6 +127,9 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    lang: Annotated[
+        Language | None, typer.Option("--lang", help="The language of what is shown; by default the locale's.")
+    ] = None,
 ) -> None:
     """Keep an AgentCP agent reachable: its heartbeat connection as one explicit state machine."""
 

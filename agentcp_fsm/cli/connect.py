@@ -13,9 +13,12 @@ from agentcp_fsm.connection import Connection
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.session import Invitation
+from agentcp_fsm.support import ending
 
 INTERRUPTED = 130
 """The exit status of a second Ctrl-C: it did not wait for the sign-out."""
+HANGUP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
+"""The end of the terminal, where it is a signal."""
 
 
 def log_what_is_not_shown() -> None:
@@ -27,8 +30,8 @@ def log_what_is_not_shown() -> None:
 def run_connection(connection: Connection, json_lines: bool) -> int:
     """Start `connection` and keep it until a signal, or until the output has no reader; returns the exit status.
 
-    The signals are SIGINT, SIGTERM and SIGHUP, but for those that are ignored, as nohup has it.  Raises OSError,
-    signed out, if the output cannot be written.
+    The signals are those of this system (`ending.SIGNALS`, `HANGUP`), but for those that are ignored, as nohup has it.
+    Raises OSError, signed out, if the output cannot be written.
     """
     shown_error = ""
     leave, interrupted = threading.Event(), threading.Event()
@@ -37,7 +40,7 @@ def run_connection(connection: Connection, json_lines: bool) -> int:
     def on_signal(number: int, frame: FrameType | None) -> None:
         (interrupted if leave.is_set() else leave).set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (*ending.SIGNALS, *HANGUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, on_signal)
 

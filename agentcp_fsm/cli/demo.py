@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import socket
 import tempfile
 import threading
 import time
@@ -25,6 +25,8 @@ from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.statistics import Statistics
 from agentcp_fsm.server import ServerThread, SignInFault
 from agentcp_fsm.sign_in.identities import make_identity
+from agentcp_fsm.support import messages
+from agentcp_fsm.support.messages import translated as _
 
 AGENT_ID = "alice.agentid.pub"
 SHOWN_TRANSITIONS = 10
@@ -118,7 +120,11 @@ class Stage:
         while not condition():
             self.output.check()
             if time.monotonic() > deadline:
-                raise DemoFailedError(f"{self.title}: {what} did not happen within {self.pace.patience:g} s")
+                raise DemoFailedError(
+                    _("{title}: {what} did not happen within {seconds} s").format(
+                        title=self.title, what=what, seconds=f"{self.pace.patience:g}"
+                    )
+                )
             with self._changed:
                 self._changed.wait(0.02)  # transitions wake it; counts are looked at
             self._tell_beats()
@@ -129,7 +135,12 @@ class Stage:
             self._beats = counted.heartbeats, counted.answers
             self._say(
                 "heartbeats",
-                (f"heartbeats {counted.heartbeats}, answers {counted.answers}", "dim"),
+                (
+                    _("heartbeats {heartbeats}, answers {answers}").format(
+                        heartbeats=counted.heartbeats, answers=counted.answers
+                    ),
+                    "dim",
+                ),
                 heartbeats=counted.heartbeats,
                 answers=counted.answers,
             )
@@ -142,9 +153,13 @@ class Stage:
     def until_steady(self) -> None:
         """Wait for some answered heartbeats; raises DemoFailedError for any transition meanwhile."""
         answers, transitions = self.statistics.answers, len(self.seen)
-        self.until("steady heartbeats", lambda: self.statistics.answers >= answers + STEADY_ANSWERS)
+        self.until(_("steady heartbeats"), lambda: self.statistics.answers >= answers + STEADY_ANSWERS)
         if self.seen[transitions:]:
-            raise DemoFailedError(f"{self.title}: {self.seen[transitions].reason}, while nothing was wrong")
+            raise DemoFailedError(
+                _("{title}: {reason}, while nothing was wrong").format(
+                    title=self.title, reason=_(self.seen[transitions].reason)
+                )
+            )
 
     @property
     def statistics(self) -> Statistics:
@@ -163,25 +178,30 @@ class Stage:
         before, sign_ins = len(self.seen), self.statistics.attempts
         began = time.monotonic()
         yield before
-        left = self.until_seen("leaving ONLINE", lambda transition: transition.source == State.ONLINE, before)
+        left = self.until_seen(_("leaving ONLINE"), lambda transition: transition.source == State.ONLINE, before)
         scene.noticed = left.at - began
         lost = self.until_seen(
-            "the loss", lambda transition: transition.dest in (State.BACKOFF, State.RECONNECTING), before
+            _("the loss"), lambda transition: transition.dest in (State.BACKOFF, State.RECONNECTING), before
         )
         scene.reason = lost.reason
         if lost.trigger != expected:
-            raise DemoFailedError(f"{title}: the connection was lost by {lost.trigger}, not by {expected}")
+            raise DemoFailedError(
+                _("{title}: the connection was lost by {trigger}, not by {expected}").format(
+                    title=title, trigger=lost.trigger, expected=expected
+                )
+            )
         mended = lost.at
         if mend is not None:
             mend()
             mended = time.monotonic()
-        back = self.until_seen("coming back", lambda transition: transition.dest == State.ONLINE, self.seen.index(lost))
+        back = self.until_seen(
+            _("coming back"), lambda transition: transition.dest == State.ONLINE, self.seen.index(lost)
+        )
         scene.recovered = max(back.at - mended, 0.0)
         scene.sign_ins = self.statistics.attempts - sign_ins
         self._say(
             "recovered",
-            ("recovered", "green"),
-            f" in {scene.recovered:.2f} s",
+            (_("recovered in {seconds} s").format(seconds=f"{scene.recovered:.2f}"), "green"),
             title=title,
             noticed=scene.noticed,
             recovered=scene.recovered,
@@ -196,35 +216,43 @@ class Stage:
         head.add_row(
             plain((AGENT_ID, "bold")),
             state_text(health.state),
-            "" if health.since is None else f"for {health.since:.0f} s",
-            "" if health.server is None else f"server {health.server}",
+            "" if health.since is None else _("for {seconds} s").format(seconds=f"{health.since:.0f}"),
+            "" if health.server is None else _("server {server}").format(server=health.server),
         )
         beats = Table.grid(padding=(0, 3))
         beats.add_row(
-            f"heartbeats {counted.heartbeats}",
-            f"answers {counted.answers}",
-            f"sign-ins {counted.attempts}",
-            f"losses {counted.losses}",
-            "" if health.next_action is None else f"next action in {health.next_action:.1f} s",
+            _("heartbeats {count}").format(count=counted.heartbeats),
+            _("answers {count}").format(count=counted.answers),
+            _("sign-ins {count}").format(count=counted.attempts),
+            _("losses {count}").format(count=counted.losses),
+            ""
+            if health.next_action is None
+            else _("next action in {seconds} s").format(seconds=f"{health.next_action:.1f}"),
         )
         scenes = Table(box=None, show_header=False, pad_edge=False)
         for scene in self.scenes:
             scenes.add_row(
                 plain("…" if scene.recovered is None else ("✓", "green")),
                 plain((scene.fault, "bold" if scene.fault == self.title else "")),
-                "" if scene.recovered is None else f"recovered in {scene.recovered:.2f} s",
+                ""
+                if scene.recovered is None
+                else _("recovered in {seconds} s").format(seconds=f"{scene.recovered:.2f}"),
             )
         history = Table(box=None, show_header=False, pad_edge=False)
         history.add_column(style="dim", justify="right", no_wrap=True)
         history.add_column(overflow="fold")
         now = time.monotonic()
         for seen in self.seen[-SHOWN_TRANSITIONS:]:
-            history.add_row(f"{now - seen.at:.1f} s ago", transition_text(seen, seen.detail))
+            history.add_row(
+                _("{seconds} s ago").format(seconds=f"{now - seen.at:.1f}"), transition_text(seen, seen.detail)
+            )
         return Group(head, beats, Text(), Text(self.title, style="bold"), Text(), scenes, Text(), history)
 
 
 def run_demo(fast: bool, json_lines: bool) -> int:
     """Walk through the faults; returns the exit status: 0 if every recovery happened."""
+    if json_lines:
+        messages.use("en")  # for programs
     pace = FAST if fast else NORMAL
     # Its words come from several threads, so an error waits for the one that can end it all.
     output = Output(json_lines, on_lost=lambda: None)
@@ -251,7 +279,7 @@ def run_demo(fast: bool, json_lines: bool) -> int:
         output.say("failed", (failure, "bold red"), reason=failure)
         output.check()
         return 1
-    output.say("passed", (f"all {len(stage.scenes)} recoveries happened", "bold green"))
+    output.say("passed", (_("all {count} recoveries happened").format(count=len(stage.scenes)), "bold green"))
     output.check()
     return 0
 
@@ -259,43 +287,46 @@ def run_demo(fast: bool, json_lines: bool) -> int:
 def _play(stage: Stage) -> None:
     server, connection = stage.server, stage.connection
 
-    stage.begin("going online")
+    stage.begin(_("going online"))
     connection.start()
     stage.until_seen("ONLINE", lambda transition: transition.dest == State.ONLINE, 0)
-    stage.begin("steady heartbeats")
+    stage.begin(_("steady heartbeats"))
     stage.until_steady()
 
-    with stage.fault("outage: every datagram is lost", "deadline_passed", mend=server.clear_faults) as before:
+    with stage.fault(_("outage: every datagram is lost"), "deadline_passed", mend=server.clear_faults) as before:
         server.set_faults(drop=1.0)
-        stage.until_seen("a failed attempt", _failed_attempt, before)
+        stage.until_seen(_("a failed attempt"), _failed_attempt, before)
 
     def come_up_elsewhere() -> None:
         server.move()
         server.clear_faults()
 
     port = server.server.udp_port
-    with stage.fault("restart: 401, no sign-ins for a moment, another port", "unauthorized", mend=come_up_elsewhere):
+    restart = _("restart: 401, no sign-ins for a moment, another port")
+    with stage.fault(restart, "unauthorized", mend=come_up_elsewhere):
         server.set_faults(sign_in=SignInFault.DOWN)
         server.restart()
     if server.server.udp_port == port or connection.health().server != f"127.0.0.1:{server.server.udp_port}":
-        raise DemoFailedError(f"heartbeats go to {connection.health().server}: the server did not move, or alone")
+        where = connection.health().server
+        raise DemoFailedError(_("heartbeats go to {where}: the server did not move, or alone").format(where=where))
 
-    with stage.fault("broken socket: its descriptor is closed", "socket_failed"):
+    with stage.fault(_("broken socket: its descriptor is closed"), "socket_failed"):
         descriptor = connection.fileno()
         if descriptor is None:
-            raise DemoFailedError("there is no socket to break")
-        os.close(descriptor)
+            raise DemoFailedError(_("there is no socket to break"))
+        socket.close(descriptor)
 
-    with stage.fault("failing sign-in: HTTP status 503, twice", "unauthorized", mend=server.clear_faults) as before:
+    failing = _("failing sign-in: HTTP status 503, twice")
+    with stage.fault(failing, "unauthorized", mend=server.clear_faults) as before:
         server.set_faults(sign_in=SignInFault.STATUS, status=503)
         server.restart()
-        stage.until("two failed sign-ins", lambda: sum(map(_failed_attempt, stage.seen[before:])) >= 2)
+        stage.until(_("two failed sign-ins"), lambda: sum(map(_failed_attempt, stage.seen[before:])) >= 2)
 
-    stage.begin("stopping")
+    stage.begin(_("stopping"))
     connection.stop()
     stage.until_seen("OFFLINE", lambda transition: transition.dest == State.OFFLINE, 0)
     if server.statistics().sign_outs != 1:
-        raise DemoFailedError("the agent did not sign out")
+        raise DemoFailedError(_("the agent did not sign out"))
 
 
 def _failed_attempt(transition: ReportTransition) -> bool:
@@ -305,20 +336,21 @@ def _failed_attempt(transition: ReportTransition) -> bool:
 def _summarize(scenes: list[Scene], output: Output) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading, justify in (
-        ("what went wrong", "left"),
-        ("noticed after", "right"),
-        ("recovered in", "right"),
-        ("sign-ins", "right"),
-        ("lost because", "left"),
+        (_("what went wrong"), "left"),
+        (_("noticed after"), "right"),
+        (_("recovered in"), "right"),
+        (_("sign-ins"), "right"),
+        (_("lost because"), "left"),
     ):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for scene in scenes:
-        never = ("never", "bold red")
+        never = (_("never"), "bold red")
         table.add_row(
             scene.fault,
             plain(never if scene.noticed is None else f"{scene.noticed:.2f} s"),
             plain(never if scene.recovered is None else (f"{scene.recovered:.2f} s", "green")),
             str(scene.sign_ins),
-            plain(scene.reason),
+            plain(_(scene.reason)),
         )
-    output.table("recovery", table, [asdict(scene) for scene in scenes])
+    rows = [asdict(scene) | {"reason": _(scene.reason)} for scene in scenes]
+    output.table("recovery", table, rows)

@@ -8,9 +8,11 @@ from dataclasses import asdict
 from rich.table import Table
 from rich.text import Text
 
-from agentcp_fsm.cli.output import Output
+from agentcp_fsm.cli.output import Output, set_width
 from agentcp_fsm.doctor import STEPS, Examination, Finding, Outcome
 from agentcp_fsm.fsm.printable import printable
+from agentcp_fsm.support import messages
+from agentcp_fsm.support.messages import translated as _
 
 MARKS = {
     Outcome.OK: ("✓", "green"),
@@ -23,6 +25,8 @@ WIDTH = max(map(len, STEPS))
 
 def run_doctor(examination: Examination, json_lines: bool) -> int:
     """Show each finding as it is made; returns the exit status."""
+    if json_lines:
+        messages.use("en")  # for programs
     output = Output(json_lines)
     outcomes: list[Outcome] = []
     with closing(examination.findings()) as findings:
@@ -39,8 +43,10 @@ def run_doctor(examination: Examination, json_lines: bool) -> int:
     if json_lines:
         output.say("summary", "", well=well, **counts)
     else:
-        others = [f"{count} {name}" for name, count in counts.items() if count and name != Outcome.OK]
-        output.console.print("all is well" if well else f"not all is well: {', '.join(others)}")
+        others = [f"{count} {_(name)}" for name, count in counts.items() if count and name != Outcome.OK]
+        output.console.print(
+            _("all is well") if well else _("not all is well: {others}").format(others=", ".join(others))
+        )
     return 0 if well else 1
 
 
@@ -52,7 +58,7 @@ def _row(finding: Finding) -> Table:
     table.add_column(width=WIDTH)
     table.add_column(overflow="fold")
     dim = "dim" if finding.outcome is Outcome.SKIPPED else ""
-    table.add_row(Text(mark, style), Text(finding.step, style), Text(printable(finding.says), dim))
+    table.add_row(Text(mark, style), Text(_(finding.step), style), Text(printable(finding.says), dim))
     if finding.remedy:
         table.add_row("", "", Text(f"→ {printable(finding.remedy)}", "cyan"))
     return table
@@ -61,4 +67,4 @@ def _row(finding: Finding) -> Table:
 def _line(finding: Finding) -> str:
     """A finding for a pipe: one line, however long."""
     remedy = f" → {finding.remedy}" if finding.remedy else ""
-    return printable(f"{finding.outcome:<7}  {finding.step:<{WIDTH}}  {finding.says}{remedy}")
+    return printable(f"{set_width(_(finding.outcome), 7)}  {set_width(_(finding.step), WIDTH)}  {finding.says}{remedy}")

@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from agentcp_fsm.fsm.chart import Role
 from agentcp_fsm.fsm.printable import printable
 from agentcp_fsm.lifecycle.effects import ReportTransition
+from agentcp_fsm.support.messages import translated
 
 STATE_STYLES = {
     "OFFLINE": "dim",
@@ -114,9 +116,9 @@ class Output:
             elif rows:
                 cells = [[key.upper().replace("_", " ") for key in rows[0]]]
                 cells += [[_cell(value) for value in row.values()] for row in rows]
-                widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+                widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
                 for line in cells:
-                    padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+                    padded = map(set_width, line, widths)
                     self.console.print("  ".join(padded).rstrip(), soft_wrap=True)
 
     def _write(self, content: dict[str, Any]) -> None:
@@ -136,6 +138,11 @@ def _cell(value: Any) -> str:
             return printable(",".join(map(str, value)))
         case _:
             return printable(str(value))
+
+
+def set_width(text: str, width: int) -> str:
+    """Return the text with spaces up to its width on a terminal, where some letters take two columns."""
+    return text + " " * max(width - cell_len(text), 0)
 
 
 def plain(*parts: Part) -> Text:
@@ -168,4 +175,4 @@ def state_text(state: str) -> Text:
 def transition_text(transition: ReportTransition, detail: str) -> Text:
     """A transition as one line."""
     states = state_text(transition.source), " → ", state_text(transition.dest)
-    return plain(*states, f"  {transition.reason}", (f" ({detail})" if detail else "", "dim"))
+    return plain(*states, f"  {translated(transition.reason)}", (f" ({detail})" if detail else "", "dim"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from contextlib import suppress
 
 from rich.text import Text
@@ -12,6 +11,7 @@ from rich.text import Text
 from agentcp_fsm.cli.output import Output, plain
 from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.server import ACCESS_POINT, HeartbeatServer, attend
+from agentcp_fsm.support import ending
 
 
 def run_server(server: HeartbeatServer, until_input_ends: bool, json_lines: bool) -> int:
@@ -37,19 +37,18 @@ async def _serve(server: HeartbeatServer, output: Output, *, keep_running: bool)
 
     task = asyncio.current_task()
     assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    async with server:
-        host, port = server.udp_address
-        output.say(
-            "listening",
-            "sign-ins at ",
-            (server.url, "bold"),
-            f", heartbeats on port {port}, an access point at {server.url}{ACCESS_POINT};"
-            " 'help' lists what the console can do, Ctrl-C leaves",
-            url=server.url,
-            udp_host=host,
-            udp_port=port,
-            access_point=server.url + ACCESS_POINT,
-        )
-        await attend(server, answer, keep_running=keep_running)
+    with ending.watched(asyncio.get_running_loop(), task.cancel):
+        async with server:
+            host, port = server.udp_address
+            output.say(
+                "listening",
+                "sign-ins at ",
+                (server.url, "bold"),
+                f", heartbeats on port {port}, an access point at {server.url}{ACCESS_POINT};"
+                " 'help' lists what the console can do, Ctrl-C leaves",
+                url=server.url,
+                udp_host=host,
+                udp_port=port,
+                access_point=server.url + ACCESS_POINT,
+            )
+            await attend(server, answer, keep_running=keep_running)

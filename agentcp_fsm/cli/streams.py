@@ -43,7 +43,12 @@ def show_what_cannot_be_encoded() -> None:
 
 
 def reader_is_gone() -> bool:
-    """Whether standard output is a pipe or socket without a reader."""
+    """Whether standard output is a pipe or socket without a reader.
+
+    Where the system cannot say so, as on Windows, the next line that is written finds out.
+    """
+    if not hasattr(select, "poll"):
+        return False
     waiting = select.poll()
     waiting.register(1, 0)  # errors are reported anyway
     return any(events & select.POLLERR for _, events in waiting.poll(0))

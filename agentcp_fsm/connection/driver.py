@@ -29,6 +29,7 @@ from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.support import lookups
 from agentcp_fsm.support.log import Flood, logger_of
 from agentcp_fsm.support.quoting import name_of, quoted, reason_of
+from agentcp_fsm.support.watching import Watch, watch
 from agentcp_fsm.wire import UNAUTHORIZED, Codec, HeartbeatEncoder, InviteRequest, InviteResponse
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Driver:
         "_sign_ins",
         "_socket",
         "_unanswerable",
+        "_watch",
         "agent_id",
         "answer_sequence",
         "codec",
@@ -87,6 +89,7 @@ class Driver:
         self._addresses = Addresses()
         self._lookup = HostLookup()
         self._socket: UdpSocket | None = None
+        self._watch: Watch | None = None
         self._has_sent = False
         """Whether a heartbeat went to the present addresses."""
         self._attempt = 0
@@ -118,8 +121,10 @@ class Driver:
         self._sign_ins = SignIns(self.agent_id, self.lifecycle.config.sign_out_timeout)
         self._attempt = 0
         self._lookup.forget()
+        if self._watch is not None:
+            self._watch.drop()
         if (opened := self._socket) is not None:
-            self._socket = None
+            self._socket = self._watch = None
             opened.close()
         self.lifecycle = Lifecycle(self.lifecycle.config, self._random)
 
@@ -230,7 +235,7 @@ class Driver:
     def _read(self, lease: Lease, opened: UdpSocket) -> None:
         """Begin to read a socket, which is the driver's from now on."""
         try:
-            lease.hub.loop.add_reader(opened.fileno(), self._readable)
+            self._watch = watch(lease.hub.loop, opened.fileno(), self._readable)
         except BaseException:
             opened.close()
             raise
@@ -242,21 +247,21 @@ class Driver:
             opened = self._addresses.open_next()
         except OSError:
             return  # the present socket is as good as any
-        self._stop_reading(lease)
+        self._stop_reading()
         self._read(lease, opened)
 
     def _close_socket(self, lease: Lease, effect: effects.CloseSocket) -> None:
         self._attempt = 0
         self._encode_heartbeat = None
         self._lookup.forget()
-        self._stop_reading(lease)
+        self._stop_reading()
 
-    def _stop_reading(self, lease: Lease) -> None:
-        if (opened := self._socket) is None:
+    def _stop_reading(self) -> None:
+        if (opened := self._socket) is None or self._watch is None:
             return
-        self._socket = None
+        present, self._socket, self._watch = self._watch, None, None
         try:
-            lease.hub.loop.remove_reader(opened.fileno())  # raises if a transport of the loop has the number now
+            present.end()
         finally:
             opened.close()
 
@@ -295,23 +300,15 @@ class Driver:
         """Take one datagram; the loop calls again while there are more, with the others' turns between."""
         if self._socket is None:
             return
+        data = None
         try:
             data = self._socket.receive()
         except OSError as error:
             self.feed(self._socket_error(error, events.ReceiveFailed))
-            self._go_on_reading()
-            return
-        if data is None:
-            self._go_on_reading()
-        else:
+        if data is not None:
             self.feed(self._decode(data))
-
-    def _go_on_reading(self) -> None:
-        """After an error uvloop stops reading a socket: have it begin again, if the machine kept the socket."""
-        if self._socket is not None and self.lease is not None:
-            descriptor = self._socket.fileno()
-            self.lease.hub.loop.remove_reader(descriptor)
-            self.lease.hub.loop.add_reader(descriptor, self._readable)
+        elif self._watch is not None:  # the machine kept the socket
+            self._watch.renew()
 
     def _decode(self, data: bytes) -> Event:
         attempt = self._attempt

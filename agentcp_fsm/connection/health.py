@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from agentcp_fsm.lifecycle.chart import State
@@ -50,6 +50,10 @@ class Health:
     def reachable(self) -> bool:
         """Whether invitations can be expected to arrive: the server knows the session."""
         return self.state in (State.ONLINE, State.DEGRADED)
+
+    def to_dict(self) -> dict[str, object]:
+        """The same for JSON: texts, numbers, None and dictionaries of them, ``reachable`` included."""
+        return {**asdict(self), "reachable": self.reachable}
 
     @property
     def last_loss(self) -> ReportTransition | None:

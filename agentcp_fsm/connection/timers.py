@@ -12,6 +12,9 @@ from agentcp_fsm.support.log import logger_of
 
 logger = logger_of(__name__)
 
+FINE = 0.001
+"""Seconds.  Up to Python 3.12, Windows' clock is far coarser: 15.6 ms."""
+
 
 class Timed(Protocol):
     """Something with a deadline."""
@@ -33,10 +36,13 @@ class Timers:
     is woken too early, returns the later deadline, and is armed again.
     """
 
-    __slots__ = ("_due", "_handle", "_loop", "_millisecond", "_milliseconds")
+    __slots__ = ("_due", "_handle", "_loop", "_millisecond", "_milliseconds", "_tick")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        tick = time.get_clock_info("monotonic").resolution
+        self._tick = tick if tick > FINE else 0.0
+        """Seconds between two values of a coarse clock, by which asyncio's loops run a timer too early."""
         self._due: dict[int, list[Timed]] = {}
         """What to wake, by the millisecond."""
         self._milliseconds: list[int] = []
@@ -72,7 +78,7 @@ class Timers:
         self._millisecond = millisecond
         # From one whole millisecond to another, as uvloop counts: from the time itself, it would wake too early.
         delay = max(millisecond - int(time.monotonic() * 1000), 0)
-        self._handle = self._loop.call_later(delay / 1000, self._wake)
+        self._handle = self._loop.call_later(delay / 1000 + self._tick, self._wake)
 
     def _wake(self) -> None:
         self._handle = None

@@ -6,7 +6,9 @@ import errno
 import os
 import select
 import socket
+import stat
 from collections.abc import Sequence
+from typing import Any
 
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.support.addresses import near
@@ -15,8 +17,14 @@ from agentcp_fsm.wire import MAX_DATAGRAM
 RECEIVED = MAX_DATAGRAM + 1
 """Bytes to ask the socket for: one more than a datagram may have, so that a longer one is recognised."""
 SHUT_DOWN = "somebody shut the socket down"
-BROKEN = frozenset({errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN, errno.EDESTADDRREQ, errno.EPIPE})
+BROKEN = frozenset({errno.EBADF, errno.ENOTSOCK, errno.ENOTCONN, errno.EDESTADDRREQ, errno.EPIPE, errno.ESHUTDOWN})
 """Errors that say that the descriptor is no longer the socket that was opened: no retry can mend that."""
+DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
+"""Has one call not block; 0 where there is no such thing, as on Windows."""
+WINDOWS_TOO_LONG = 10040
+"""Windows' error for a datagram longer than was asked for, which other systems cut off."""
+WINDOWS_REFUSED = 10054
+"""Windows' error for an earlier datagram that found nobody at its port, which other systems call refused."""
 
 
 class ShutDownError(OSError):
@@ -60,14 +68,19 @@ class UdpSocket:
 
     def send(self, data: bytes) -> None:
         """Send a datagram; raises OSError."""
-        self._socket.send(data, socket.MSG_DONTWAIT)  # a duplicate of the descriptor may have made the socket block
+        self._refuse_to_block()
+        self._socket.send(data, DONTWAIT)
 
     def receive(self) -> bytes | None:
         """The next datagram, cut to `RECEIVED` bytes; None if there is none.  Raises OSError."""
+        self._refuse_to_block()
+        data: bytes | None
         try:
-            data = self._socket.recv(RECEIVED, socket.MSG_DONTWAIT)
+            data = self._socket.recv(RECEIVED, DONTWAIT)
         except (BlockingIOError, InterruptedError):
             data = None
+        except OSError as error:
+            data = _what_windows_means(error)
         if not data and self._is_shut_down():
             raise ShutDownError
         return data
@@ -79,12 +92,30 @@ class UdpSocket:
         else:
             self._socket.detach()
 
+    def _refuse_to_block(self) -> None:
+        """A duplicate of the descriptor may have made the socket block."""
+        if not DONTWAIT and self._socket.fileno() >= 0:
+            self._socket.setblocking(False)
+
     def _is_shut_down(self) -> bool:
         """Whether its receiving was ended from outside, through a duplicate of the descriptor."""
+        if not hasattr(select, "poll"):
+            return self._is_readable_without_data()
         hung_up = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
         poll = select.poll()
         poll.register(self._socket, hung_up)
         return any(event & hung_up for _, event in poll.poll(0))
+
+    def _is_readable_without_data(self) -> bool:
+        if not select.select([self._socket], [], [], 0)[0]:
+            return False
+        try:
+            self._socket.recv(1, socket.MSG_PEEK | DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False  # the next receive meets it
+        return False
 
 
 def permitted(session: Session, addresses: Sequence[str]) -> Sequence[str]:
@@ -103,10 +134,25 @@ def is_broken(error: OSError) -> bool:
     return error.errno in BROKEN
 
 
-def _file_of(opened: socket.socket) -> tuple[int, int] | None:
-    """What the socket's descriptor stands for now: (device, inode)."""
+def _what_windows_means(error: OSError) -> bytes:
+    """A datagram that is too long, for the error that says so; raises any other as other systems have it."""
+    number = getattr(error, "winerror", None)
+    if number == WINDOWS_TOO_LONG:
+        return bytes(RECEIVED)
+    if number == WINDOWS_REFUSED:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody listens at the server's port") from error
+    raise error
+
+
+def _file_of(opened: socket.socket) -> tuple[Any, ...] | None:
+    """What the socket's descriptor stands for now: device and inode, or, where it is no file, its own address."""
     try:
         status = os.fstat(opened.fileno())
+        if stat.S_ISSOCK(status.st_mode):
+            return status.st_dev, status.st_ino
+    except OSError:  # the descriptor is closed, or none of a file
+        pass
+    try:
+        return tuple(opened.getsockname()[:2])
     except OSError:
         return None
-    return status.st_dev, status.st_ino

@@ -11,6 +11,7 @@ from agentcp_fsm.sign_in import Transport
 from agentcp_fsm.sign_in.answers import http_date
 from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.sign_in.http import Answer
+from agentcp_fsm.support.messages import translated as _
 
 CLOCK_TOLERANCE = 30.0
 """Seconds that the clocks may differ: certificates are made to be valid minutes before they are needed."""
@@ -46,16 +47,23 @@ def check_clock(exchanges: Sequence[Exchange]) -> Finding:
     """Compare this machine's clock with the dates of a server's answers; raises `NotTried` without a date."""
     dated = [(each, date) for each in exchanges if (date := http_date(each.answer.headers.get("Date", ""))) is not None]
     if not dated:
-        raise NotTried("no answer of the server has a date")
+        raise NotTried(_("no answer of the server has a date"))
     exchange, date = min(dated, key=lambda pair: pair[0].answered_at - pair[0].sent_at)
     # A Date is cut to whole seconds, and was written at some moment between sending and answer.
     offset = (exchange.sent_at + exchange.answered_at) / 2 - (date.timestamp() + 0.5)
     margin = 0.5 + (exchange.answered_at - exchange.sent_at) / 2
     facts = {"offset": offset, "margin": margin}
     if abs(offset) <= margin:
-        return Finding("clock", Outcome.OK, f"agrees with the server's, to {margin:.1f} s", facts=facts)
-    says = f"{abs(offset):.1f} s {'ahead of' if offset > 0 else 'behind'} the server's, give or take {margin:.1f} s"
+        return Finding(
+            "clock",
+            Outcome.OK,
+            _("agrees with the server's, to {margin} s").format(margin=f"{margin:.1f}"),
+            facts=facts,
+        )
+    ahead = _("{offset} s ahead of the server's, give or take {margin} s")
+    behind = _("{offset} s behind the server's, give or take {margin} s")
+    says = (ahead if offset > 0 else behind).format(offset=f"{abs(offset):.1f}", margin=f"{margin:.1f}")
     if abs(offset) - margin > CLOCK_TOLERANCE:
-        remedy = "set this machine's clock (timedatectl set-ntp true); certificates are judged by it"
+        remedy = _("set this machine's clock by a time server (NTP); certificates are judged by it")
         return Finding("clock", Outcome.WARNING, says, remedy, facts)
     return Finding("clock", Outcome.OK, says, facts=facts)

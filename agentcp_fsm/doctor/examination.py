@@ -7,8 +7,10 @@ needs.  A step whose needs are not met is skipped, and its finding says so.
 from __future__ import annotations
 
 import os
+import platform
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -22,6 +24,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from agentcp_fsm.doctor.clock import WatchedTransport, check_clock
 from agentcp_fsm.doctor.finding import Failed, Finding, NotTried, Outcome, look_up, milliseconds, words
 from agentcp_fsm.doctor.heartbeat import check_heartbeat
+from agentcp_fsm.doctor.system import check_system
 from agentcp_fsm.errors import AgentCPError, SignInError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in import (
@@ -40,6 +43,8 @@ from agentcp_fsm.sign_in.failures import tls_fault
 from agentcp_fsm.sign_in.http import is_loopback
 from agentcp_fsm.sign_in.trust.certificates import common_names
 from agentcp_fsm.support.lookups import is_address
+from agentcp_fsm.support.messages import marked
+from agentcp_fsm.support.messages import translated as _
 from agentcp_fsm.support.names import folded
 from agentcp_fsm.wire import codec_named
 
@@ -48,6 +53,9 @@ SERVER_RENEWAL = timedelta(days=7)
 AGENT_RENEWAL = 0.1
 """The part of its whole time that an agent's certificate has left when the SDK has it renewed."""
 
+
+CAN_JUDGE = hasattr(os, "geteuid")
+"""Whether the system says by POSIX permissions who else can read a file."""
 
 FindServer = Callable[[Credentials | None], str]
 """Returns the heartbeat server's URL, or raises `AgentCPError`; the credentials are None if they are useless."""
@@ -63,7 +71,7 @@ def server_named_by(agent_id: str, access_point: str | None, options: ClientOpti
 
     def find(credentials: Credentials | None) -> str:
         if credentials is None:
-            raise NotTried("the access point, which is asked for it, asks for the agent's certificate")
+            raise NotTried(_("the access point, which is asked for it, asks for the agent's certificate"))
         with AccessPointClient(access_point_url(agent_id, access_point), **options) as client:
             return client.config(credentials).heartbeat_server
 
@@ -111,7 +119,8 @@ class Examination:
         try:
             for name, needs, step in _STEPS:
                 if missing := [need for need in needs if need not in well]:
-                    yield Finding(name, Outcome.SKIPPED, f"not tried, because of: {', '.join(missing)}")
+                    says = _("not tried, because of: {steps}").format(steps=", ".join(map(_, missing)))
+                    yield Finding(name, Outcome.SKIPPED, says)
                     continue
                 finding = self._take(name, step)
                 if finding.outcome in (Outcome.OK, Outcome.WARNING):
@@ -127,11 +136,14 @@ class Examination:
         try:
             return step(self)
         except NotTried as reason:
-            return Finding(name, Outcome.SKIPPED, f"not tried, because {reason}")
+            return Finding(name, Outcome.SKIPPED, _("not tried, because {reason}").format(reason=reason))
         except Failed as failure:
             return Finding(name, Outcome.FAILED, str(failure), failure.remedy, failure.facts)
         except AgentCPError as error:
             return Finding(name, Outcome.FAILED, str(error))
+
+    def _check_system(self) -> Finding:
+        return check_system(sys.platform, platform.system(), platform.python_version())
 
     # The agent --------------------------------------------------------------------------------------------------------
 
@@ -141,7 +153,8 @@ class Examination:
         facts = {"key": str(files.key), "certificate": str(files.certificate)}
         if dangers := files.dangers():
             return Finding("files", Outcome.WARNING, "; ".join(dangers), facts=facts)
-        return Finding("files", Outcome.OK, f"{files.key} and .crt, readable by their owner only", facts=facts)
+        says = _("{key} and .crt, readable by their owner only") if CAN_JUDGE else _("{key} and .crt")
+        return Finding("files", Outcome.OK, says.format(key=files.key), facts=facts)
 
     def _check_key(self) -> Finding:
         assert self._files is not None
@@ -150,8 +163,8 @@ class Examination:
         if self._password is None and self._ask_password is not None and not opens_unasked(data):
             self._password = self._ask_password()
         curve = load_key(data, str(self._files.key), self._password).curve.name
-        opened = "opened with the password" if self._password else "opened with the SDK's empty seed password"
-        kind = opened if encrypted else "not encrypted"
+        opened = _("opened with the password") if self._password else _("opened with the SDK's empty seed password")
+        kind = opened if encrypted else _("not encrypted")
         return Finding(
             "key", Outcome.OK, f"{_CURVES.get(curve, curve)}, {kind}", facts={"curve": curve, "encrypted": encrypted}
         )
@@ -166,13 +179,17 @@ class Examination:
         issuer = certificate.issuer.rfc4514_string()
         self_signed = certificate.issuer == certificate.subject
         facts = {"names": names, "issuer": issuer, "not_after": end.isoformat(), "self_signed": self_signed}
-        by = "self-signed, for local servers" if self_signed else f"issued by {issuer}"
-        says = f"the key's, {by}, valid until {end:%Y-%m-%d} ({left.days} days)"
+        by = _("self-signed, for local servers") if self_signed else _("issued by {issuer}").format(issuer=issuer)
+        says = _("the key's, {issued}, valid until {end} ({days} days)").format(
+            issued=by, end=f"{end:%Y-%m-%d}", days=left.days
+        )
         if folded(self._agent_id) not in map(folded, names):
-            says = f"its common name is {', '.join(names) or 'missing'}, not {self._agent_id}"
-            return Finding("certificate", Outcome.WARNING, says, "get a certificate for this agent id", facts)
+            says = _("its common name is {names}, not {agent_id}").format(
+                names=", ".join(names) or _("missing"), agent_id=self._agent_id
+            )
+            return Finding("certificate", Outcome.WARNING, says, _("get a certificate for this agent id"), facts)
         if left < (end - begin) * AGENT_RENEWAL:
-            return Finding("certificate", Outcome.WARNING, says, "have it renewed by its authority now", facts)
+            return Finding("certificate", Outcome.WARNING, says, _("have it renewed by its authority now"), facts)
         return Finding("certificate", Outcome.OK, says, facts=facts)
 
     # The way to the server --------------------------------------------------------------------------------------------
@@ -189,7 +206,7 @@ class Examination:
         proxies = {} if is_loopback(self._server.hostname) else get_environ_proxies(url)
         self._proxy = proxies.get(self._server.scheme) or proxies.get("all")
         facts = {"url": url, "proxy": self._proxy is not None}
-        says = url if self._proxy is None else f"{url}, through the proxy that the environment names"
+        says = url if self._proxy is None else _("{url}, through the proxy that the environment names").format(url=url)
         return Finding("server", Outcome.OK, says, facts=facts)
 
     @property
@@ -201,23 +218,27 @@ class Examination:
     def _check_name(self) -> Finding:
         host, port = self._address
         if self._proxy is not None:
-            return Finding("name", Outcome.OK, f"{host} is looked up by the proxy")
+            return Finding("name", Outcome.OK, _("{host} is looked up by the proxy").format(host=host))
         if is_address(host):
-            return Finding("name", Outcome.OK, f"{host} is an address", facts={"addresses": [host]})
+            return Finding("name", Outcome.OK, _("{host} is an address").format(host=host), facts={"addresses": [host]})
         started = time.monotonic()
         addresses = look_up(host, port, socket.SOCK_STREAM)
         took = time.monotonic() - started
-        says = f"{host} is {', '.join(addresses)} (found in {milliseconds(took)})"
+        says = _("{host} is {addresses} (found in {took})").format(
+            host=host, addresses=", ".join(addresses), took=milliseconds(took)
+        )
         return Finding("name", Outcome.OK, says, facts={"addresses": addresses, "seconds": took})
 
     def _check_connection(self) -> Finding:
         if self._proxy is not None:
-            return Finding("connection", Outcome.OK, "is made by the proxy")
+            return Finding("connection", Outcome.OK, _("is made by the proxy"))
         started = time.monotonic()
         with self._connect() as connection:
             took = time.monotonic() - started
             address = str(connection.getpeername()[0])
-        says = f"to {address} port {self._address[1]} in {milliseconds(took)}"
+        says = _("to {address} port {port} in {took}").format(
+            address=address, port=self._address[1], took=milliseconds(took)
+        )
         return Finding("connection", Outcome.OK, says, facts={"address": address, "seconds": took})
 
     def _connect(self) -> socket.socket:
@@ -226,18 +247,19 @@ class Examination:
             return socket.create_connection((host, port), min(self._timeouts.connect, LONGEST_WAIT))
         except OSError as error:
             raise Failed(
-                f"no connection to {host} port {port}: {words(error)}",
-                "check that the server runs, its URL's port, and firewalls on the way",
+                _("no connection to {host} port {port}: {reason}").format(host=host, port=port, reason=words(error)),
+                _("check that the server runs, its URL's port, and firewalls on the way"),
             ) from error
 
     def _check_tls(self) -> Finding:
         if self._server.scheme == "http":
             if is_loopback(self._server.hostname):
-                return Finding("TLS", Outcome.OK, "plain http, which stays on this machine", facts={"version": None})
-            says = "plain http: everybody on the way can read the agent's session"
-            return Finding("TLS", Outcome.WARNING, says, "use the server's https URL", {"version": None})
+                says = _("plain http, which stays on this machine")
+                return Finding("TLS", Outcome.OK, says, facts={"version": None})
+            says = _("plain http: everybody on the way can read the agent's session")
+            return Finding("TLS", Outcome.WARNING, says, _("use the server's https URL"), {"version": None})
         if self._proxy is not None:
-            return Finding("TLS", Outcome.OK, "is judged by the sign-in, through the proxy")
+            return Finding("TLS", Outcome.OK, _("is judged by the sign-in, through the proxy"))
         host, port = self._address
         authorities = self._options.get("verify", True)
         assert authorities is not False  # the client refuses that
@@ -248,20 +270,23 @@ class Examination:
                 version, certificate = tls.version(), tls.getpeercert()
         except ssl.SSLCertVerificationError as error:
             remedy = _TLS_REMEDIES.get(error.verify_code, _OTHER_TLS_REMEDY)
-            raise Failed(f"the server's certificate cannot be trusted: {error.verify_message}", remedy) from error
+            says = _("the server's certificate cannot be trusted: {reason}").format(reason=error.verify_message)
+            raise Failed(says, _(remedy)) from error
         except OSError as error:
             why = tls_fault(error) if isinstance(error, ssl.SSLError) else words(error)
             raise Failed(
-                f"no TLS with {host} port {port}: {why}",
-                "check that this port speaks TLS: for plain http, the URL begins with http",
+                _("no TLS with {host} port {port}: {reason}").format(host=host, port=port, reason=why),
+                _("check that this port speaks TLS: for plain http, the URL begins with http"),
             ) from error
         assert certificate is not None
         end = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
         left = end - datetime.now(UTC)
-        says = f"{version}, certificate of {host} until {end:%Y-%m-%d} ({left.days} days)"
+        says = _("{version}, certificate of {host} until {end} ({days} days)").format(
+            version=version, host=host, end=f"{end:%Y-%m-%d}", days=left.days
+        )
         facts = {"version": version, "not_after": end.isoformat()}
         if left < SERVER_RENEWAL:
-            return Finding("TLS", Outcome.WARNING, says, "tell the server's operator to renew it", facts)
+            return Finding("TLS", Outcome.WARNING, says, _("tell the server's operator to renew it"), facts)
         return Finding("TLS", Outcome.OK, says, facts=facts)
 
     # The session ------------------------------------------------------------------------------------------------------
@@ -274,18 +299,19 @@ class Examination:
         took = time.monotonic() - started
         proof = ServerProof.offered(Fields.of(self._transport.exchanges[-2].answer).content)
         if proof is None:
-            proven = "the server offers no proof of itself"
+            proven = _("the server offers no proof of itself")
         elif self._options.get("trust_roots") is None:
-            proven = "the server's proof holds, but no root was asked to vouch for it"
+            proven = _("the server's proof holds, but no root was asked to vouch for it")
         else:
-            proven = "the server proved itself, and a trusted root vouches for it"
+            proven = _("the server proved itself, and a trusted root vouches for it")
         facts = {
             "seconds": took,
             "proof_offered": proof is not None,
             "proof_has_root": proof is not None and self._options.get("trust_roots") is not None,
             "heartbeats_to": f"{session.host}:{session.port}",
         }
-        return Finding("sign-in", Outcome.OK, f"in {milliseconds(took)}; {proven}", facts=facts)
+        says = _("in {took}; {proven}").format(took=milliseconds(took), proven=proven)
+        return Finding("sign-in", Outcome.OK, says, facts=facts)
 
     def _check_heartbeat(self) -> Finding:
         assert self._session is not None
@@ -296,13 +322,14 @@ class Examination:
         session, self._session = self._session, None
         assert session is not None
         self._client.sign_out(self._agent_id, session)
-        return Finding("sign-out", Outcome.OK, "the session is ended")
+        return Finding("sign-out", Outcome.OK, _("the session is ended"))
 
     def _check_clock(self) -> Finding:
         return check_clock(self._transport.exchanges)
 
 
 _STEPS: tuple[tuple[str, tuple[str, ...], Callable[[Examination], Finding]], ...] = (
+    ("system", (), Examination._check_system),
     ("files", (), Examination._check_files),
     ("key", ("files",), Examination._check_key),
     ("certificate", ("key",), Examination._check_certificate),
@@ -317,16 +344,16 @@ _STEPS: tuple[tuple[str, tuple[str, ...], Callable[[Examination], Finding]], ...
 )
 """The name of each step, those that it needs, and what it does."""
 
-STEPS = tuple(name for name, _, _ in _STEPS)
+STEPS = tuple(step[0] for step in _STEPS)
 """The names of the steps, in their order."""
 
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
 _TLS_REMEDIES = {
-    9: "it is not valid yet: check this machine's clock",
-    10: "it has expired: check this machine's clock; if that is right, tell the server's operator",
-    62: "it is another host's: check the server's URL",
-    64: "it is another host's: check the server's URL",
+    9: marked("it is not valid yet: check this machine's clock"),
+    10: marked("it has expired: check this machine's clock; if that is right, tell the server's operator"),
+    62: marked("it is another host's: check the server's URL"),
+    64: marked("it is another host's: check the server's URL"),
 }
 """By OpenSSL's verify code."""
-_OTHER_TLS_REMEDY = "if it is of a private certificate authority, give that one's file (--ca-file, verify=…)"
+_OTHER_TLS_REMEDY = marked("if it is of a private certificate authority, give that one's file (--ca-file, verify=…)")

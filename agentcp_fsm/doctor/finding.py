@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from agentcp_fsm.support.lookups import addresses_of
+from agentcp_fsm.support.messages import translated as _
+
+NAME_SERVERS = {"win32": "ipconfig /all", "darwin": "scutil --dns"}.get(
+    sys.platform, "resolvectl status, /etc/resolv.conf"
+)
+"""What shows them, on this system."""
 
 
 class Outcome(StrEnum):
@@ -54,16 +61,16 @@ def look_up(host: str, port: int, kind: socket.SocketKind) -> list[str]:
     try:
         return list(addresses_of(socket.getaddrinfo(host, port, 0, kind)))
     except (OSError, UnicodeError) as error:
-        reason = words(error) if isinstance(error, OSError) else "it is no host's name"
+        reason = words(error) if isinstance(error, OSError) else _("it is no host's name")
         raise Failed(
-            f"{host} cannot be resolved: {reason}",
-            "check the name, and this machine's name servers (resolvectl status, /etc/resolv.conf)",
+            _("{host} cannot be resolved: {reason}").format(host=host, reason=reason),
+            _("check the name, and this machine's name servers ({where})").format(where=NAME_SERVERS),
         ) from error
 
 
 def words(error: OSError) -> str:
     """Say in words what went wrong with a socket."""
-    return "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
+    return _("no answer in time") if isinstance(error, TimeoutError) else error.strerror or str(error)
 
 
 def milliseconds(seconds: float) -> str:

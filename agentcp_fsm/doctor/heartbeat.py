@@ -10,6 +10,7 @@ from agentcp_fsm.connection.udp import permitted
 from agentcp_fsm.doctor.finding import Failed, Finding, Outcome, look_up, milliseconds, words
 from agentcp_fsm.errors import WireError
 from agentcp_fsm.lifecycle.session import Session
+from agentcp_fsm.support.messages import translated as _
 from agentcp_fsm.wire import MAX_DATAGRAM, UNAUTHORIZED, Codec
 
 HEARTBEATS = 3
@@ -20,15 +21,17 @@ HEARTBEAT_TIMEOUT = 1.0
 
 def check_heartbeat(agent_id: str, session: Session, codec: Codec) -> Finding:
     """Send heartbeats until one is answered; raises `Failed`."""
-    to = f"{session.host} port {session.port} (UDP)"
+    to = _("{host} port {port} (UDP)").format(host=session.host, port=session.port)
     encode = codec.heartbeat_encoder(agent_id, session.cookie)
     found = look_up(session.host, session.port, socket.SOCK_DGRAM)
     try:
         address = permitted(session, found)[0]
     except OSError as error:
-        raise Failed(f"no heartbeat is sent to {to}: {error}", "contact the server's operator") from error
+        raise Failed(
+            _("no heartbeat is sent to {to}: {reason}").format(to=to, reason=error), _("contact the server's operator")
+        ) from error
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    failure = "no answer"
+    failure = _("no answer")
     with closing(socket.socket(family, socket.SOCK_DGRAM)) as opened:
         sent_at: dict[int, float] = {}
         for sequence in range(1, HEARTBEATS + 1):
@@ -47,8 +50,8 @@ def check_heartbeat(agent_id: str, session: Session, codec: Codec) -> Finding:
             answered = number if number in sent_at else sequence
             return _answered(to, time.monotonic() - sent_at[answered], answered, next_beat)
     raise Failed(
-        f"{HEARTBEATS} heartbeats to {to} came to nothing: {failure}",
-        "let UDP out to there and its answers in: look at this machine's firewall, then at the network's",
+        _("{count} heartbeats to {to} came to nothing: {reason}").format(count=HEARTBEATS, to=to, reason=failure),
+        _("let UDP out to there and its answers in: look at this machine's firewall, then at the network's"),
     )
 
 
@@ -71,13 +74,15 @@ def _answered(to: str, took: float, answered: int, next_beat: int) -> Finding:
     facts = {"round_trip": took, "lost": answered - 1}
     if next_beat == UNAUTHORIZED:
         raise Failed(
-            f"{to} answers 401: it does not know the session that was just made",
-            "tell the server's operator: its sign-in and its heartbeat service do not agree",
+            _("{to} answers 401: it does not know the session that was just made").format(to=to),
+            _("tell the server's operator: its sign-in and its heartbeat service do not agree"),
             **facts,
         )
     facts["next_beat"] = next_beat / 1000
-    says = f"{to} answers in {milliseconds(took)}; the next one is due in {next_beat / 1000:g} s"
+    says = _("{to} answers in {took}; the next one is due in {seconds} s").format(
+        to=to, took=milliseconds(took), seconds=f"{next_beat / 1000:g}"
+    )
     if answered > 1:
-        says = f"{answered - 1} of {answered} unanswered; {says}"
-        return Finding("heartbeat", Outcome.WARNING, says, "the network loses datagrams: try again later", facts)
+        says = _("{lost} of {count} unanswered; {rest}").format(lost=answered - 1, count=answered, rest=says)
+        return Finding("heartbeat", Outcome.WARNING, says, _("the network loses datagrams: try again later"), facts)
     return Finding("heartbeat", Outcome.OK, says, facts=facts)

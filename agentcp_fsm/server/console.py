@@ -6,7 +6,6 @@
 import asyncio
 import json
 import shlex
-import signal
 import threading
 import uuid
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from agentcp_fsm.errors import AgentCPError, ConfigError
 from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.server.faults import FIELDS, KINDS, Faults, OldPort, possible
 from agentcp_fsm.server.server import HeartbeatServer
+from agentcp_fsm.support import ending
 from agentcp_fsm.support.quoting import quoted
 from agentcp_fsm.wire import NextBeatEncoding
 
@@ -141,17 +141,13 @@ async def attend(server: HeartbeatServer, answer: Callable[[str | AgentCPError],
     # A thread, because an event loop can wait for terminals and pipes, but not for files.
     threading.Thread(target=_read_lines, args=(put,), name="agentcp-console", daemon=True).start()
     obeying = loop.create_task(obey())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, obeying.cancel)
-    try:
-        await obeying
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise  # it was no signal
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+    with ending.watched(loop, obeying.cancel):
+        try:
+            await obeying
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # it was no signal
 
 
 def _read_lines(put: Callable[[str], None]) -> None:

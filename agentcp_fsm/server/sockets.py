@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from agentcp_fsm.server.statistics import Counters
+from agentcp_fsm.support.watching import Watch, watch
 from agentcp_fsm.wire import MAX_DATAGRAM
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,9 @@ def bind(family: socket.AddressFamily, kind: socket.SocketKind, address: Address
     try:
         bound.setblocking(False)
         if kind is socket.SOCK_STREAM:
-            # What is left of earlier connections keeps no one from the port; for datagrams it would let others share.
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # What is left of earlier connections keeps no one from the port; for datagrams it would let others share,
+            # and on Windows for connections, too.
+            bound.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR), 1)
         if family is socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind(address)
@@ -69,8 +71,7 @@ class Endpoint:
         with suppress(OSError):  # some systems refuse what others trim
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self.address: Address = self._socket.getsockname()
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket, self._read)
+        self._watch = watch(asyncio.get_running_loop(), self._socket.fileno(), self._read)
 
     def send(self, data: bytes, address: Address) -> None:
         """Send at once or never; does nothing on a closed endpoint."""
@@ -86,7 +87,7 @@ class Endpoint:
     def close(self) -> None:
         """Give the port back; may be repeated."""
         if self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket)
+            self._watch.end()
             self._socket.close()
 
     def _read(self) -> None:
@@ -96,6 +97,8 @@ class Endpoint:
                 data, address = self._socket.recvfrom(MAX_DATAGRAM + 1)
             except BlockingIOError:
                 return
+            except ConnectionResetError:  # on Windows: an agent that was sent something is gone
+                continue
             except OSError:
                 self._counters.socket_errors += 1
                 return
@@ -118,16 +121,20 @@ class Listener:
         self._connected = connected
         self._socket = bind(family, socket.SOCK_STREAM, address)
         self.address: Address = self._socket.getsockname()
-        self.listening = False
+        self._watch: Watch | None = None
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
+
+    @property
+    def listening(self) -> bool:
+        """Whether connections are accepted, at once or after a pause."""
+        return self._watch is not None or self._pause is not None
 
     def listen(self) -> None:
         """Accept connections from now on."""
         if not self.listening:
             self._socket.listen(BACKLOG)
-            self._loop.add_reader(self._socket, self._accept)
-            self.listening = True
+            self._resume()
 
     def refuse(self) -> None:
         """Have connections refused from now on, and keep the port; raises OSError if it was taken meanwhile."""
@@ -140,10 +147,17 @@ class Listener:
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
-        if self.listening:
-            self._loop.remove_reader(self._socket)
-            self.listening = False
+        self._stop_watching()
         self._socket.close()
+
+    def _resume(self) -> None:
+        self._pause = None
+        self._watch = watch(self._loop, self._socket.fileno(), self._accept)
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.end()
+            self._watch = None
 
     def _accept(self) -> None:
         for _ in range(READS_AT_ONCE):
@@ -154,7 +168,7 @@ class Listener:
             except OSError as error:
                 # Most likely the process has no descriptor left: the connections wait until it has.
                 logger.warning("cannot accept connections for %g s: %s", ACCEPT_PAUSE, error)
-                self._loop.remove_reader(self._socket)
-                self._pause = self._loop.call_later(ACCEPT_PAUSE, self._loop.add_reader, self._socket, self._accept)
+                self._stop_watching()
+                self._pause = self._loop.call_later(ACCEPT_PAUSE, self._resume)
                 return
             self._connected(connection)

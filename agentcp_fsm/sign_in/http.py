@@ -7,7 +7,6 @@ thread that waits on its socket, from the first packet on.  Redirects, cookies, 
 requests' sessions; its adapters, the layer below that pools connections, are used directly to avoid them.
 """
 
-import errno
 import functools
 import io
 import os
@@ -28,7 +27,6 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
-from urllib3.util import wait_for_write
 
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.sign_in.budget import Budget, BudgetedFile
@@ -36,6 +34,7 @@ from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
 from agentcp_fsm.sign_in.names import look_up
 from agentcp_fsm.sign_in.proxies import is_proxy
+from agentcp_fsm.sign_in.waits import CONNECTING, readable, system_error, writable
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.addresses import near
 
@@ -203,7 +202,9 @@ class _PatientReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         self._budget.spend_read()
         call = self._exchange.call
-        self._connection.settimeout(call.patience(call.timeouts.read))
+        seconds = call.patience(call.timeouts.read)
+        self._connection.settimeout(seconds)
+        readable(self._connection, seconds, call)
         with forking.waiting():
             count = self._raw.readinto(buffer)
         self._exchange.answered |= bool(count)
@@ -285,16 +286,14 @@ def _connect(opened: socket.socket, address: Any, seconds: float, call: Call) ->
     seconds = call.patience(seconds)
     opened.setblocking(False)
     failure = opened.connect_ex(address)
-    if failure in (0, errno.EINPROGRESS) and call.abandonment is not None:
+    if failure in (0, *CONNECTING) and call.abandonment is not None:
         call.abandonment.watch(opened)  # not before: what is not yet connecting cannot be woken from it
-    if failure == errno.EINPROGRESS:
-        with forking.waiting():
-            connected = wait_for_write(opened, timeout=seconds)
-        if not connected:
+    if failure in CONNECTING:
+        if not writable(opened, seconds, call):
             raise TimeoutError(f"not connected within {seconds:g} s")
         failure = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if failure:
-        raise OSError(failure, os.strerror(failure))
+        raise system_error(failure)
     opened.settimeout(seconds)  # for the TLS handshake, too
 
 

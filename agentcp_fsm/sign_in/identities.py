@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,7 +72,9 @@ def _write(wanted: CredentialFiles, key_pem: bytes, certificate_pem: bytes) -> N
         with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True) as made:
             files.write_new(Path(made, wanted.key.name), key_pem)
             files.write_new(Path(made, wanted.certificate.name), certificate_pem)
-            os.rename(made, folder)  # which takes the place of an empty folder, and of no other
+            with suppress(FileNotFoundError):
+                folder.rmdir()  # raises for one that is not empty
+            os.rename(made, folder)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             raise CredentialsError(

@@ -5,6 +5,7 @@ import time
 from contextlib import closing, suppress
 
 from agentcp_fsm.sign_in.call import Call
+from agentcp_fsm.sign_in.waits import readable
 from agentcp_fsm.support import forking, lookups
 
 
@@ -29,7 +30,9 @@ def look_up(host: str, port: int, call: Call) -> lookups.Found:
             if call.abandonment is not None:
                 call.abandonment.watch(ours)
             seconds = call.timeouts.connect - (time.monotonic() - lookup.asked_at)
-            ours.settimeout(call.patience(max(seconds, 0.001)))
+            patience = call.patience(max(seconds, 0.001))
+            ours.settimeout(patience)
+            readable(ours, patience, call)
             with forking.waiting():
                 woken = ours.recv(1)
         except TimeoutError as error:

@@ -1,6 +1,5 @@
 """A caller's handle on a blocking call: it abandons what it no longer waits for, and says how patient it is."""
 
-import os
 import socket
 import threading
 from contextlib import suppress
@@ -37,7 +36,7 @@ class Abandonment:
         """For the call itself: have `abandon` wake the thread that waits for this connection."""
         # A duplicate, whose descriptor stays ours: the original could be closed at any moment, and its number reused
         # for a stranger's socket.
-        duplicate = socket.socket(fileno=os.dup(connection.fileno()))
+        duplicate = socket.fromfd(connection.fileno(), connection.family, connection.type)
         with self._lock:
             self._forget()
             self._socket = duplicate

@@ -15,7 +15,9 @@ MAX_SIZE = 1024 * 1024
 """Bytes that a file of keys, certificates or passwords has at most."""
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
-_OPENING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
+_OPENING = os.O_RDONLY
+for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):  # each system has some of them
+    _OPENING |= getattr(os, _name, 0)
 
 
 def is_there(path: Path) -> bool:
@@ -92,7 +94,7 @@ def write_new(file: Path, content: bytes) -> None:
 
 def readable_by_others(file: Path, what: str) -> list[str]:
     """Say that other users of this machine can read a secret, `what`, and the remedy; empty if they cannot."""
-    if os.name == "posix" and _mode(file) & OTHERS_READ:
+    if hasattr(os, "geteuid") and _mode(file) & OTHERS_READ:
         return [f"other users can read {what} {file}: chmod 600 it"]
     return []
 
@@ -102,7 +104,7 @@ def changeable_by_others(*files: Path) -> list[str]:
 
     Every folder above them counts: to rename one of those is to replace all that is in it.
     """
-    if os.name != "posix":
+    if not hasattr(os, "geteuid"):  # such a system says by other means who can do what
         return []
     found = [f"other users can change {file}: chmod go-w it" for file in files if _mode(file) & OTHERS_WRITE]
     folders = tuple(dict.fromkeys(folder for file in files for folder in _folders_above(file)))

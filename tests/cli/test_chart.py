@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import subprocess
 
@@ -10,10 +9,14 @@ import pytest
 
 from agentcp_fsm import CHART
 from tests.cli.command import COMMAND, ESCAPE, run
+from tests.needs import needs_posix
 
 
 def on_a_terminal(*arguments: str, columns: int = 100, errors: bool = False) -> str:
     """What the command writes to a terminal; `errors`: with standard error."""
+    needs_posix("there is a pseudo-terminal")
+    import pty
+
     ours, its = pty.openpty()
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(columns)}
     environment.pop("NO_COLOR", None)

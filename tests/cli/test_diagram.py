@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from agentcp_fsm.fsm.diagram.mermaid import mermaid
 from agentcp_fsm.fsm.loading import load_chart
 from agentcp_fsm.lifecycle.chart import CHART, State
 from tests.cli.command import COMMAND, refused, run
+from tests.needs import needs_posix
 
 ROOT = Path(__file__).parents[2]
 DOOR = """
@@ -152,6 +152,9 @@ def test_an_unwritable_file_is_an_error_before_anything_is_drawn(tmp_path: Path)
 
 
 def test_a_picture_is_not_thrown_at_a_terminal() -> None:
+    needs_posix("there is a pseudo-terminal")
+    import pty
+
     ours, its = pty.openpty()
     try:
         result = subprocess.run(

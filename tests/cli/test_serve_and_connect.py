@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.command import ESCAPE, TIMEOUT, Running, refused, run
 from tests.cli.conftest import ALICE, PASSWORD, Identity, Server
+from tests.needs import needs_posix
 
 HOSTILE = f"{ESCAPE}[2J[red]mallory"
 """What would clear the screen, and be taken for markup."""
@@ -105,6 +106,7 @@ def test_a_401_is_shown_with_its_reason(server: Server, identity: Identity) -> N
 
 
 def test_a_second_interrupt_does_not_wait_for_the_sign_out(server: Server, identity: Identity) -> None:
+    needs_posix("a process is stopped by a signal")
     with connecting(server, identity) as connect:
         connect.line_with("ONLINE")
         os.kill(server.command.process.pid, signal.SIGSTOP)  # the sign-out will hang
@@ -201,6 +203,7 @@ def test_a_port_that_is_taken_is_one_clear_line(server: Server) -> None:
 
 def test_the_password_is_asked_for_on_a_terminal(server: Server, identity: Identity) -> None:
     """The prompt does not echo; the first Ctrl-C of a terminal signs out."""
+    needs_posix("there is a pseudo-terminal")
     script = (
         "import os, pty, sys\n"
         "child, terminal = pty.fork()\n"

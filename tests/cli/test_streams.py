@@ -12,7 +12,10 @@ import pytest
 from agentcp_fsm.server import ServerThread
 from agentcp_fsm.sign_in.identities import make_identity
 from tests.cli.command import COMMAND, TIMEOUT
+from tests.needs import needs_posix
 from tests.waiting import until
+
+needs_posix("there are a shell and /dev/full")
 
 ALICE = "alice.agentid.pub"
 QUIET = ("<&-", "2>&-", ">&-", "<&- >&- 2>&-", "2>/dev/full", "2>/dev/full >&-")

@@ -139,6 +139,8 @@ def connect(peer: Peer, agent_id: str = "alice.agentid.pub", config: Config = FA
 def _held() -> set[tuple[str, object]]:
     """The library's threads, and the descriptors that the process has open, each with what it stands for."""
     held: set[tuple[str, object]] = {("thread", each) for each in threading.enumerate() if "agentcp" in each.name}
+    if not os.path.isdir("/proc/self/fd"):  # on other systems, threads are all that is looked at
+        return held
     for number in os.listdir("/proc/self/fd"):
         with suppress(FileNotFoundError):  # closed meanwhile, as the list's own is
             held.add((f"descriptor {number}", os.readlink(f"/proc/self/fd/{number}")))

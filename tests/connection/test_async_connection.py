@@ -13,6 +13,7 @@ import pytest
 from agentcp_fsm import AsyncConnection, ConnectionStateError, Invitation, ReportTransition, State
 from agentcp_fsm.connection.hub import new_event_loop
 from tests.connection.peer import FAST, INVITATION, PATIENT, Peer, nothing_left
+from tests.needs import needs_posix
 
 
 def connect(peer: Peer, agent_id: str = "alice.agentid.pub") -> AsyncConnection:
@@ -251,6 +252,7 @@ def test_a_handler_that_makes_a_coroutine_is_one() -> None:
 
 def test_a_forked_child_has_a_clean_slate() -> None:
     """It had not: the child's copy went on in the loop of the parent, whose socket a stop in the child made deaf."""
+    needs_posix("a process forks")
 
     async def main(peer: Peer) -> None:
         async with connect(peer) as connection:

@@ -8,6 +8,7 @@ import time
 
 from agentcp_fsm import Connection, State
 from tests.connection.peer import PATIENT, Peer, connect
+from tests.needs import needs_posix
 from tests.waiting import until_it_ends
 
 HANGING = """
@@ -38,6 +39,7 @@ def stop_late():
     before = time.monotonic()
     print(connection.stop(), time.monotonic() - before < 2)
 atexit.register(stop_late)  # before the library's own, so that it is called after that
+from tests.needs import needs_posix
 from agentcp_fsm import Connection
 class Refusing:
     def sign_in(self, abandonment): raise OSError("nobody there")
@@ -54,6 +56,7 @@ def test_stop_after_the_interpreter_ended_the_loop_waits_for_nothing() -> None:
 
 
 def test_a_forked_child_has_a_clean_slate() -> None:
+    needs_posix("a process forks")
     with Peer() as peer, connect(peer, config=PATIENT) as connection:
         assert connection.wait_for(State.ONLINE, timeout=10)
         child = os.fork()
@@ -78,6 +81,8 @@ def test_a_forked_child_has_a_clean_slate() -> None:
 
 
 def test_forked_children_do_not_draw_the_same_jitter() -> None:
+    needs_posix("a process forks")
+
     def drawn_by_a_child(connection: Connection) -> bytes:
         reader, writer = os.pipe()
         child = os.fork()

@@ -18,6 +18,7 @@ from agentcp_fsm import Config, Connection, Credentials, Invitation, State
 from agentcp_fsm.connection import hub
 from agentcp_fsm.sign_in import identities
 from tests.connection.peer import FAST, Peer, connect, nothing_left
+from tests.needs import needs_posix
 from tests.waiting import until
 
 
@@ -128,6 +129,7 @@ def test_start_and_stop_from_many_threads_at_once() -> None:
 
 def test_a_signal_s_handler_may_start_what_is_being_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """It hung, with the program: the handler waited for a lock that what it interrupted held."""
+    needs_posix("a signal is sent")
     with Peer() as peer, nothing_left():
         connection, other = connect(peer), connect(peer, "bob.agentid.pub")
 

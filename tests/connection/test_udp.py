@@ -12,6 +12,7 @@ import pytest
 from agentcp_fsm import Connection, State
 from agentcp_fsm.connection import hub
 from tests.connection.peer import PATIENT, Peer, connect
+from tests.needs import needs_posix
 from tests.waiting import until
 
 
@@ -22,6 +23,7 @@ def descriptor(connection: Connection) -> int:
 
 
 def test_a_closed_descriptor_is_noticed_and_replaced() -> None:
+    needs_posix("a socket's number is a descriptor")
     with Peer() as peer, connect(peer) as connection:
         assert connection.wait_for(State.ONLINE, timeout=10)
         os.close(descriptor(connection))
@@ -30,6 +32,7 @@ def test_a_closed_descriptor_is_noticed_and_replaced() -> None:
 
 
 def test_a_descriptor_that_became_somebody_elses_is_not_closed() -> None:
+    needs_posix("a socket's number is a descriptor")
     with Peer() as peer, connect(peer) as connection:
         assert connection.wait_for(State.ONLINE, timeout=10)
         number = descriptor(connection)
@@ -47,6 +50,7 @@ def test_a_descriptor_that_became_somebody_elses_is_not_closed() -> None:
 @pytest.mark.parametrize("how", [socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR])
 def test_a_socket_that_somebody_shut_down_is_replaced(how: int) -> None:
     """One that receives no more is always readable: it kept a processor busy for as long as answers still came."""
+    needs_posix("a socket's number is a descriptor")
     with Peer() as peer, connect(peer) as connection:
         assert connection.wait_for(State.ONLINE, timeout=10)
         with socket.socket(fileno=os.dup(descriptor(connection))) as duplicate:
@@ -57,6 +61,7 @@ def test_a_socket_that_somebody_shut_down_is_replaced(how: int) -> None:
 
 def test_a_socket_that_somebody_made_block_blocks_nothing() -> None:
     """It did: once another had read what there was to read, the loop waited for ever, and so did stop."""
+    needs_posix("a socket's number is a descriptor")
     with Peer() as peer, connect(peer) as connection:
         assert connection.wait_for(State.ONLINE, timeout=10)
         with socket.socket(fileno=os.dup(descriptor(connection))) as duplicate:

@@ -1,7 +1,6 @@
 """The threads for calls that may block."""
 
 import logging
-import resource
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentcp_fsm.connection.workers import HandlerQueue, WorkerPool
+from tests.needs import needs_linux
 from tests.waiting import until
 
 
@@ -192,6 +192,9 @@ def test_a_queue_does_not_wait_for_itself() -> None:
 @contextmanager
 def no_more_threads() -> Iterator[None]:
     """As the system has it when a process or a user has too many: here, for lack of address space for a stack."""
+    needs_linux("a process's address space is limited")
+    import resource
+
     limits = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     threading.stack_size(256 * 1024**2)

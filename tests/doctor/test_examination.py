@@ -131,8 +131,8 @@ class TestTheAgent:
 
     def test_an_impossible_agent_id(self, data: Path, server: ServerThread) -> None:
         found = list(Examination("../x", data, server_at(server.url)).findings())
-        assert found[0].outcome is FAILED
-        assert "'../x' cannot be a file's name" in found[0].says
+        assert found[1].outcome is FAILED
+        assert "'../x' cannot be a file's name" in found[1].says
 
 
 class TestTheWay:

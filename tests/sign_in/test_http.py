@@ -15,6 +15,7 @@ from agentcp_fsm.errors import ConfigError, FailureKind
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.sign_in import Abandonment, AuthClient, Timeouts, Transport
 from agentcp_fsm.sign_in.http import KEEP_ALIVE
+from tests.needs import needs_posix
 from tests.sign_in.calls import (
     AGENT,
     CREDENTIALS,
@@ -230,9 +231,11 @@ class TestTransport:
             assert failure_of(lambda: client.sign_in(CREDENTIALS)).kind is FailureKind.TIMEOUT
 
     def test_a_forked_child_uses_its_own_connections(self, server: Server) -> None:
+        needs_posix("a process forks")
         script = """
 import os, sys
 from agentcp_fsm.sign_in import AuthClient
+from tests.needs import needs_posix
 from agentcp_fsm.lifecycle.session import Session
 client = AuthClient(sys.argv[1])
 session = Session("127.0.0.1", 5000, 7, "the token")

@@ -12,7 +12,10 @@ import pytest
 
 from agentcp_fsm.connection.workers import WorkerPool
 from agentcp_fsm.support import forking
+from tests.needs import needs_posix
 from tests.waiting import pause, until, until_it_ends
+
+needs_posix("processes fork")
 
 
 def forked(child: Callable[[], object]) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agentcp_fsm.support import lookups
+from tests.needs import needs_posix
 from tests.waiting import until, until_it_ends
 
 FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
@@ -101,6 +102,7 @@ def test_names_that_hang_cost_a_bounded_number_of_threads(resolver: Resolver, mo
 
 
 def test_a_forked_child_looks_up_anew(resolver: Resolver) -> None:
+    needs_posix("a process forks")
     with pytest.raises(TimeoutError):
         resolve("hung.example", 0.01)
     child = os.fork()
