@@ -9,7 +9,6 @@ import logging
 import socket
 from collections.abc import Callable
 from functools import lru_cache, partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from agentcp_fsm.connection import udp
@@ -51,7 +50,7 @@ from agentcp_fsm.lifecycle.events import (
     Unauthorized,
 )
 from agentcp_fsm.lifecycle.machine import Lifecycle
-from agentcp_fsm.support import lookups
+from agentcp_fsm.support import clock, lookups
 from agentcp_fsm.support.log import Flood, logger_of
 from agentcp_fsm.support.quoting import name_of, quoted, reason_of
 from agentcp_fsm.wire import UNAUTHORIZED, Codec, HeartbeatEncoder, InviteRequest, InviteResponse
@@ -168,7 +167,7 @@ class Driver:
     def wake(self, lease: Lease) -> float:
         """Do what is due, if anything is; returns the next deadline."""
         lifecycle = self.lifecycle
-        now = monotonic()
+        now = clock.now()
         if (deadline := lifecycle.deadline) > now:
             return deadline
         self._carry_out(lease, lifecycle.handle(DEADLINE_PASSED, now), now)
@@ -179,7 +178,7 @@ class Driver:
         if (lease := self.lease) is None:
             return
         lifecycle = self.lifecycle
-        now = monotonic()
+        now = clock.now()
         if effects := lifecycle.handle(event, now):
             self._carry_out(lease, effects, now)
         if (deadline := lifecycle.deadline) < lease.armed_at:
@@ -236,7 +235,8 @@ class Driver:
         if lookups.is_address(session.host):
             return self._connect(lease, effect, lookups.resolve(session.host, session.port, socket.SOCK_DGRAM, 0))
         try:
-            self._lookup.begin(session, partial(lease.hub.post, partial(self._looked_up, lease, effect)))
+            notify = partial(lease.hub.post, partial(self._looked_up, lease, effect))
+            self._lookup.begin(session, notify, self.lifecycle.config.socket_timeout)
         except OSError as error:
             return SocketFailed(effect.attempt, str(error))
         return None

@@ -185,7 +185,8 @@ class Face(ABC):
     # The differences --------------------------------------------------------------------------------------------------
 
     def _lease(self) -> Lease | None:
-        """The present stay at a hub, if the connection is attached to a loop that can still run."""
+        """The present stay at a hub, if the connection is attached to a loop of this process that can still run."""
+        forking.notice()
         return self._attachment.lease
 
     @staticmethod

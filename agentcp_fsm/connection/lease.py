@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from agentcp_fsm.support import threads
 from agentcp_fsm.support.log import logger_of
 
 if TYPE_CHECKING:
@@ -21,13 +22,15 @@ logger = logger_of(__name__)
 class Lease:
     """A driver's stay at a hub, from attach to detach.  What belongs to an earlier stay is recognised by it."""
 
-    __slots__ = ("_driver", "armed_at", "authenticator", "hub")
+    __slots__ = ("_driver", "armed_at", "authenticator", "hub", "is_unsaid")
 
     def __init__(self, driver: Driver, hub: Hub, authenticator: Authenticator) -> None:
         self._driver = driver
         self.hub = hub
         self.authenticator = authenticator
         self.armed_at = math.inf
+        self.is_unsaid = False
+        """Whether the system had no thread for a sign-out."""
 
     @property
     def is_over(self) -> bool:
@@ -47,6 +50,7 @@ class Lease:
         try:
             self.hub.pool.submit(job)
         except RuntimeError as error:
-            logger.warning("%s: the system has no thread for a call that blocks: %s", self._driver.agent_id, error)
+            if not threads.interpreter_exits():
+                logger.warning("%s: the system has no thread for a call that blocks: %s", self._driver.agent_id, error)
             return str(error)
         return ""

@@ -36,7 +36,7 @@ from agentcp_fsm.sign_in.budget import Budget, BudgetedFile
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
 from agentcp_fsm.sign_in.names import look_up
 from agentcp_fsm.sign_in.proxies import is_proxy
-from agentcp_fsm.support import forking
+from agentcp_fsm.support import clock, forking
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.addresses import near
 
@@ -184,7 +184,7 @@ class Transport:
             adapter, idle_since = self._idle.pop()
         except IndexError:
             return _PatientAdapter()
-        if time.monotonic() - idle_since > KEEP_ALIVE:
+        if clock.now() - idle_since > KEEP_ALIVE:
             adapter.close()  # its connections; it will make new ones
         return adapter
 
@@ -198,7 +198,7 @@ class Transport:
         if self._closed:
             adapter.close()
         else:
-            self._idle.append((adapter, time.monotonic()))
+            self._idle.append((adapter, clock.now()))
 
 
 def is_loopback(host: str | None) -> bool:
