@@ -23,8 +23,7 @@ from agentcp_fsm.cli.options import (
     with_agent_options,
 )
 from agentcp_fsm.errors import AgentCPError, ConfigError
-from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme
-from agentcp_fsm.fsm.diagram.views import VIEWS
+from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, VIEWS, Theme
 from agentcp_fsm.wire import NextBeatEncoding
 
 WRONG = 2
@@ -126,29 +125,33 @@ def _within(minimum: float, maximum: float) -> Callable[[float], float]:
     return checked
 
 
-@app.callback()
+@app.callback(help="Keep an AgentCP agent reachable: its heartbeat connection as one explicit state machine.")
 def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Keep an AgentCP agent reachable: its heartbeat connection as one explicit state machine."""
+    """Nothing but the option, which has been carried out."""
 
 
-@app.command()
+@app.command(help="Print the chart: what every event does in every state.")
 def chart(
     state: Annotated[list[str] | None, typer.Option(help="Only rows that hold in this state (repeatable).")] = None,
     trigger: Annotated[list[str] | None, typer.Option(help="Only rows of this trigger (repeatable).")] = None,
     ignored: Annotated[bool, typer.Option(help="Show the events that are ignored on purpose, too.")] = True,
     json: Json = False,
 ) -> None:
-    """Print the chart: what every event does in every state."""
     from agentcp_fsm.cli.chart import show_chart
 
     show_chart(state or [], trigger or [], ignored, json)
 
 
-@diagram.callback()
+@diagram.callback(
+    help="""Draw the chart, or write it down for other programs.
+
+    In a Markdown page a diagram is kept between the lines <!-- diagram:begin --> and <!-- diagram:end -->.
+    """,
+)
 def show_diagram(
     context: typer.Context,
     format: Annotated[
@@ -165,17 +168,16 @@ def show_diagram(
     view: Annotated[str | None, typer.Option(help=VIEWS, metavar="VIEW")] = None,
     theme: Annotated[Theme | None, typer.Option(help="The pages that a picture is for.")] = None,
 ) -> None:
-    """Draw the chart, or write it down for other programs.
-
-    In a Markdown page a diagram is kept between the lines <!-- diagram:begin --> and <!-- diagram:end -->.
-    """
     from agentcp_fsm.cli.diagram import show_diagram
 
     if context.invoked_subcommand is None:
         raise typer.Exit(show_diagram(format, output, check or [], chart, view, theme))
 
 
-@diagram.command("docs")
+@diagram.command(
+    "docs",
+    help="Write the diagrams that documents show: the overview, the full diagram, the table and the page.",
+)
 def diagram_docs(
     folder: Annotated[Path, typer.Argument(help="Where they are to be.")] = Path("docs/diagram"),
     check: Annotated[
@@ -183,13 +185,18 @@ def diagram_docs(
     ] = False,
     chart: ChartName = "agentcp_fsm.lifecycle.chart:CHART",
 ) -> None:
-    """Write the diagrams that documents show: the overview, the full diagram, the table and the page."""
     from agentcp_fsm.cli.diagram import write_docs
 
     raise typer.Exit(write_docs(folder, check, chart))
 
 
-@diagram.command("diff")
+@diagram.command(
+    "diff",
+    help="""Show what differs between two charts: rows, their order, states and words.
+
+    The modules of a revision are imported, which runs its code.
+    """,
+)
 def diagram_diff(
     old: Annotated[str, typer.Argument(metavar="OLD", help="A git revision, or a file that --format json wrote.")],
     new: Annotated[str | None, typer.Argument(metavar="NEW", help="The same; by default the work tree.")] = None,
@@ -205,33 +212,35 @@ def diagram_diff(
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs, 0 if not.")] = False,
 ) -> None:
-    """Show what differs between two charts: rows, their order, states and words.
-
-    The modules of a revision are imported, which runs its code.
-    """
     from agentcp_fsm.cli.diagram_diff import show_difference
 
     raise typer.Exit(show_difference(old, new, "json" if json else format, output, chart, theme, exit_code))
 
 
-@app.command()
+@app.command(
+    help="""See it recover from all that goes wrong, in about a minute.
+
+    A server and an agent are made for the occasion, on this machine.  The exit status is 0 only if every recovery
+    really happened.
+    """,
+)
 def demo(
     fast: Annotated[bool, typer.Option("--fast", help="In less than 10 seconds.")] = False,
     json: Json = False,
     log_level: Logging = LogLevel.ERROR,
 ) -> None:
-    """See it recover from all that goes wrong, in about a minute.
-
-    A server and an agent are made for the occasion, on this machine.  The exit status is 0 only if every recovery
-    really happened.
-    """
     from agentcp_fsm.cli.demo import run_demo
 
     _log(log_level)
     raise typer.Exit(run_demo(fast, json))
 
 
-@app.command()
+@app.command(
+    help="""Keep an agent reachable until Ctrl-C, and show what happens.
+
+    The first Ctrl-C signs out, the second leaves at once.
+    """,
+)
 @with_agent_options
 def connect(
     agent: AgentOptions,
@@ -241,10 +250,6 @@ def connect(
         typer.Option("--log-level", help="What to log to standard error; by default errors that are not shown anyway."),
     ] = None,
 ) -> None:
-    """Keep an agent reachable until Ctrl-C, and show what happens.
-
-    The first Ctrl-C signs out, the second leaves at once.
-    """
     from agentcp_fsm.cli.connect import log_what_is_not_shown, run_connection
     from agentcp_fsm.connection import Connection
 
@@ -263,15 +268,16 @@ def connect(
     raise typer.Exit(run_connection(connection, json))
 
 
-@app.command()
-@with_agent_options
-def doctor(agent: AgentOptions, json: Json = False, log_level: Logging = LogLevel.ERROR) -> None:
-    """Check what an agent needs to be reachable, and say what to do.
+@app.command(
+    help="""Check what an agent needs to be reachable, and say what to do.
 
     Files, key, certificate, the way to the server, sign-in, heartbeats and the clock, one after the other.  It signs in
     and out: while the agent is connected elsewhere, that may end its session.  The exit status is 0 only if all is
     well, 1 if a step failed, was skipped or has a warning.
-    """
+    """,
+)
+@with_agent_options
+def doctor(agent: AgentOptions, json: Json = False, log_level: Logging = LogLevel.ERROR) -> None:
     from agentcp_fsm.cli.doctor import run_doctor
     from agentcp_fsm.doctor import Examination, server_at, server_named_by
 
@@ -289,7 +295,13 @@ def doctor(agent: AgentOptions, json: Json = False, log_level: Logging = LogLeve
     raise typer.Exit(run_doctor(examination, json))
 
 
-@app.command()
+@app.command(
+    help="""Run a server to try agents on, and an access point that names it, with faults to switch.
+
+    It takes console commands on standard input; "help" lists them.  It believes any certificate that names the agent,
+    so it is no server for production.
+    """,
+)
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     http_port: Annotated[
@@ -312,11 +324,6 @@ def serve(
     json: Json = False,
     log_level: Logging = LogLevel.WARNING,
 ) -> None:
-    """Run a server to try agents on, and an access point that names it, with faults to switch.
-
-    It takes console commands on standard input; "help" lists them.  It believes any certificate that names the agent,
-    so it is no server for production.
-    """
     from agentcp_fsm.cli.serve import run_server
     from agentcp_fsm.server import HeartbeatServer
     from agentcp_fsm.wire import AgentCPCodec
@@ -328,7 +335,14 @@ def serve(
     raise typer.Exit(run_server(server, until_input_ends, json))
 
 
-@identity.command("new")
+@identity.command(
+    "new",
+    help="""Make a key and a self-signed certificate as the SDK keeps them; only a local server believes them.
+
+    They go where AgentCP(DATA) looks for them, DATA/agentcp/AIDs, and are encrypted as it does with its seed password,
+    which is empty unless a password is given.  Nothing is overwritten.
+    """,
+)
 def new_identity(
     agent_id: AgentId,
     data: Data,
@@ -338,11 +352,6 @@ def new_identity(
         bool, typer.Option("--insecure-unencrypted", help="Do not encrypt the key; the SDK does not load it then.")
     ] = False,
 ) -> None:
-    """Make a key and a self-signed certificate as the SDK keeps them; only a local server believes them.
-
-    They go where AgentCP(DATA) looks for them, DATA/agentcp/AIDs, and are encrypted as it does with its seed password,
-    which is empty unless a password is given.  Nothing is overwritten.
-    """
     from agentcp_fsm.sign_in.credentials import seed_hash
     from agentcp_fsm.sign_in.identities import identities_folder, make_identity
 

@@ -9,7 +9,7 @@ import logging
 import socket
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentcp_fsm.connection import udp
 from agentcp_fsm.connection.addresses import Addresses, HostLookup
@@ -50,13 +50,12 @@ from agentcp_fsm.lifecycle.events import (
     Unauthorized,
 )
 from agentcp_fsm.lifecycle.machine import Lifecycle
+from agentcp_fsm.lifecycle.variables import RandomSource
 from agentcp_fsm.support import clock, lookups
 from agentcp_fsm.support.log import Flood, logger_of
 from agentcp_fsm.support.quoting import name_of, quoted, reason_of
 from agentcp_fsm.wire import UNAUTHORIZED, Codec, HeartbeatEncoder, InviteRequest, InviteResponse
 
-if TYPE_CHECKING:
-    from random import Random
 logger = logger_of(__name__)
 
 DEADLINE_PASSED = DeadlinePassed()
@@ -92,7 +91,7 @@ class Driver:
         self,
         agent_id: str,
         config: Config,
-        random: Random,
+        random: RandomSource,
         codec: Codec,
         authenticator_on: Callable[[Hub], Authenticator],
         listener: Listener,

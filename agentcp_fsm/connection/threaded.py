@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import threading
 from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from agentcp_fsm.connection.face import STOP_MARGIN, Face
 from agentcp_fsm.connection.handlers import Handler, Job, Kind
@@ -16,9 +17,6 @@ from agentcp_fsm.connection.waiting import Latch, checked_states
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.support.abandonment import Abandonment
-
-if TYPE_CHECKING:
-    import asyncio
 
 
 class Connection(Face):

@@ -24,15 +24,12 @@ guards.  So nothing can happen that nobody thought of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from transitions import Machine
-
-    from agentcp_fsm.fsm.step import Step
+from transitions import Machine
 
 EVERY = "*"
 """As a row's source: every state of the chart."""
@@ -142,6 +139,13 @@ class Row:
     def __str__(self) -> str:
         guards = f" [{', '.join(self.guards)}]" if self.guards else ""
         return f"{self.trigger}: {', '.join(self.source)} → {'no change' if self.dest is None else self.dest}{guards}"
+
+
+Step = Callable[..., Row]
+"""``step(model, trigger, *args)``: sends one event and returns the row that was taken.
+
+Raises ChartError for a trigger or a state that the chart does not have.  What a callback raises passes through.
+"""
 
 
 @dataclass(frozen=True, slots=True)

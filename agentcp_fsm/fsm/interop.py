@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from transitions import Machine
 
 from agentcp_fsm.errors import ChartError
 from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.check import check
-
-if TYPE_CHECKING:
-    from transitions import Machine
 
 
 def machine(chart: Chart, model: object, machine_class: type[Machine] | None = None, **options: Any) -> Machine:
@@ -21,8 +20,6 @@ def machine(chart: Chart, model: object, machine_class: type[Machine] | None = N
     class, derive one without ``__slots__``.  Raises ChartError where `check` does, and for a model without a
     ``__dict__``.
     """
-    from transitions import Machine
-
     check(chart, type(model))
     if not hasattr(model, "__dict__"):
         raise ChartError(

@@ -12,14 +12,8 @@ from types import FunctionType
 from typing import Any
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.chart import Chart, ChartState, Row
+from agentcp_fsm.fsm.chart import Chart, ChartState, Step
 from agentcp_fsm.fsm.check import check
-
-Step = Callable[..., Row]
-"""``step(model, trigger, *args)``: sends one event and returns the row that was taken.
-
-Raises ChartError for a trigger or a state that the chart does not have.  What a callback raises passes through.
-"""
 
 
 def compile_chart(chart: Chart, model: type, arity: int | None = None) -> Step:

@@ -7,25 +7,20 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import Unpack
 from urllib.parse import urlsplit
 
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
 from agentcp_fsm.errors import ConfigError, DiscoveryError, DiscoveryStep, FailureKind, SignInError, URLError
 from agentcp_fsm.sign_in.answers import Fields, is_host
-from agentcp_fsm.sign_in.client import AuthClient, checked_url, secure_url
+from agentcp_fsm.sign_in.client import AuthClient, ClientOptions, checked_url, secure_url
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.failures import causes
 from agentcp_fsm.sign_in.http import Call, Timeouts, Transport
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.addresses import near
 from agentcp_fsm.support.quoting import quoted, shown_url
-
-if TYPE_CHECKING:
-    from typing import Unpack
-
-    from agentcp_fsm.sign_in.client import ClientOptions
 
 API = "/api/accesspoint"
 """The path of an access point's calls."""

@@ -35,6 +35,16 @@ def test_every_command_has_help(command: str) -> None:
     assert result.stdout == run(command, "-h").stdout
 
 
+@pytest.mark.parametrize(
+    "arguments", [(), *((command,) for command in COMMANDS), ("identity", "new"), ("diagram", "diff")]
+)
+def test_help_is_there_without_docstrings(arguments: tuple[str, ...]) -> None:
+    """It was not: `python -OO` takes them away."""
+    command = [sys.executable, "-OO", "-m", "agentcp_fsm", *arguments, "--help"]
+    optimized = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert optimized.stdout.replace("python -m agentcp_fsm", "agentcp-fsm") == run(*arguments, "--help").stdout
+
+
 def test_help_loads_nothing_that_it_does_not_need() -> None:
     code = (
         "import sys\nfrom agentcp_fsm.cli import main\n"

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.chart import Chart
+
+if TYPE_CHECKING:
+    from agentcp_fsm.fsm.chart import Chart
 
 OVERVIEW = "overview"
+VIEWS = "overview, full, state:NAME or path:FROM..TO"
+"""How a view is written."""
 
 
 class Theme(StrEnum):
