@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from agentcp_fsm.doctor.finding import Finding, NotTried, Outcome
 from agentcp_fsm.sign_in import Transport
 from agentcp_fsm.sign_in.answers import http_date
-from agentcp_fsm.sign_in.http import Answer, Call
+from agentcp_fsm.sign_in.calls import Call
+from agentcp_fsm.sign_in.http import Answer
 
 CLOCK_TOLERANCE = 30.0
 """Seconds that the clocks may differ: certificates are made to be valid minutes before they are needed."""

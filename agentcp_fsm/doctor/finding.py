@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from agentcp_fsm.connection.addresses import addresses_of
+
 
 class Outcome(StrEnum):
     """How a step went."""
@@ -50,7 +52,7 @@ class Failed(Exception):  # noqa: N818 - no error of the program's: what a step 
 def look_up(host: str, port: int, kind: socket.SocketKind) -> list[str]:
     """Return the addresses of a host, in order; raises `Failed`."""
     try:
-        return list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(host, port, 0, kind)))
+        return list(addresses_of(socket.getaddrinfo(host, port, 0, kind)))
     except (OSError, UnicodeError) as error:
         reason = words(error) if isinstance(error, OSError) else "it is no host's name"
         raise Failed(

@@ -16,7 +16,7 @@ from agentcp_fsm.wire import MAX_DATAGRAM
 
 logger = logging.getLogger(__name__)
 
-Address = tuple[str, int]
+Address = tuple[str, int, *tuple[int, ...]]
 """A socket address; for IPv6 it has two numbers more."""
 
 READS_AT_ONCE = 64

@@ -3,6 +3,7 @@
 Importing this package imports requests and cryptography; ``import agentcp_fsm`` alone does not.
 """
 
+from agentcp_fsm.sign_in.calls import Timeouts
 from agentcp_fsm.sign_in.client import AuthClient, ClientOptions
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.discovery import (
@@ -10,7 +11,7 @@ from agentcp_fsm.sign_in.discovery import (
     AccessPointConfig,
     access_point_url,
 )
-from agentcp_fsm.sign_in.http import Timeouts, Transport
+from agentcp_fsm.sign_in.http import Transport
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from agentcp_fsm.sign_in.trust.proof import ServerProof, ServerProofPolicy, load_trust_roots, verify_server_proof

@@ -18,6 +18,7 @@ from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.http import MAX_ANSWER, Answer
 from agentcp_fsm.sign_in.nonce import fault_of_nonce
+from agentcp_fsm.sign_in.zones import with_zone, without_zone
 from agentcp_fsm.support.addresses import near
 from agentcp_fsm.support.quoting import quoted
 
@@ -110,11 +111,12 @@ class Fields:
         if not is_host(host):
             raise self.invalid("server_ip", "no IP address or host name")
         kind = near(host)
-        any_address = self.local or kind == near(urlsplit(self.url).hostname or "") != ""
+        url, zone = without_zone(self.url)
+        any_address = self.local or kind == near(urlsplit(url).hostname or "") != ""
         if kind and not any_address:
             raise self.invalid("server_ip", f"a {kind} address, to which no server elsewhere may send an agent")
         return Session(
-            host,
+            with_zone(host, zone) if kind == "link-local" and ":" in host else host,
             self.number("port", 1, 65_535),
             self.number("sign_cookie", 0, 2**64 - 1),
             self.text("signature"),

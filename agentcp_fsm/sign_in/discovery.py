@@ -14,10 +14,11 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyErr
 
 from agentcp_fsm.errors import ConfigError, DiscoveryError, DiscoveryStep, FailureKind, SignInError, URLError
 from agentcp_fsm.sign_in.answers import Fields, is_host
+from agentcp_fsm.sign_in.calls import Call, Timeouts
 from agentcp_fsm.sign_in.client import AuthClient, ClientOptions, checked_url, secure_url
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.failures import causes
-from agentcp_fsm.sign_in.http import Call, Timeouts, Transport
+from agentcp_fsm.sign_in.http import Transport
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.addresses import near
 from agentcp_fsm.support.quoting import quoted, shown_url

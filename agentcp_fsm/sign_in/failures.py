@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import requests
 import urllib3
 
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.sign_in.budget import ExcessiveAnswerError
+from agentcp_fsm.sign_in.calls import Call
 from agentcp_fsm.support.quoting import quoted, without_login
-
-if TYPE_CHECKING:
-    from agentcp_fsm.sign_in.http import Call
 
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """What requests and urllib3 raise when an exchange fails."""

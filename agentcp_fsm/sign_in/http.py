@@ -13,12 +13,11 @@ import io
 import os
 import socket
 import sys
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from http.client import HTTPResponse
 from ipaddress import ip_address
 from typing import Any
@@ -31,13 +30,13 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3.util import wait_for_write
 
 from agentcp_fsm.errors import FailureKind, SignInError
-from agentcp_fsm.lifecycle.config import check_seconds
 from agentcp_fsm.sign_in.budget import Budget, BudgetedFile
+from agentcp_fsm.sign_in.calls import Call
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
 from agentcp_fsm.sign_in.names import look_up
 from agentcp_fsm.sign_in.proxies import is_proxy
+from agentcp_fsm.sign_in.zones import with_zone, without_zone
 from agentcp_fsm.support import clock, forking
-from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.addresses import near
 
 MAX_ANSWER = 64 * 1024
@@ -46,57 +45,6 @@ KEEP_ALIVE = 2.0
 """Seconds that an idle connection is kept: long enough for the sign-ins that follow a server's restart to share it, and
 shorter than it takes, by default, to notice that the network is another (three failed sends: 3 s), when waiting on it
 would cost a whole read timeout."""
-LONGEST_WAIT = 1e6
-"""Seconds.  The system's calls count milliseconds in 31 bits, so a socket waits no longer (11 days) for one thing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long a call may take, each in seconds; raises `ConfigError` for a time that no `Config` could hold either.
-
-    ``connect`` counts for looking up the server's name, and for each of its addresses.
-    """
-
-    connect: float = 3.0
-    """Until a connection stands, and again until TLS stands on it."""
-    read: float = 10.0
-    """Until the next byte of the answer."""
-    total: float = 30.0
-    """For the whole call, which is two requests for a sign-in."""
-
-    def __post_init__(self) -> None:
-        for name in (field.name for field in fields(self)):
-            check_seconds(f"the timeout {name}", getattr(self, name))
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """The patience of one call, which may make several requests."""
-
-    timeouts: Timeouts
-    deadline: float
-    """Monotonic seconds."""
-    abandonment: Abandonment | None
-
-    @classmethod
-    def begin(cls, timeouts: Timeouts, abandonment: Abandonment | None = None) -> "Call":
-        """Start the clock."""
-        return cls(timeouts, time.monotonic() + timeouts.total, abandonment)
-
-    @property
-    def abandoned(self) -> bool:
-        """Whether nobody waits for this call any more."""
-        return self.abandonment is not None and self.abandonment.abandoned
-
-    def patience(self, seconds: float) -> float:
-        """Return ``seconds``, what is left of the call's time or `LONGEST_WAIT`, whichever is least.
-
-        Raises TimeoutError at the end of the call's time.
-        """
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError(f"the answer was not complete within {self.timeouts.total:g} s")
-        return min(seconds, left, LONGEST_WAIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +88,11 @@ class Transport:
         """
         if call.abandoned:
             raise abandoned(url)
-        request = requests.Request("POST", url, headers=headers, json=content).prepare()
-        # The environment's proxy stands outside of this machine and would not find its loopback.
-        proxies = {} if is_loopback(urlsplit(url).hostname) else get_environ_proxies(url)
-        proxy = select_proxy(url, proxies)
+        plain, zone = without_zone(url)
+        request = requests.Request("POST", plain, headers=headers, json=content).prepare()
+        # The environment's proxy stands outside of this machine and would not find its loopback, nor its links.
+        proxies = {} if zone or is_loopback(urlsplit(plain).hostname) else get_environ_proxies(plain)
+        proxy = select_proxy(plain, proxies)
         by_proxy = proxy is not None
         if proxy is not None and not is_proxy(proxy):
             raise SignInError(
@@ -160,8 +109,9 @@ class Transport:
                 return Answer(url, response.status_code, response.headers, read_body(response.raw), local)
 
         try:
-            with present(call) as exchange, self._adapter(self._idle_adapter()) as adapter:
-                return send(adapter, exchange)
+            if not zone:
+                with present(call) as exchange, self._adapter(self._idle_adapter()) as adapter:
+                    return send(adapter, exchange)
         except FAILURES as error:
             reason = failure(url, call, error)
             if reason.kind is not FailureKind.NETWORK or exchange.connected or exchange.answered:
@@ -169,7 +119,7 @@ class Transport:
         # The server closed the kept connection, and may not even have seen the request.  It may be sent twice: a
         # sign-out and a query change nothing the second time, and a nonce is good for one sign-in.
         try:
-            with present(call) as exchange, self._adapter(_PatientAdapter()) as adapter:
+            with present(call, zone) as exchange, self._adapter(_PatientAdapter(), keep=not zone) as adapter:
                 return send(adapter, exchange)
         except FAILURES as error:
             # What lies behind a proxy's error may quote its URL, with the password: it is not shown in a traceback.
@@ -189,13 +139,13 @@ class Transport:
         return adapter
 
     @contextmanager
-    def _adapter(self, adapter: HTTPAdapter) -> Iterator[HTTPAdapter]:
+    def _adapter(self, adapter: HTTPAdapter, keep: bool = True) -> Iterator[HTTPAdapter]:
         try:
             yield adapter
         except BaseException:
             adapter.close()
             raise
-        if self._closed:
+        if self._closed or not keep:  # the same address may be another host's on another link
             adapter.close()
         else:
             self._idle.append((adapter, clock.now()))
@@ -214,6 +164,8 @@ class Exchange:
     """One request and its answer, within a call."""
 
     call: Call
+    zone: str = ""
+    """The interface by whose link the host is reached, if it matters."""
     connected: bool = False
     """Whether a connection was made for it, rather than a kept one used."""
     answered: bool = False
@@ -227,9 +179,9 @@ _present: ContextVar[Exchange] = ContextVar("_present")
 
 
 @contextmanager
-def present(call: Call) -> Iterator[Exchange]:
+def present(call: Call, zone: str = "") -> Iterator[Exchange]:
     """Have the answers that this thread reads meanwhile keep to the bounds of `call`."""
-    exchange = Exchange(call)
+    exchange = Exchange(call, zone)
     token = _present.set(exchange)
     try:
         yield exchange
@@ -301,10 +253,11 @@ def _open_connection(connection: Any) -> socket.socket:
 
     Raises what theirs raise.
     """
-    call = _present.get().call
+    exchange = _present.get()
+    call = exchange.call
     sys.audit("http.client.connect", connection, connection.host, connection.port)
     try:
-        found = look_up(connection._dns_host, connection.port, call)
+        found = look_up(with_zone(connection._dns_host, exchange.zone), connection.port, call)
     except socket.gaierror as error:
         raise urllib3.exceptions.NameResolutionError(connection.host, connection, error) from error
     except UnicodeError as error:

@@ -2,15 +2,12 @@
 
 import socket
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING
 
+from agentcp_fsm.sign_in.calls import Call
 from agentcp_fsm.support import clock, forking, lookups
 
-if TYPE_CHECKING:
-    from agentcp_fsm.sign_in.http import Call
 
-
-def look_up(host: str, port: int, call: "Call") -> lookups.Found:
+def look_up(host: str, port: int, call: Call) -> lookups.Found:
     """Return a host's addresses.
 
     A look-up counts as connecting does, from when it was asked on.  One that takes longer is left behind, and the next

@@ -23,8 +23,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store
 
 from agentcp_fsm.errors import ConfigError, FailureKind, ServerProofError, SignInError
+from agentcp_fsm.sign_in.calls import Call
 from agentcp_fsm.sign_in.failures import abandoned, failure
-from agentcp_fsm.sign_in.http import Call
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
 from agentcp_fsm.support.log import logger_of

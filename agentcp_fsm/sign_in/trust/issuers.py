@@ -17,8 +17,9 @@ from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from agentcp_fsm.errors import FailureKind, ServerProofError
+from agentcp_fsm.sign_in.calls import Call
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
-from agentcp_fsm.sign_in.http import MAX_ANSWER, Call, patient, present, read_body
+from agentcp_fsm.sign_in.http import MAX_ANSWER, patient, present, read_body
 from agentcp_fsm.sign_in.names import look_up
 from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
 from agentcp_fsm.support.addresses import is_public
