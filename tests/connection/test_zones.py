@@ -60,6 +60,7 @@ with ServerThread("fe80::1%link0", next_beat=0.1) as server:
     print(server.statistics().sign_outs)
 """
 NAMESPACE = """
+ip link set lo up
 ip link add link0 index 7 type veth peer name link1
 ip link set link0 addrgenmode none
 ip address add fe80::1/64 dev link0 nodad
