@@ -91,7 +91,7 @@ def _with_access_point(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HttpAuthenticator:
     """`agentcp_fsm.connection.Authenticator` over HTTP, at one server."""
 
@@ -101,6 +101,7 @@ class HttpAuthenticator:
 
     def sign_in(self, abandonment: Abandonment) -> Session:
         """Obtain a session; raises SignInError."""
+        self.credentials = self.credentials.renewed()
         return self.client.sign_in(self.credentials, abandonment)
 
     def sign_out(self, session: Session) -> None:
@@ -147,6 +148,7 @@ class DiscoveringAuthenticator:
 
     def sign_in(self, abandonment: Abandonment) -> Session:
         """Obtain a session; raises SignInError."""
+        self._credentials = self._credentials.renewed()
         client = self._find_server(abandonment)
         session = client.sign_in(self._credentials, abandonment)
         with self._lock:
