@@ -2,10 +2,12 @@
 
 import os
 import ssl
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.support import files
 
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """By which the environment names others than the usual; the first one counts.  requests honours the same."""
@@ -14,6 +16,12 @@ VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 def named_by_environment() -> tuple[str, str]:
     """Return the variable that names authorities, and the path that it names; both are empty if none does."""
     return next(((name, os.environ[name]) for name in VARIABLES if os.environ.get(name)), ("", ""))
+
+
+@lru_cache(maxsize=16)
+def _check(path: str, version: object) -> None:
+    """Raise OSError unless TLS can read the file; once for each version of it, as the usual ones take 20 ms."""
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
 
 
 def authorities(verify: bool | str | os.PathLike[str]) -> Literal[True] | str:
@@ -35,7 +43,7 @@ def authorities(verify: bool | str | os.PathLike[str]) -> Literal[True] | str:
             raise ConfigError(f"verify is {verify!r}: give True, or the path of a file or folder") from error
     try:
         if not Path(path).is_dir():
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+            _check(path, files.version(Path(path)))
     except OSError as error:
         raise ConfigError(
             f"{name} names {path}, from which no certificate can be read ({error.strerror}): give a file in PEM"
