@@ -210,7 +210,7 @@ class Driver:
     # Signing in and out -----------------------------------------------------------------------------------------------
 
     def _sign_in(self, lease: Lease, effect: SignIn) -> Event | None:
-        return self._sign_ins.begin(lease, effect.attempt)
+        return self._sign_ins.begin(lease, effect)
 
     def _abandon_sign_in(self, lease: Lease, effect: AbandonSignIn) -> None:
         self._sign_ins.abandon(lease, effect.attempt)

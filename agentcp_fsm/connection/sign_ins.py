@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agentcp_fsm.connection.protocols import RetryAdvice
 from agentcp_fsm.errors import AgentCPError
+from agentcp_fsm.lifecycle.effects import SignIn
 from agentcp_fsm.lifecycle.events import Event, SignedIn, SignedOut, SignInFailed
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.support import threads
@@ -38,14 +39,15 @@ class SignIns:
         self._under_way: set[int] = set()
         """The attempts whose sign-ins have not come to an end, abandoned ones included."""
 
-    def begin(self, lease: Lease, attempt: int) -> Event | None:
+    def begin(self, lease: Lease, effect: SignIn) -> Event | None:
         """Begin a sign-in, which reports `SignedIn` or `SignInFailed`; returns the latter if it cannot begin."""
+        attempt = effect.attempt
         if len(self._under_way) >= UNDER_WAY_LIMIT:
             reason = (
                 f"{len(self._under_way)} earlier sign-ins have not come to an end: the authenticator must bound them"
             )
             return SignInFailed(attempt, reason, rejected=True)
-        self._abandonment = Abandonment()
+        self._abandonment = Abandonment(effect.connect_timeout)
         self._job = partial(self._sign_in, lease, attempt, self._abandonment)
         self._under_way.add(attempt)
         if failure := lease.submit(self._job):

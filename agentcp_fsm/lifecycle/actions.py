@@ -54,7 +54,8 @@ class Actions(Guards):
         self.not_before = now + self.config.sign_in_interval_min
         self.beat_due = NEVER
         self.timeout_at = now + self.config.sign_in_timeout
-        self._effects.append(SignIn(self.attempt))
+        patience = _doubled(self.config.connect_timeout, self.failures + 1, self.config.connect_timeout_max)
+        self._effects.append(SignIn(self.attempt, max(patience, self.config.connect_timeout)))
 
     def expect_late_sign_in(self, event: Event, now: float) -> None:
         self.late_sign_in = self.attempt
@@ -362,15 +363,14 @@ class Actions(Guards):
         self.statistics.losses += 1
         self._lost = True
         if self.online_lasted(event, now):
-            self.failures = self.refusals = 0
+            self.failures = 0
 
     def note_early_loss(self, event: Event, now: float) -> None:
         if not self.online_lasted(event, now):
             self.note_failed_attempt(event, now)
 
     def note_refusal(self, event: Event, now: float) -> None:
-        if not self.online_lasted(event, now):
-            self.refusals += 1
+        self.refusals = self.refusals + 1 if self.ended_soon(event, now) else 0
 
     def end_refusals(self, event: Event, now: float) -> None:
         self.refusals = 0

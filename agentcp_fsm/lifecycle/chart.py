@@ -86,7 +86,7 @@ END = ("drop_attempt", "note_failed_attempt")
 """The attempt has failed."""
 FAIL = ("drop_attempt", "doubt_session", "note_failed_attempt", "plan_probe")
 """The same, with a session in hand, which may still be good."""
-LOSE = ("drop_attempt", "doubt_session", "note_loss", "note_early_loss")
+LOSE = ("drop_attempt", "doubt_session", "note_loss", "note_early_loss", "end_refusals")
 """The connection, proven before, is lost; its session may still be good."""
 LOSE_REFUSED = (*DROP, "note_loss", "note_early_loss", "note_refusal")
 """The connection is lost by a 401: the session is none any longer."""
@@ -123,7 +123,7 @@ def lost(trigger: str, what: str, conditions: tuple[str, ...] = ()) -> Iterable[
             before=("drop_attempt", "note_loss", "note_early_loss"), after=LEAVE,
             reason=f"{what} before ONLINE had lasted, and it was the last attempt allowed."),
         Row(trigger, SERVING, BACKOFF, conditions=(*conditions, "flapping"),
-            before=(*LOSE, "end_refusals", "plan_probe"), after="back_off",
+            before=(*LOSE, "plan_probe"), after="back_off",
             reason=f"{what} before ONLINE had lasted, as the attempt before had failed."),
         Row(trigger, SERVING, BACKOFF, conditions=(*conditions, "sign_in_too_soon"),
             before=(*LOSE, "plan_probe"), after="wait_minimum",
@@ -256,7 +256,7 @@ ROWS = (
         reason="The server forgot the session before ONLINE had lasted, and it was the last attempt allowed."),
     Row("unauthorized", SERVING, BACKOFF, conditions="refused_again", before=LOSE_REFUSED,
         after=("report_refusals", "back_off_refused", "spread"),
-        reason="The server forgets each session before ONLINE has lasted."),
+        reason="The server forgets each session soon."),
     Row("unauthorized", SERVING, BACKOFF, conditions="flapping", before=LOSE_REFUSED, after=("back_off", "spread"),
         reason="The server forgot the session before ONLINE had lasted, as the attempt before had failed."),
     Row("unauthorized", SERVING, BACKOFF, conditions="spread_configured", before=LOSE_REFUSED,

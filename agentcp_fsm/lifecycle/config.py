@@ -77,7 +77,8 @@ class Config:
     silence_limit: int = _count(3)
     """Heartbeat intervals without an answer that mean that the connection is lost."""
     silence_timeout: float = _seconds(15.0)
-    """Seconds without an answer, counted from when a heartbeat was due, that mean the same, if they are over sooner."""
+    """Seconds without an answer, counted from when a heartbeat was due, that mean the same, if they are over sooner.
+    To both, `retransmission_min` is added: the last repetition can be answered, too (rule 4)."""
 
     # Signing in (rules 5 to 7)
     sign_in_interval_min: float = _seconds(5.0, zero=True)
@@ -91,8 +92,11 @@ class Config:
     a failed attempt.  The first such loss is followed by a sign-in as soon as rule 5 allows it, each further one in a
     row by a backoff."""
     flapping_limit: int = _count(3)
-    """Connections in a row that a 401 ended before ONLINE had lasted: the last of them, and each further one, is
-    reported as an error (rule 6), for another copy of the agent may be signing in."""
+    """Connections in a row that a 401 ended soon: the last of them, and each further one, is reported as an error (rule
+    6), for another copy of the agent may be signing in."""
+    flapping_span: float = _seconds(90.0, zero=True)
+    """How soon after ONLINE began a 401 counts as one of those.  Of two copies one is ONLINE for as long as the other
+    waits: `flapping_wait` and a backoff."""
     flapping_wait: float = _seconds(45.0)
     """The least wait after a 401 that is reported so; the backoff comes on top (rule 6).  With the defaults, an agent
     then signs in no more than 60 times an hour.  `retry_now` and `reconnect` end the wait."""
@@ -121,8 +125,11 @@ class Config:
     """How many of the latest invitations are remembered at most."""
 
     # HTTP, for the edge
-    connect_timeout: float = _seconds(3.0)
-    """How long an HTTP connection may take to be made."""
+    connect_timeout: float = _seconds(2.0)
+    """How long an HTTP connection may take to be made (rule 2)."""
+    connect_timeout_max: float = _seconds(10.0)
+    """That time doubles with each failed attempt, up to this; it is never below `connect_timeout`.  So a long
+    round trip gets through, and a lost packet costs little (rule 2)."""
     read_timeout: float = _seconds(10.0)
     """How long an HTTP answer may pause."""
     discovery_interval_min: float = _seconds(60.0, zero=True)
@@ -161,7 +168,7 @@ class Config:
         """Seconds within which ONLINE and DEGRADED are left when the server falls silent (lifecycle, L3)."""
         patience = min(self.silence_limit * self.interval_max, self.interval_max + self.silence_timeout)
         one_retransmission = self.interval_max + min(self.interval_max, self.silence_timeout)
-        return max(patience, one_retransmission)
+        return max(patience + self.retransmission_min, one_retransmission)
 
     @property
     def backoff_bound(self) -> float:

@@ -12,6 +12,8 @@ class SignIn:
     """Begin a sign-in; report `SignedIn` or `SignInFailed` with the same attempt."""
 
     attempt: int
+    connect_timeout: float
+    """Seconds that its connections may take to be made (rule 2)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ GUARDS = {
     "attempts_exhausted": "a limit of failed attempts is configured, and this one reaches it",
     "online_lasted": "the connection was ONLINE for long enough to count as made",
     "flapping": "ONLINE had not lasted, and the attempt before had failed, too",
-    "refused_again": "this 401 is one too many in a row that came before ONLINE had lasted",
+    "refused_again": "this 401 is one too many in a row that came soon after ONLINE began",
     "sign_in_too_soon": "the least time between two sign-ins, or a Retry-After, has not passed",
     "spread_configured": "sign-ins after a 401 are to be spread over a span",
     "invitation_known": "the same invitation was delivered a short while ago",
@@ -32,7 +32,7 @@ GUARDS = {
 
 ACTIONS = {
     "begin_anew": "forget everything of an earlier life",
-    "begin_sign_in": "start the next attempt's sign-in, with a bounded time",
+    "begin_sign_in": "start the next attempt's sign-in, with a bounded time, which grows as attempts fail",
     "expect_late_sign_in": "take the sign-in's session, should it still come before another sign-in begins",
     "forgo_late_sign_in": "take no late sign-in's session any longer",
     "drop_attempt": "abandon the sign-in in flight, or close the socket that came of it",
@@ -41,7 +41,7 @@ ACTIONS = {
     "note_failed_attempt": "count it",
     "note_loss": "count it and keep the reason; if ONLINE had lasted, attempts and backoff start afresh",
     "note_early_loss": "unless ONLINE had lasted, count a failed attempt",
-    "note_refusal": "unless ONLINE had lasted, count one more 401 in a row",
+    "note_refusal": "count one more 401 in a row, or afresh if ONLINE began long ago",
     "end_refusals": "count the 401s in a row afresh",
     "take_session": "keep the session and open a socket to its server, with a bounded time",
     "take_late_session": "the same, for a sign-in that succeeded after its time",

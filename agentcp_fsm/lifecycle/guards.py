@@ -80,14 +80,19 @@ class Guards(Variables):
         return limit is not None and self.failures + 1 >= limit
 
     def online_lasted(self, event: Event, now: float) -> bool:
-        until = now if self.state is State.ONLINE else self.online_until
-        return until - self.online_since >= self.config.stable_after
+        return self._was_online_for(now) >= self.config.stable_after
+
+    def _was_online_for(self, now: float) -> float:
+        return (now if self.state is State.ONLINE else self.online_until) - self.online_since
+
+    def ended_soon(self, event: Event, now: float) -> bool:
+        return self._was_online_for(now) < self.config.flapping_span
 
     def flapping(self, event: Event, now: float) -> bool:
         return self.failures > 0 and not self.online_lasted(event, now)
 
     def refused_again(self, event: Event, now: float) -> bool:
-        return self.refusals + 1 >= self.config.flapping_limit and not self.online_lasted(event, now)
+        return self.refusals + 1 >= self.config.flapping_limit and self.ended_soon(event, now)
 
     def sign_in_too_soon(self, event: Event, now: float) -> bool:
         return now < self.not_before

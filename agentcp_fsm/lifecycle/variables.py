@@ -130,7 +130,7 @@ class Variables:
         self.failures = 0
         """Attempts that failed since the connection was started, or since ONLINE last lasted."""
         self.refusals = 0
-        """Connections in a row that a 401 ended before ONLINE had lasted."""
+        """Connections in a row that a 401 ended soon."""
         self.silent_attempts = 0
         """Attempts that ended without an answer since the connection was started or last ONLINE (rule 2)."""
         self.was_online = False
@@ -203,7 +203,7 @@ class Variables:
         """
         config = self.config
         patience = min(self.answered_at + config.silence_limit * self.interval, self.due_at + config.silence_timeout)
-        return max(patience, self.sent_at + self.retransmission)
+        return max(patience + config.retransmission_min, self.sent_at + self.retransmission)
 
     def snapshot(self) -> Snapshot:
         """The machine's whole state as a value that can be kept, compared and hashed."""

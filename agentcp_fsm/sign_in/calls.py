@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from agentcp_fsm.lifecycle.config import check_seconds
 from agentcp_fsm.support.abandonment import Abandonment
@@ -20,7 +20,7 @@ class Timeouts:
     """
 
     connect: float = 3.0
-    """Until a connection stands, and again until TLS stands on it."""
+    """Until a connection stands, and again until TLS stands on it; a `Connection` allows more as attempts fail."""
     read: float = 10.0
     """Until the next byte of the answer."""
     total: float = 30.0
@@ -43,6 +43,8 @@ class Call:
     @classmethod
     def begin(cls, timeouts: Timeouts, abandonment: Abandonment | None = None) -> Call:
         """Start the clock."""
+        if abandonment is not None and abandonment.connect_timeout is not None:
+            timeouts = replace(timeouts, connect=abandonment.connect_timeout)
         return cls(timeouts, time.monotonic() + timeouts.total, abandonment)
 
     @property

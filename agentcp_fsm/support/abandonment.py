@@ -1,4 +1,4 @@
-"""Lets a caller abandon a blocking call that it no longer waits for."""
+"""A caller's handle on a blocking call: it abandons what it no longer waits for, and says how patient it is."""
 
 import os
 import socket
@@ -13,9 +13,11 @@ class Abandonment:
     answer, otherwise before its next request.
     """
 
-    __slots__ = ("_abandoned", "_lock", "_socket")
+    __slots__ = ("_abandoned", "_lock", "_socket", "connect_timeout")
 
-    def __init__(self) -> None:
+    def __init__(self, connect_timeout: float | None = None) -> None:
+        self.connect_timeout = connect_timeout
+        """Seconds that a connection may take to be made (rule 2); None: as long as the client is set to allow."""
         self._abandoned = False
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None

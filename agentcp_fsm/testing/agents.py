@@ -181,6 +181,7 @@ class VirtualAgent:
             succeed,
             lambda reason: self.tell(SignInFailed(attempt, reason)),
             SIGN_IN_EXCHANGES,
+            effect.connect_timeout,
         )
 
     def _sign_out(self, effect: SignOut) -> None:
@@ -190,6 +191,7 @@ class VirtualAgent:
             lambda _: self.tell(SignedOut(attempt)),
             lambda reason: self.tell(SignedOut(attempt, reason)),
             SIGN_OUT_EXCHANGES,
+            self.machine.config.connect_timeout,
         )
 
     def _call(
@@ -198,16 +200,16 @@ class VirtualAgent:
         succeed: Callable[..., object],
         fail: Callable[[str], object],
         exchanges: int,
+        connect_timeout: float,
     ) -> None:
-        config = self.machine.config
         Call(
             self.network,
             ask,
             succeed,
             fail,
             exchanges=exchanges,
-            connect_timeout=config.connect_timeout,
-            read_timeout=config.read_timeout,
+            connect_timeout=connect_timeout,
+            read_timeout=self.machine.config.read_timeout,
         )
 
     # The socket's edge ------------------------------------------------------------------------------------------------

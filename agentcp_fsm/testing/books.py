@@ -131,7 +131,7 @@ class Books:
         self.failures = 0
         """Failed attempts in a row."""
         self.refusals = 0
-        """Of those, connections in a row that a 401 ended."""
+        """Connections in a row that a 401 ended soon."""
         self.silent_attempts = 0
         self.proven_at = -math.inf
         # The socket
@@ -250,9 +250,17 @@ class Books:
 
     # What the rules make of it ----------------------------------------------------------------------------------------
 
-    def lasted(self, source: str, now: float) -> bool:
-        """Whether ONLINE has lasted (rule 6), seen from `source`."""
-        return (now if source == ONLINE else self.entered_at) - self.proven_at >= self.config.stable_after
+    def online_for(self, source: str, now: float) -> float:
+        """How many seconds ONLINE has lasted (rule 6), seen from `source`."""
+        return (now if source == ONLINE else self.entered_at) - self.proven_at
+
+    def connect_timeout(self) -> float:
+        """Seconds that the next sign-in's connection may take to be made (rule 2)."""
+        config = self.config
+        longer = config.connect_timeout
+        for _ in range(min(self.failures, 2000)):
+            longer = min(2 * longer, config.connect_timeout_max)
+        return max(longer, config.connect_timeout)
 
     def note_socket_closed(self, step: Observation) -> None:
         """Enter what becomes of the session when its socket closes (lifecycle, "States": doubtful)."""
@@ -309,7 +317,8 @@ class Books:
         retransmission = self.round_trips.shortest if shortest else self.round_trips.longest
         patience = self.answered_at + config.silence_limit * self.interval
         overdue = min(self.due_at, self.unanswered_since) if shortest else self.due_at
-        return max(min(patience, overdue + config.silence_timeout), self.unanswered_since + retransmission)
+        over = min(patience, overdue + config.silence_timeout) + config.retransmission_min
+        return max(over, self.unanswered_since + retransmission)
 
     def earliest_heartbeat(self, step: Observation) -> float:
         """When the heartbeat that leaves in this step was due at the earliest (rules 1 to 3 and 5)."""

@@ -97,6 +97,7 @@ class Monitor:
             self._require(now < lost_until, "L3", f"the server has been silent too long: lost at {lost_until!r}")
 
         self._check_ends(step, earliest)
+        self._check_connect_timeout(step)
         if state != source:
             books.entered_at = now
         self._check_wait(step, refused)
@@ -221,20 +222,21 @@ class Monitor:
         lost = step.source in SERVING and step.state not in SERVING and not isinstance(event, Stop)
         failed = step.source in CONNECTING and step.state in (BACKOFF, STOPPING)
         failed = failed and not isinstance(event, Stop | Reconnect)
-        lasted = lost and books.lasted(step.source, step.now)
+        lasted = lost and books.online_for(step.source, step.now) >= self.config.stable_after
+        soon = lost and books.online_for(step.source, step.now) < self.config.flapping_span
         flapping = lost and not lasted and books.failures > 0 and not isinstance(event, Reconnect)
         if lasted:
-            books.failures = books.refusals = 0
+            books.failures = 0
         if failed or (lost and not lasted and not isinstance(event, Reconnect)):
             books.failures += 1
             failed_or_lost = True
         else:
             failed_or_lost = False
-        if lost and not lasted and not isinstance(event, Reconnect):
-            books.refusals = books.refusals + 1 if isinstance(event, Unauthorized) else 0
+        if lost and not isinstance(event, Reconnect):
+            books.refusals = books.refusals + 1 if soon and isinstance(event, Unauthorized) else 0
         limit = self.config.sign_in_attempt_limit
         exhausted = failed_or_lost and limit is not None and books.failures >= limit
-        refused = lost and not lasted and isinstance(event, Unauthorized)
+        refused = soon and isinstance(event, Unauthorized)
         refused = refused and not exhausted and books.refusals >= self.config.flapping_limit
         rejected = failed and isinstance(event, SignInFailed) and event.rejected
         if failed or lost:
@@ -254,6 +256,12 @@ class Monitor:
             self._require((step.state == BACKOFF) == waits, "rule", f"rule 5: it is to wait: {waits}")
         if step.source == BACKOFF and isinstance(event, SignedIn) and books.session is not None:
             self._require(step.state in CONNECTING, "rule", "rule 9: a late sign-in is taken")
+
+    def _check_connect_timeout(self, step: Observation) -> None:
+        due = self.books.connect_timeout()
+        for effect in step.effects:
+            allowed = not isinstance(effect, SignIn) or effect.connect_timeout == due
+            self._require(allowed, "rule", f"rule 2: the sign-in's connection may take {due!r} s to be made")
 
     def _check_wait(self, step: Observation, refused: bool) -> None:
         """S8, and rule 5 in BACKOFF."""

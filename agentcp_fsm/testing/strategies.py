@@ -44,6 +44,7 @@ def configs(draw: st.DrawFn, *, attempt_limit: bool = True) -> Config:
         sign_in_attempt_limit=draw(st.none() | COUNTS) if attempt_limit else None,
         stable_after=draw(st.just(0.0) | SECONDS),
         flapping_limit=draw(COUNTS),
+        flapping_span=draw(st.just(0.0) | SECONDS),
         flapping_wait=draw(SECONDS),
         socket_timeout=draw(SECONDS),
         backoff_initial=backoff_initial or low,
@@ -54,6 +55,8 @@ def configs(draw: st.DrawFn, *, attempt_limit: bool = True) -> Config:
         sign_out_timeout=draw(SECONDS),
         invitation_window=draw(st.sampled_from([0.0, 1.0, 5.0])),
         invitation_memory=draw(st.integers(1, 3)),
+        connect_timeout=draw(SECONDS),
+        connect_timeout_max=draw(SECONDS),
     )
 
 

@@ -369,7 +369,7 @@ class HandWritten(Steps):
                 self._end_backoff(event, now, f"{wanted}, now.", "The application wants a session, now.")
         else:
             lost = state is ONLINE or state is DEGRADED
-            lasted = lost and self._lasted(now)
+            lasted = lost and self._online_for(now) >= self.config.stable_after
             self._drop_attempt()
             self.session = self.doubtful = None
             if lost:

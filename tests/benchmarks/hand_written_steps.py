@@ -70,7 +70,8 @@ class Steps(Variables):
         self.not_before = now + self.config.sign_in_interval_min
         self.beat_due = NEVER
         self.timeout_at = now + self.config.sign_in_timeout
-        self._effects.append(SignIn(self.attempt))
+        longer = doubled(self.config.connect_timeout, self.failures + 1, self.config.connect_timeout_max)
+        self._effects.append(SignIn(self.attempt, max(longer, self.config.connect_timeout)))
 
     def _take_session(self, session: Session, now: float) -> None:
         self.session, self.doubtful = session, None
@@ -127,22 +128,22 @@ class Steps(Variables):
 
     # The loss of a proven connection ----------------------------------------------------------------------------------
 
-    def _lasted(self, now: float) -> bool:
-        until = now if self.state is ONLINE else self.online_until
-        return until - self.online_since >= self.config.stable_after
+    def _online_for(self, now: float) -> float:
+        return (now if self.state is ONLINE else self.online_until) - self.online_since
 
     def _note_loss(self, lasted: bool) -> None:
         self.statistics.losses += 1
         if lasted:
-            self.failures = self.refusals = 0
+            self.failures = 0
 
     def _lose(self, event: Event, now: float, what: str) -> None:
-        lasted = self._lasted(now)
+        lasted = self._online_for(now) >= self.config.stable_after
         exhausted = not lasted and self._exhausted()
         flapping = not lasted and self.failures > 0
         self._drop_attempt()
         if not exhausted:
             self._doubt_session()
+            self.refusals = 0
         self._note_loss(lasted)
         if not lasted:
             self._count_failed_attempt()
@@ -150,7 +151,6 @@ class Steps(Variables):
             reason = f"{what} before ONLINE had lasted, and it was the last attempt allowed."
             self._give_up(event, now, reason, lost=True)
         elif flapping:
-            self.refusals = 0
             self._back_off(now)
             self._plan_probe(now)
             reason = f"{what} before ONLINE had lasted, as the attempt before had failed."
@@ -165,16 +165,18 @@ class Steps(Variables):
             self._change(event, now, RECONNECTING, f"{what}: the connection is lost.", lost=True)
 
     def _lose_by_401(self, event: Event, now: float) -> None:
-        lasted = self._lasted(now)
+        lasted = self._online_for(now) >= self.config.stable_after
         exhausted = not lasted and self._exhausted()
         flapping = not lasted and self.failures > 0
-        refused_again = not lasted and self.refusals + 1 >= self.config.flapping_limit
+        soon = self._online_for(now) < self.config.flapping_span
+        refused_again = soon and self.refusals + 1 >= self.config.flapping_limit
         self._drop_attempt()
         self.session = self.doubtful = None
         self._note_loss(lasted)
         if not lasted:
             self._count_failed_attempt()
-            self.refusals += not exhausted
+        if not exhausted:
+            self.refusals = self.refusals + 1 if soon else 0
         if exhausted:
             reason = "The server forgot the session before ONLINE had lasted, and it was the last attempt allowed."
             self._give_up(event, now, reason, lost=True)
@@ -187,7 +189,7 @@ class Steps(Variables):
             )
             self._back_off(now, self.config.flapping_wait)
             self._spread()
-            reason = "The server forgets each session before ONLINE has lasted."
+            reason = "The server forgets each session soon."
             self._change(event, now, BACKOFF, reason, lost=True)
         elif flapping:
             self._back_off(now)

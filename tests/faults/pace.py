@@ -43,7 +43,7 @@ def attempts(
     """
     found: list[Attempt] = []
     failures = refusals = 0
-    """Failed attempts, and losses by a 401, since ONLINE last lasted (rule 6)."""
+    """Failed attempts since ONLINE last lasted, and losses in a row by a 401 that came soon (rule 6)."""
     online_since = degraded_at = earliest = float("-inf")
     doubtful = False
     for step in life:
@@ -56,14 +56,15 @@ def attempts(
         elif step.lost and step.trigger not in HURRIED:
             # Of a DEGRADED connection nobody outside knows the last answer: it may have lasted until then.
             until = now if source == State.ONLINE else degraded_at
+            soon = step.trigger == "unauthorized" and until - online_since < config.flapping_span
+            refusals = refusals + 1 if soon else 0
             if until - online_since >= config.stable_after:
-                failures = refusals = 0
+                failures = 0
             else:
-                refusals = refusals + 1 if step.trigger == "unauthorized" else 0
                 failed = failures > 0
-                if refusals >= config.flapping_limit:
-                    held, failed = config.flapping_wait, True
                 failures += 1
+            if soon and refusals >= config.flapping_limit:
+                held, failed = config.flapping_wait, True
         if step.lost:
             doubtful = step.trigger not in ("unauthorized", *HURRIED)
         if dest == State.ONLINE and source != State.DEGRADED:

@@ -87,6 +87,7 @@ def configs(draw: st.DrawFn) -> Config:
         stable_after=draw(st.just(0.0) | st.floats(0.001, 60.0)),
         flapping_limit=draw(st.integers(1, 4)),
         flapping_wait=draw(seconds),
+        flapping_span=draw(seconds),
     )
 
 

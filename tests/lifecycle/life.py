@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from random import Random
 from typing import Any
+from unittest.mock import ANY
 
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import (
     Effect,
     ReportTransition,
     SendHeartbeat,
+    SignIn,
 )
 from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
@@ -31,6 +33,11 @@ from agentcp_fsm.testing import Watched
 SESSION = Session("192.0.2.1", 5000, 42, "token")
 SECOND_SESSION = Session("192.0.2.2", 5001, 43, "token 2")
 INVITATION = Invitation("alice.agentid.example", "code", 1, "session", "https://message.example")
+
+
+def sign_in(attempt: int) -> SignIn:
+    """Equal to a sign-in of this attempt, however patient it is."""
+    return SignIn(attempt, ANY)
 
 
 class Fixed(Random):

@@ -30,7 +30,7 @@ from agentcp_fsm.lifecycle.events import (
     Unauthorized,
 )
 from agentcp_fsm.lifecycle.variables import NEVER
-from tests.lifecycle.life import BRITTLE, SESSION, Life, in_state
+from tests.lifecycle.life import BRITTLE, SESSION, Life, in_state, sign_in
 
 # 6: backing off -------------------------------------------------------------------------------------------------------
 
@@ -92,7 +92,7 @@ def test_6_never_less_than_a_retry_after(asked: float) -> None:
     assert life.deadline == 1.0 + asked
     assert life.does(RetryNow(), 2.0) == []
     assert life.deadline == 1.0 + asked
-    assert life.wake() == [SignIn(2)]
+    assert life.wake() == [sign_in(2)]
 
 
 @pytest.mark.parametrize("asked", [601.0, 1e9, float("inf"), 10**400])
@@ -156,11 +156,11 @@ def test_6_the_report_tells_what_took_too_long(state: str) -> None:
 
 def test_6_it_is_retried_in_the_state_of_the_first_session_until_there_was_one() -> None:
     life = Life().backoff()
-    assert life.wake() == [SignIn(2)]
+    assert life.wake() == [sign_in(2)]
     assert life.state == "SIGNING_IN"
     life = Life().reconnecting()
     life.tell(SignInFailed(2, "no"), 0.0)
-    assert life.wake() == [SignIn(3)]
+    assert life.wake() == [sign_in(3)]
     assert life.state == "RECONNECTING"
 
 
@@ -223,7 +223,7 @@ def test_6_an_attempt_that_fails_in_any_way_is_followed_by_another(
     effects = life.wake()
     while life.state == "BACKOFF":
         effects = life.wake()
-    assert effects[-1] == SignIn(life.machine.attempt)
+    assert effects[-1] == sign_in(life.machine.attempt)
     assert life.state == state
 
 
@@ -279,3 +279,31 @@ def test_6_the_limit_counts_anew_after_start() -> None:
     life.tell(Reconnect(), 10.0)
     life.tell(SignInFailed(3, "no"), 10.0)
     assert life.state == "STOPPING"
+
+
+# 2: long round trips --------------------------------------------------------------------------------------------------
+
+
+def test_2_each_failed_attempt_gives_the_next_sign_in_more_time_to_connect() -> None:
+    life = Life()
+    (first,) = life.does(Start(), 0.0)
+    allowed = [first]
+    for _ in range(4):
+        life.tell(SignInFailed(life.machine.attempt, "not connected in time"), life.machine.now)
+        allowed += life.wake()
+    assert [effect.connect_timeout for effect in allowed if isinstance(effect, SignIn)] == [2.0, 4.0, 8.0, 10.0, 10.0]
+
+
+def test_2_the_time_to_connect_starts_afresh_once_online_has_lasted() -> None:
+    life = Life(unauthorized_spread=0.0).backoff()
+    life.wake()
+    life.prove(life.machine.now)
+    life.tell(BeatAnswered(life.machine.attempt, 5000), life.machine.now)
+    assert life.does(Unauthorized(life.machine.attempt), life.machine.now + 31.0)[-1] == SignIn(3, 2.0)
+
+
+def test_2_the_most_is_never_below_the_least() -> None:
+    life = Life(connect_timeout=20.0)
+    assert life.does(Start(), 0.0) == [SignIn(1, 20.0)]
+    life.tell(SignInFailed(1, "no"), 1.0)
+    assert life.wake() == [SignIn(2, 20.0)]

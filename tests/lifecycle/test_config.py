@@ -19,7 +19,7 @@ COUNTS = [name for name, item in FIELDS.items() if item.metadata.get("unit") == 
 NO_NUMBERS: list[Any] = ["5", None, True, False, [5], 5j]
 ZERO = {
     "sign_in_interval_min", "unauthorized_spread", "discovery_interval_min", "failure_instant", "stable_after",
-    "invitation_window",
+    "flapping_span", "invitation_window",
 }  # fmt: skip
 PAIRS = [
     ("interval_min", "interval_max"), ("send_retry_initial", "send_retry_max"), ("backoff_initial", "backoff_max"),
@@ -42,7 +42,8 @@ def test_the_defaults_are_the_specifications() -> None:
     assert config.sign_in_interval_min == 5.0  # rule 5
     assert (config.backoff_initial, config.backoff_max) == (1.0, 30.0)  # rule 6
     assert config.sign_in_attempt_limit is None  # rule 6
-    assert (config.stable_after, config.flapping_limit) == (30.0, 3)  # rule 6
+    assert (config.stable_after, config.flapping_limit, config.flapping_span) == (30.0, 3, 90.0)  # rule 6
+    assert (config.connect_timeout, config.connect_timeout_max) == (2.0, 10.0)  # rule 2
     assert config.invitation_window == 5.0  # rule 10
 
 
@@ -162,7 +163,7 @@ def test_it_is_frozen_and_by_keyword_only() -> None:
 
 def test_the_bounds_of_the_defaults() -> None:
     config = Config()
-    assert config.silence_bound == 45.0
+    assert config.silence_bound == 46.0
     assert config.backoff_bound == 632.0
     assert config.attempt_bound == 65.0
     assert config.recovery_bound == 65.0 + 632.0 + 65.0
@@ -173,8 +174,8 @@ def test_the_bounds_of_the_defaults() -> None:
 def test_the_bounds_follow_the_configuration() -> None:
     assert Config(silence_limit=1).silence_bound == 45.0
     assert Config(silence_limit=1, silence_timeout=100.0).silence_bound == 60.0
-    assert Config(silence_limit=5, silence_timeout=1000.0).silence_bound == 150.0
-    assert Config(silence_timeout=4.0).silence_bound == 34.0
+    assert Config(silence_limit=5, silence_timeout=1000.0).silence_bound == 151.0
+    assert Config(silence_timeout=4.0, retransmission_min=0.5).silence_bound == 34.5
     assert Config(unauthorized_spread=1000.0).backoff_bound == 1630.0
     assert Config(backoff_max=1000.0).backoff_bound == 2002.0
     assert Config(flapping_wait=1000.0).backoff_bound == 1032.0
@@ -182,7 +183,7 @@ def test_the_bounds_follow_the_configuration() -> None:
     assert Config(probe_limit=100).attempt_bound == 135.0
     assert Config(probe_time_max=100.0).attempt_bound == 135.0
     assert Config(retry_after_max=2000.0).recovery_bound == 65.0 + 2032.0 + 65.0
-    assert Config(interval_max=300.0, silence_timeout=1000.0).recovery_bound == 900.0 + 632.0 + 65.0
+    assert Config(interval_max=300.0, silence_timeout=1000.0).recovery_bound == 901.0 + 632.0 + 65.0
     assert Config(sign_out_timeout=2000.0).recovery_bound == 2000.0 + 65.0
     assert Config(sign_out_timeout=9.0).stop_bound == 9.0
     assert Config(interval_max=300.0).return_bound == 300.0

@@ -8,7 +8,6 @@ from agentcp_fsm.lifecycle.effects import (
     CloseSocket,
     Effect,
     ReportError,
-    SignIn,
     SignOut,
 )
 from agentcp_fsm.lifecycle.events import (
@@ -23,7 +22,7 @@ from agentcp_fsm.lifecycle.events import (
     SocketFailed,
     Unauthorized,
 )
-from tests.lifecycle.life import BRITTLE, SESSION, Life
+from tests.lifecycle.life import BRITTLE, SESSION, Life, sign_in
 
 
 def lose(life: Life, kind: str, after: float) -> list[Effect]:
@@ -92,8 +91,8 @@ def test_6_so_it_does_after_silence() -> None:
     return_online(life)
     signed_in_at = life.machine.now
     life.tell(BeatAnswered(life.machine.attempt, 1000), signed_in_at)
-    lose(life, "silence", 3.0)
-    assert life.machine.now == pytest.approx(signed_in_at + 3.0)
+    lose(life, "silence", 4.0)
+    assert life.machine.now == pytest.approx(signed_in_at + 4.0)
     assert life.machine.timeout_at == pytest.approx(signed_in_at + 5.0 + 2.0)
 
 
@@ -259,16 +258,49 @@ def test_6_at_most_60_sign_ins_an_hour_come_of_a_server_that_forgets_at_once() -
 def test_6_hurry_ends_that_wait(event: Event) -> None:
     life = Life().online()
     refusals(life, 3)
-    assert life.does(event, life.machine.now) == [SignIn(4)]
+    assert life.does(event, life.machine.now) == [sign_in(4)]
 
 
-def test_6_the_row_is_broken_by_online_that_lasts() -> None:
+def test_6_the_row_is_broken_by_online_that_lasts_for_long() -> None:
     life = Life().online()
     refusals(life, 2)
     return_online(life)
-    lose(life, "401", 31.0)
+    lose(life, "401", 90.0)
     assert refusals(life, 2) == []
     assert len(refusals(life, 1)) == 1
+
+
+@pytest.mark.parametrize("degraded", [False, True])
+def test_6_two_copies_are_noticed_though_the_one_is_online_for_as_long_as_the_other_waits(degraded: bool) -> None:
+    """ONLINE for 60 s counts as a connection made, so nothing failed; but the 401s after it are in a row."""
+    life = Life().online()
+    for errors in (0, 0, 1, 1):
+        if life.state != "ONLINE":
+            return_online(life)
+        if degraded:
+            life.tell(BeatAnswered(life.machine.attempt, 5000), life.machine.now + 54.0)
+            degrade(life)
+        effects = lose(life, "401", 6.0 if degraded else 60.0)
+        assert sum(isinstance(effect, ReportError) for effect in effects) == errors
+        assert life.machine.failures == 0
+    assert life.deadline >= life.machine.now + 45.0
+
+
+@pytest.mark.parametrize("kind", ["silence", "send", "receive", "socket"])
+def test_6_the_row_is_broken_by_another_loss_after_online_has_lasted(kind: str) -> None:
+    life = Life().online()
+    for _ in range(2):
+        lose(life, "401", 60.0)
+        return_online(life)
+    lose(life, kind, 60.0)
+    assert life.machine.refusals == 0
+
+
+def test_6_how_soon_a_401_counts_is_configurable() -> None:
+    life = Life(flapping_span=6.0, flapping_limit=1).online()
+    assert refusals(life, 1) == []
+    return_online(life)
+    assert [effect for effect in lose(life, "401", 5.9) if isinstance(effect, ReportError)]
 
 
 @pytest.mark.parametrize("after", [2.0, 6.0])

@@ -11,7 +11,6 @@ from agentcp_fsm.lifecycle.effects import (
     OpenSocket,
     ReportTransition,
     SendHeartbeat,
-    SignIn,
 )
 from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
@@ -29,7 +28,7 @@ from agentcp_fsm.lifecycle.events import (
     Start,
 )
 from agentcp_fsm.lifecycle.variables import NEVER
-from tests.lifecycle.life import INVITATION, SECOND_SESSION, SESSION, Life, beats, in_state
+from tests.lifecycle.life import INVITATION, SECOND_SESSION, SESSION, Life, beats, in_state, sign_in
 
 # Getting there --------------------------------------------------------------------------------------------------------
 
@@ -43,7 +42,7 @@ def test_it_begins_at_rest() -> None:
 
 def test_start_begins_a_sign_in_then_a_socket_then_heartbeats() -> None:
     life = Life()
-    assert life.does(Start(), 0.0) == [SignIn(1)]
+    assert life.does(Start(), 0.0) == [sign_in(1)]
     assert (life.state, life.deadline) == ("SIGNING_IN", 30.0)
     assert life.does(SignedIn(1, SESSION), 2.0) == [OpenSocket(1, SESSION)]
     assert (life.state, life.deadline) == ("SIGNING_IN", 7.0)

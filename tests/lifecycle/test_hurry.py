@@ -6,7 +6,6 @@ from agentcp_fsm.lifecycle.chart import ALIVE
 from agentcp_fsm.lifecycle.effects import (
     AbandonSignIn,
     CloseSocket,
-    SignIn,
 )
 from agentcp_fsm.lifecycle.events import (
     Event,
@@ -16,7 +15,7 @@ from agentcp_fsm.lifecycle.events import (
     SignInFailed,
     Unauthorized,
 )
-from tests.lifecycle.life import SESSION, Life, in_state
+from tests.lifecycle.life import SESSION, Life, in_state, sign_in
 
 
 @pytest.mark.parametrize("event", [RetryNow(), Reconnect()])
@@ -28,19 +27,19 @@ def test_a_backoff_ends_early_but_not_before_the_minimum(
     life.tell(SignInFailed(1, "no"), failed_at)
     effects = life.does(event, asked_at)
     if deadline is None:
-        assert effects == [SignIn(2)]
+        assert effects == [sign_in(2)]
         assert life.state == "SIGNING_IN"
     else:
         assert effects == []
         assert (life.state, life.deadline) == ("BACKOFF", deadline)
-        assert life.wake() == [SignIn(2)]
+        assert life.wake() == [sign_in(2)]
 
 
 @pytest.mark.parametrize("event", [RetryNow(), Reconnect()])
 def test_a_backoff_after_a_loss_ends_early_in_reconnecting(event: Event) -> None:
     life = Life(drawn=1.0, unauthorized_spread=100.0).online()
     life.tell(Unauthorized(1), 10.0)
-    assert life.does(event, 11.0) == [SignIn(2)]
+    assert life.does(event, 11.0) == [sign_in(2)]
     assert life.state == "RECONNECTING"
 
 
@@ -69,10 +68,10 @@ def test_reconnect_while_connecting_begins_again(state: str) -> None:
     assert (life.state, life.deadline) == ("BACKOFF", 5.0)
     life.wake()
     assert life.state == state
-    assert life.does(Reconnect(), 10.0) == [AbandonSignIn(attempt + 1), SignIn(attempt + 2)]
+    assert life.does(Reconnect(), 10.0) == [AbandonSignIn(attempt + 1), sign_in(attempt + 2)]
     assert (life.state, life.deadline) == (state, 40.0)
     life.tell(SignedIn(attempt + 2, SESSION), 20.0)
-    assert life.does(Reconnect(), 20.0) == [CloseSocket(attempt + 2), SignIn(attempt + 3)]
+    assert life.does(Reconnect(), 20.0) == [CloseSocket(attempt + 2), sign_in(attempt + 3)]
     life.tell(SignedIn(attempt + 3, SESSION), 20.0)
     assert life.does(Reconnect(), 21.0) == [CloseSocket(attempt + 3)]
     assert (life.state, life.machine.session) == ("BACKOFF", None)
@@ -100,9 +99,9 @@ def test_6_hurry_ends_the_wait_after_a_rejection(event: Event) -> None:
     assert life.deadline > 31.0
     assert life.does(event, 2.0) == []
     assert life.deadline == 5.0, "not before the least time between sign-ins"
-    assert life.wake() == [SignIn(2)]
+    assert life.wake() == [sign_in(2)]
     life.tell(SignInFailed(2, "HTTP 403", rejected=True), 6.0)
-    assert life.does(event, 10.0) == [SignIn(3)]
+    assert life.does(event, 10.0) == [sign_in(3)]
 
 
 @pytest.mark.parametrize("event", [RetryNow(), Reconnect()])

@@ -8,7 +8,6 @@ import pytest
 from agentcp_fsm.lifecycle.chart import ALIVE, CHART, State
 from agentcp_fsm.lifecycle.effects import (
     CloseSocket,
-    SignIn,
 )
 from agentcp_fsm.lifecycle.events import (
     EVENTS,
@@ -31,7 +30,7 @@ from agentcp_fsm.lifecycle.events import (
     Unauthorized,
 )
 from agentcp_fsm.lifecycle.machine import Lifecycle
-from tests.lifecycle.life import INVITATION, SECOND_SESSION, SESSION, Life, beats, in_state
+from tests.lifecycle.life import INVITATION, SECOND_SESSION, SESSION, Life, beats, in_state, sign_in
 
 # 9: what is late ------------------------------------------------------------------------------------------------------
 
@@ -153,7 +152,7 @@ def test_12_a_process_that_was_suspended_acts_once() -> None:
     assert beats(life.does(DeadlinePassed(), 10_000.0)) == 1, "one heartbeat finds out how things are"
     assert (life.state, life.deadline) == ("ONLINE", 10_001.0)
     assert life.does(DeadlinePassed(), 10_000.0) == []
-    assert life.does(DeadlinePassed(), 10_001.0) == [CloseSocket(1), SignIn(2)]
+    assert life.does(DeadlinePassed(), 10_001.0) == [CloseSocket(1), sign_in(2)]
     assert life.state == "RECONNECTING"
 
 

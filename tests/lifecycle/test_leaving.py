@@ -10,7 +10,6 @@ from agentcp_fsm.lifecycle.effects import (
     AbandonSignIn,
     CloseSocket,
     ReportTransition,
-    SignIn,
     SignOut,
 )
 from agentcp_fsm.lifecycle.events import (
@@ -24,7 +23,7 @@ from agentcp_fsm.lifecycle.events import (
     Stop,
 )
 from agentcp_fsm.lifecycle.variables import NEVER
-from tests.lifecycle.life import INVITATION, SESSION, Life, in_state
+from tests.lifecycle.life import INVITATION, SESSION, Life, in_state, sign_in
 
 
 def test_8_stop_closes_the_socket_signs_out_and_comes_to_rest() -> None:
@@ -92,7 +91,7 @@ def test_8_a_start_while_stopping_is_kept_for_afterwards(ended: Event) -> None:
     assert life.tell(Start(), 1.0) == []
     assert life.tell(Start(), 1.0) == []
     assert life.machine.statistics.ignored == 1
-    assert life.does(ended, 3.0) == [SignIn(2)]
+    assert life.does(ended, 3.0) == [sign_in(2)]
     assert (life.state, life.deadline) == ("SIGNING_IN", 33.0)
     assert life.machine.failures == 0
     life.tell(Stop(), 4.0)
@@ -125,7 +124,7 @@ def test_8_start_by_the_application_need_not_wait() -> None:
     life = Life().signing_in()
     life.tell(Stop(), 0.1)
     life.tell(DeadlinePassed(), 0.1)
-    assert life.does(Start(), 0.2) == [SignIn(2)]
+    assert life.does(Start(), 0.2) == [sign_in(2)]
 
 
 @pytest.mark.parametrize("restart", [False, True])

@@ -10,7 +10,6 @@ from agentcp_fsm.lifecycle.effects import (
     Effect,
     ReportTransition,
     SendHeartbeat,
-    SignIn,
 )
 from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
@@ -23,7 +22,7 @@ from agentcp_fsm.lifecycle.events import (
     SocketFailed,
     Unauthorized,
 )
-from tests.lifecycle.life import BRITTLE, INVITATION, SECOND_SESSION, Life, beats
+from tests.lifecycle.life import BRITTLE, INVITATION, SECOND_SESSION, Life, beats, sign_in
 
 # 4 and 5: lost --------------------------------------------------------------------------------------------------------
 
@@ -55,13 +54,13 @@ LONG_AGO = {"stable_after": 0.0}
 @pytest.mark.parametrize("kind", KINDS)
 def test_4_and_5_lost_closes_the_socket_first_and_signs_in_again(kind: str, config: dict[str, float]) -> None:
     life = Life(unauthorized_spread=0.0, **config).online()
-    assert loss(kind, life, 15.0) == [CloseSocket(1), SignIn(2)]
-    assert (life.state, life.deadline) == ("RECONNECTING", 45.0)
+    assert loss(kind, life, 16.0) == [CloseSocket(1), sign_in(2)]
+    assert (life.state, life.deadline) == ("RECONNECTING", 46.0)
     assert life.machine.statistics.losses == 1
     report = life.machine.statistics.last_loss
     assert report is not None
     assert report.lost
-    assert (report.source, report.dest, report.at) == (report.source, "RECONNECTING", 15.0)
+    assert (report.source, report.dest, report.at) == (report.source, "RECONNECTING", 16.0)
 
 
 @pytest.mark.parametrize("config", [{}, LONG_AGO])
@@ -90,7 +89,7 @@ def test_5_lost_by_the_first_failure_soon_after_the_sign_in_waits_too(kind: type
 
 def test_5_lost_by_silence_soon_after_the_sign_in_waits_too() -> None:
     life = Life(interval_min=1.0).online(0.0, 1000)
-    assert loss("silence", life, 3.0) == [CloseSocket(1)]
+    assert loss("silence", life, 4.0) == [CloseSocket(1)]
     assert (life.state, life.machine.timeout_at) == ("BACKOFF", 5.0)
     assert (life.machine.session, life.machine.statistics.losses) == (None, 1)
 
@@ -115,14 +114,14 @@ def test_5_the_minimum_is_over_when_it_is_over(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_4_lost_while_degraded_is_lost_all_the_same(kind: str) -> None:
     life = Life(unauthorized_spread=0.0, receive_failure_limit=4).degraded()
-    loss(kind, life, 15.0)
+    loss(kind, life, 16.0)
     assert life.state == "RECONNECTING"
 
 
 @pytest.mark.parametrize(
-    ("next_beat", "seconds"), [(5000, 15.0), (7000, 21.0), (7500, 22.5), (8000, 23.0), (20_000, 35.0), (30_000, 45.0)]
+    ("next_beat", "seconds"), [(5000, 16.0), (7000, 22.0), (7500, 23.5), (8000, 24.0), (20_000, 36.0), (30_000, 46.0)]
 )
-def test_4_silence_for_three_intervals_or_15_seconds_after_a_heartbeat_was_due(next_beat: int, seconds: float) -> None:
+def test_4_silence_for_3_intervals_or_15_s_after_a_heartbeat_was_due_and_1_s(next_beat: int, seconds: float) -> None:
     life = Life().online(0.0, next_beat)
     life.wake_until("RECONNECTING")
     assert life.machine.now == pytest.approx(seconds)
@@ -131,10 +130,10 @@ def test_4_silence_for_three_intervals_or_15_seconds_after_a_heartbeat_was_due(n
 def test_4_what_silence_means_is_configurable() -> None:
     life = Life(silence_limit=2, silence_timeout=100.0).online(0.0, 30_000)
     life.wake_until("RECONNECTING")
-    assert life.machine.now == pytest.approx(60.0)
+    assert life.machine.now == pytest.approx(61.0)
     life = Life(silence_timeout=4.0).online(0.0, 30_000)
     life.wake_until("RECONNECTING")
-    assert life.machine.now == pytest.approx(34.0)
+    assert life.machine.now == pytest.approx(35.0)
 
 
 def test_4_silence_is_counted_from_the_last_answer() -> None:
@@ -142,14 +141,23 @@ def test_4_silence_is_counted_from_the_last_answer() -> None:
     life.wake()
     life.tell(BeatAnswered(1, 6000), 7.0)  # sent at 5, so the next is due at 11
     life.wake_until("RECONNECTING")
-    assert life.machine.now == 7.0 + 3 * 6.0
+    assert life.machine.now == 7.0 + 3 * 6.0 + 1.0
 
 
 def test_4_a_heartbeat_always_has_the_retransmission_time_to_be_answered() -> None:
     life = Life().online()
-    assert beats(life.does(DeadlinePassed(), 14.7)) == 1
+    assert beats(life.does(DeadlinePassed(), 15.7)) == 1
     life.wake_until("RECONNECTING")
-    assert life.machine.now == pytest.approx(15.7)
+    assert life.machine.now == pytest.approx(16.7)
+
+
+def test_4_the_last_repetition_can_be_answered() -> None:
+    """With the wait for it, an answer to the heartbeat that is due when 3 intervals are over is no loss."""
+    life = Life().online()
+    while life.deadline <= 15.0:
+        assert beats(life.wake()) == 1
+    life.tell(BeatAnswered(1, 5000), 15.5)
+    assert (life.state, life.machine.now, life.machine.statistics.losses) == ("ONLINE", 15.5, 0)
 
 
 def test_4_a_server_that_answers_invitations_only_is_silent() -> None:
@@ -157,7 +165,7 @@ def test_4_a_server_that_answers_invitations_only_is_silent() -> None:
     while life.state != "RECONNECTING":
         life.wake()
         life.tell(Invited(life.machine.attempt, INVITATION), life.machine.now)
-    assert life.machine.now == 15.0
+    assert life.machine.now == 16.0
 
 
 def test_4_the_reason_is_kept_and_reported() -> None:

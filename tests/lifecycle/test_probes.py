@@ -34,7 +34,7 @@ from agentcp_fsm.lifecycle.events import (
     Stop,
     Unauthorized,
 )
-from tests.lifecycle.life import INVITATION, SECOND_SESSION, SESSION, Life
+from tests.lifecycle.life import INVITATION, SECOND_SESSION, SESSION, Life, sign_in
 
 
 def doubting(now: float = 100.0, **config: float) -> Life:
@@ -179,7 +179,7 @@ def test_5_the_next_doubtful_session_is_probed_at_once_again() -> None:
 
 def test_5_no_datagram_is_sent_while_a_sign_in_is_in_flight() -> None:
     life = probing()
-    assert life.does(RetryNow(), 106.0) == [CloseSocket(3), SignIn(4)]
+    assert life.does(RetryNow(), 106.0) == [CloseSocket(3), sign_in(4)]
     assert (life.state, life.deadline) == ("RECONNECTING", 136.0)
 
 
@@ -195,7 +195,7 @@ def test_5_a_401_to_a_probe_ends_the_session_and_the_wait() -> None:
     assert life.does(Unauthorized(3), 104.0) == [CloseSocket(3)]
     assert (life.state, life.machine.doubtful) == ("BACKOFF", None)
     assert life.deadline == 106.0, "the least time between sign-ins ended at 105; the spread came on top"
-    assert life.wake() == [SignIn(4)]
+    assert life.wake() == [sign_in(4)]
 
 
 def test_5_a_401_to_a_probe_does_not_overrule_a_retry_after() -> None:
@@ -258,7 +258,7 @@ def test_5_what_ends_backoff_by_time_closes_the_probes_socket_first() -> None:
     life = probing(backoff_initial=10.0)
     while life.state == "BACKOFF":
         effects = life.wake()
-    assert effects == [CloseSocket(life.machine.attempt - 1), SignIn(life.machine.attempt)]
+    assert effects == [CloseSocket(life.machine.attempt - 1), sign_in(life.machine.attempt)]
     assert life.state == "RECONNECTING"
 
 
@@ -307,7 +307,7 @@ def test_5_hurry_before_the_minimum_keeps_the_doubtful_session_unless_a_new_one_
 
 def test_5_reconnect_ends_the_doubtful_session() -> None:
     life = probing()
-    assert life.does(Reconnect(), 106.0) == [CloseSocket(3), SignIn(4)]
+    assert life.does(Reconnect(), 106.0) == [CloseSocket(3), sign_in(4)]
     life.tell(SignInFailed(4, "no"), 106.0)
     assert life.machine.doubtful is None
     life = doubting()
@@ -321,7 +321,7 @@ def test_5_hurry_in_the_first_wait_of_a_life_closes_the_probes_socket_first(hurr
     life = Life(backoff_initial=20.0).proving()
     life.tell(SocketFailed(1, "no"), 0.0)
     life.wake()
-    assert life.does(hurry, 6.0) == [CloseSocket(2), SignIn(3)]
+    assert life.does(hurry, 6.0) == [CloseSocket(2), sign_in(3)]
     assert life.state == "SIGNING_IN"
     assert life.machine.doubtful == (None if isinstance(hurry, Reconnect) else SESSION)
 

@@ -81,25 +81,28 @@ def of_row(row: Row) -> Iterator[tuple[str, Row | None]]:
 
 def mutants() -> Iterator[tuple[str, tuple[Row, ...]]]:
     """Every mutant of the chart that decides anything differently: its name and its rows."""
-    cells = [(state, trigger) for state in CHART.state_names for trigger in CHART.triggers]
-
-    def decisions(rows: tuple[Row, ...]) -> list[tuple[tuple[object, ...], ...]]:
-        chart = Chart(CHART.name, CHART.initial, STATES, rows)
-        return [
-            tuple(
-                (row.dest, row.prepare, set(row.conditions), set(row.unless), row.before, row.after)
-                for row in chart.cell(*cell)
-            )
-            for cell in cells
-        ]
-
-    for name, rows in _mutants(CHART.rows):
-        if decisions(rows) != decisions(CHART.rows):
-            yield name, rows
+    for trigger in CHART.triggers:
+        decided = _decisions(trigger, CHART.rows)
+        for name, rows in _mutants(trigger):
+            if _decisions(trigger, rows) != decided:
+                yield name, rows
 
 
-def _mutants(rows: tuple[Row, ...]) -> Iterator[tuple[str, tuple[Row, ...]]]:
+def _decisions(trigger: str, rows: tuple[Row, ...]) -> list[tuple[object, ...]]:
+    """What the rows decide about a trigger, state by state."""
+    return [
+        (state, row.dest, row.prepare, {*row.conditions}, {*row.unless}, row.before, row.after)
+        for state in CHART.state_names
+        for row in rows
+        if row.trigger == trigger and state in CHART.sources(row)
+    ]
+
+
+def _mutants(trigger: str) -> Iterator[tuple[str, tuple[Row, ...]]]:
+    rows = CHART.rows
     for index, row in enumerate(rows):
+        if row.trigger != trigger:
+            continue
         for what, mutant in of_row(row):
             yield f"<{row}> {what}", (*rows[:index], *(() if mutant is None else (mutant,)), *rows[index + 1 :])
         if index + 1 < len(rows) and rows[index + 1].trigger == row.trigger:
