@@ -38,6 +38,7 @@ from agentcp_fsm.sign_in.proxies import is_proxy
 from agentcp_fsm.sign_in.zones import with_zone, without_zone
 from agentcp_fsm.support import clock, forking
 from agentcp_fsm.support.addresses import near
+from agentcp_fsm.support.signals import without_sigpipe
 
 MAX_ANSWER = 64 * 1024
 """Bytes.  The largest answer of the protocol, a challenge with a certificate chain, stays far below."""
@@ -184,7 +185,8 @@ def present(call: Call, zone: str = "") -> Iterator[Exchange]:
     exchange = Exchange(call, zone)
     token = _present.set(exchange)
     try:
-        yield exchange
+        with without_sigpipe():
+            yield exchange
     finally:
         _present.reset(token)
         if call.abandonment is not None:

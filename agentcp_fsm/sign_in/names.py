@@ -22,7 +22,7 @@ def look_up(host: str, port: int, call: Call) -> lookups.Found:
 
     def wake() -> None:
         with suppress(OSError):  # it is closed: nobody waits
-            theirs.send(b"!")
+            theirs.send(b"!", getattr(socket, "MSG_NOSIGNAL", 0))
 
     with closing(ours), closing(theirs):
         lookup = lookups.ask(host, port, socket.SOCK_STREAM, wake, call.timeouts.connect)
