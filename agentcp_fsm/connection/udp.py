@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import errno
 import os
 import select
@@ -37,7 +38,7 @@ class UdpSocket:
     def __init__(self, address: str, port: int) -> None:
         """Open a socket connected to an IP address, ``fe80::1%2`` on interface 2; raises OSError or OverflowError."""
         address, _, scope = address.partition("%")
-        self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket = _kind_of_socket()(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
             self._socket.connect((address, port, 0, int(scope)) if scope else (address, port))
@@ -87,6 +88,15 @@ class UdpSocket:
         return any(event & hung_up for _, event in poll.poll(0))
 
 
+def _kind_of_socket() -> type[_socket.socket]:
+    """The system's own, unless a program has all sockets go through a proxy.
+
+    PySocks puts a class of its own in the place of `socket.socket`, which without a proxy can send no datagram.
+    """
+    without_proxy = getattr(socket.socket, "default_proxy", None) is None
+    return _socket.socket if without_proxy else socket.socket
+
+
 def permitted(session: Session, addresses: Sequence[str]) -> Sequence[str]:
     """The addresses of a session's host to which its server may send the agent; raises OSError if there are none."""
     if session.any_address:
@@ -103,7 +113,7 @@ def is_broken(error: OSError) -> bool:
     return error.errno in BROKEN
 
 
-def _file_of(opened: socket.socket) -> tuple[int, int] | None:
+def _file_of(opened: _socket.socket) -> tuple[int, int] | None:
     """What the socket's descriptor stands for now: (device, inode)."""
     try:
         status = os.fstat(opened.fileno())

@@ -242,10 +242,11 @@ class _PatientResponse(HTTPResponse):
             del self.headers["Content-Length"]
 
 
-def _is_local(connection: socket.socket) -> bool:
+def _is_local(connection: Any) -> bool:
     """Whether the other end is at an address of loopback."""
     try:
-        return near(str(connection.getpeername()[0])) == "loopback"
+        # That of pyOpenSSL, in the place of the system's TLS, is no socket, but has one.
+        return near(str(getattr(connection, "socket", connection).getpeername()[0])) == "loopback"
     except OSError:  # it is gone; what was received may be read all the same
         return False
 

@@ -47,11 +47,10 @@ def test_a_write_is_an_error_inside_and_what_it_was_outside(where: str, status: 
 
 def test_the_threads_mask_is_as_before() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    with pytest.raises(BrokenPipeError), without_sigpipe():
-        ours, theirs = socket.socketpair()
-        theirs.close()
-        with ours:
-            ours.send(b"x")
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    with ours, pytest.raises(BrokenPipeError), without_sigpipe():
+        ours.send(b"x")
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
     assert signal.SIGPIPE not in signal.sigpending()
 
