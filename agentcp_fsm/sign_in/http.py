@@ -57,8 +57,10 @@ class Answer:
     headers: Mapping[str, str]
     """Looked up without regard to case."""
     body: bytes
-    local: bool = False
-    """Whether this machine itself answered, at an address of loopback and not by way of a proxy."""
+    near: str = ""
+    """Which kind of address answered (`near`), if not by way of a proxy: loopback is this machine itself."""
+    zone: str = ""
+    """The number of the interface by whose link it did, where its address is of that link alone."""
 
 
 class Transport:
@@ -106,8 +108,9 @@ class Transport:
             timeout = (call.patience(call.timeouts.connect), call.patience(call.timeouts.read))
             response = adapter.send(request, stream=True, timeout=timeout, verify=verify, proxies=proxies)
             with closing(response):
-                local = exchange.is_local and not by_proxy
-                return Answer(url, response.status_code, response.headers, read_body(response.raw), local)
+                body = read_body(response.raw)
+                kind, interface = ("", "") if by_proxy else exchange.answered_by
+                return Answer(url, response.status_code, response.headers, body, kind, interface)
 
         try:
             if not zone:
@@ -171,8 +174,8 @@ class Exchange:
     """Whether a connection was made for it, rather than a kept one used."""
     answered: bool = False
     """Whether a byte of the answer was read."""
-    is_local: bool = False
-    """Whether the other end of the connection is at an address of loopback."""
+    answered_by: tuple[str, str] = ("", "")
+    """Which kind of address is at the other end of the connection, and its zone."""
 
 
 _present: ContextVar[Exchange] = ContextVar("_present")
@@ -228,7 +231,7 @@ class _PatientResponse(HTTPResponse):
         if (abandonment := exchange.call.abandonment) is not None:
             abandonment.watch(sock)  # first: it may fail for want of descriptors, and nothing may be open then
         super().__init__(sock, *arguments, **options)
-        exchange.is_local = _is_local(sock)
+        exchange.answered_by = _other_end(sock)
         budget = Budget()
         self._file = self.fp = BudgetedFile(_PatientReader(self.fp.detach(), sock, exchange, budget), budget)
 
@@ -242,13 +245,14 @@ class _PatientResponse(HTTPResponse):
             del self.headers["Content-Length"]
 
 
-def _is_local(connection: Any) -> bool:
-    """Whether the other end is at an address of loopback."""
+def _other_end(connection: Any) -> tuple[str, str]:
+    """Return which kind of address is at the other end, and its zone."""
     try:
         # That of pyOpenSSL, in the place of the system's TLS, is no socket, but has one.
-        return near(str(getattr(connection, "socket", connection).getpeername()[0])) == "loopback"
+        host, _, *more = getattr(connection, "socket", connection).getpeername()
     except OSError:  # it is gone; what was received may be read all the same
-        return False
+        return "", ""
+    return near(str(host)), str(more[1]) if any(more[1:]) else ""
 
 
 def _open_connection(connection: Any) -> socket.socket:

@@ -10,7 +10,7 @@ import pytest
 
 from agentcp_fsm.connection.udp import UdpSocket
 from agentcp_fsm.server import ServerThread
-from agentcp_fsm.sign_in.http import _is_local
+from agentcp_fsm.sign_in.http import _other_end
 from agentcp_fsm.sign_in.identities import make_identity
 
 WITH_PYSOCKS = """
@@ -52,5 +52,4 @@ def test_a_connection_of_pyopenssl_has_a_socket_and_is_none() -> None:
         socket.create_server(("127.0.0.1", 0)) as listening,
         socket.create_connection(listening.getsockname()) as opened,
     ):
-        assert _is_local(SimpleNamespace(socket=opened))
-        assert _is_local(opened)
+        assert _other_end(SimpleNamespace(socket=opened)) == _other_end(opened) == ("loopback", "")
