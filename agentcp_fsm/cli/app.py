@@ -96,7 +96,9 @@ def _run(arguments: Sequence[str]) -> int:
         return WRONG
     except OSError as error:
         full = error.errno in streams.FULL and error.filename is None
-        streams.complain(f"the output cannot be written: {error.strerror}" if full else str(error))
+        gone = isinstance(error, FileNotFoundError) and error.filename is None
+        says = "the present folder is gone: change to one that is there" if gone else str(error)
+        streams.complain(f"the output cannot be written: {error.strerror}" if full else says)
         return WRONG
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
