@@ -168,7 +168,8 @@ class Config:
         """Seconds within which ONLINE and DEGRADED are left when the server falls silent (lifecycle, L3)."""
         patience = min(self.silence_limit * self.interval_max, self.interval_max + self.silence_timeout)
         one_retransmission = self.interval_max + min(self.interval_max, self.silence_timeout)
-        return max(patience + self.retransmission_min, one_retransmission)
+        last_repetition = min(self.retransmission_min, self.interval_max, self.silence_timeout)
+        return max(patience + last_repetition, one_retransmission)
 
     @property
     def backoff_bound(self) -> float:

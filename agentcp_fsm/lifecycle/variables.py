@@ -203,7 +203,9 @@ class Variables:
         """
         config = self.config
         patience = min(self.answered_at + config.silence_limit * self.interval, self.due_at + config.silence_timeout)
-        return max(patience + config.retransmission_min, self.sent_at + self.retransmission)
+        return max(
+            patience + min(config.retransmission_min, self.retransmission_max), self.sent_at + self.retransmission
+        )
 
     def snapshot(self) -> Snapshot:
         """The machine's whole state as a value that can be kept, compared and hashed."""

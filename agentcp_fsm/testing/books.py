@@ -317,7 +317,9 @@ class Books:
         retransmission = self.round_trips.shortest if shortest else self.round_trips.longest
         patience = self.answered_at + config.silence_limit * self.interval
         overdue = min(self.due_at, self.unanswered_since) if shortest else self.due_at
-        over = min(patience, overdue + config.silence_timeout) + config.retransmission_min
+        over = min(patience, overdue + config.silence_timeout) + min(
+            config.retransmission_min, self.interval, config.silence_timeout
+        )
         return max(over, self.unanswered_since + retransmission)
 
     def earliest_heartbeat(self, step: Observation) -> float:

@@ -176,6 +176,7 @@ def test_the_bounds_follow_the_configuration() -> None:
     assert Config(silence_limit=1, silence_timeout=100.0).silence_bound == 60.0
     assert Config(silence_limit=5, silence_timeout=1000.0).silence_bound == 151.0
     assert Config(silence_timeout=4.0, retransmission_min=0.5).silence_bound == 34.5
+    assert Config(silence_timeout=4.0, retransmission_min=1e6).silence_bound == 38.0
     assert Config(unauthorized_spread=1000.0).backoff_bound == 1630.0
     assert Config(backoff_max=1000.0).backoff_bound == 2002.0
     assert Config(flapping_wait=1000.0).backoff_bound == 1032.0

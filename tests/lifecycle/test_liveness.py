@@ -98,7 +98,7 @@ def test_l3_silence_is_noticed(config: Config, next_beat: int, after: float, sen
     world.heartbeats = "silent" if sending else "unsendable"
     interval = min(max(next_beat / 1000, config.interval_min), config.interval_max)
     patience = min(config.silence_limit * interval, interval + config.silence_timeout)
-    patience += config.retransmission_min
+    patience += min(config.retransmission_min, interval, config.silence_timeout)
     limit = max(patience, interval + min(interval, config.silence_timeout)) + world.latency
     assert limit <= config.silence_bound + world.latency
     began = world.now

@@ -136,6 +136,12 @@ def test_4_what_silence_means_is_configurable() -> None:
     assert life.machine.now == pytest.approx(35.0)
 
 
+def test_4_a_long_retransmission_time_does_not_put_silence_off_beyond_an_interval() -> None:
+    life = Life(retransmission_min=1000.0).online()
+    life.wake_until("RECONNECTING")
+    assert life.machine.now == 15.0 + 5.0
+
+
 def test_4_silence_is_counted_from_the_last_answer() -> None:
     life = Life().online()
     life.wake()
