@@ -183,12 +183,13 @@ class Background(Hub):
 
     def rest(self) -> None:
         """Have the loop stand still, where the interpreter's end does not harm it; returns when it does, bounded."""
+        self._woken.clear()
         self._rests = True
         if self.post(self.loop.stop):
             self._rests_now.wait(JOIN_TIMEOUT)
 
     def wake(self) -> None:
-        """Have the loop go on, for a stop."""
+        """Have the loop go on, for a start or a stop at the exit."""
         self._rests = False
         self._woken.set()
 
@@ -228,6 +229,7 @@ def background() -> Background:
             hub = Background()
             hub.hold()
             _background = hub
+        hub.wake()
         return hub
 
 

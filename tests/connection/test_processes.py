@@ -82,6 +82,31 @@ def test_a_stop_at_exit_without_a_session_waits_for_nothing(before: str, tmp_pat
     assert (ended.returncode, ended.stdout) == (0, "True OFFLINE True\n"), ended.stderr
 
 
+RESTS = """
+import atexit, threading
+def check():
+    ran = threading.Event()
+    hub.post(ran.set)
+    print("rests:", not ran.wait(0.5), connection.state, connection.stop(), ran.is_set(), peer.sign_outs)
+atexit.register(check)
+from agentcp_fsm import State
+from tests.connection.peer import PATIENT, Peer, connect
+peer = Peer()
+connection, other = connect(peer, config=PATIENT), connect(peer, "bob.agentid.pub", PATIENT)
+for each in (connection, other):
+    each.start()
+    assert each.wait_for(State.ONLINE, timeout=10)
+assert other.stop()
+hub = connection._attachment.lease.hub
+"""
+
+
+def test_until_a_stop_at_exit_the_loop_rests() -> None:
+    """So that nothing of it runs while the interpreter is taken apart, whoever stopped before."""
+    ended = _run(RESTS)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "rests: True ONLINE True True 2\n", "")
+
+
 def _run(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=40, check=False
