@@ -32,40 +32,20 @@ if TYPE_CHECKING:
     from agentcp_fsm.lifecycle.statistics import Statistics
     from agentcp_fsm.sign_in import AuthClient, Credentials, ServerProofPolicy, load_trust_roots
 
-_MODULE_OF = {
-    "AgentCPError": "errors",
-    "AsyncConnection": "connection",
-    "AuthClient": "sign_in",
-    "CHART": "lifecycle.chart",
-    "Chart": "fsm.chart",
-    "ChartError": "errors",
-    "ChartState": "fsm.chart",
-    "Config": "lifecycle.config",
-    "ConfigError": "errors",
-    "Connection": "connection",
-    "ConnectionStateError": "errors",
-    "Credentials": "sign_in",
-    "CredentialsError": "errors",
-    "DiscoveryError": "errors",
-    "DiscoveryStep": "errors",
-    "FailureKind": "errors",
-    "Health": "connection",
-    "Invitation": "lifecycle.session",
-    "Lifecycle": "lifecycle.machine",
-    "PasswordRequiredError": "errors",
-    "ReportTransition": "lifecycle.effects",
-    "Role": "fsm.chart",
-    "Row": "fsm.chart",
-    "SDKError": "errors",
-    "ServerProofError": "errors",
-    "ServerProofPolicy": "sign_in",
-    "Session": "lifecycle.session",
-    "SignInError": "errors",
-    "State": "lifecycle.chart",
-    "Statistics": "lifecycle.statistics",
-    "WireError": "errors",
-    "load_trust_roots": "sign_in",
+_NAMES_IN = {
+    "connection": "AsyncConnection Connection Health",
+    "errors": "AgentCPError ChartError ConfigError ConnectionStateError CredentialsError DiscoveryError DiscoveryStep"
+    " FailureKind PasswordRequiredError SDKError ServerProofError SignInError WireError",
+    "fsm.chart": "Chart ChartState Role Row",
+    "lifecycle.chart": "CHART State",
+    "lifecycle.config": "Config",
+    "lifecycle.effects": "ReportTransition",
+    "lifecycle.machine": "Lifecycle",
+    "lifecycle.session": "Invitation Session",
+    "lifecycle.statistics": "Statistics",
+    "sign_in": "AuthClient Credentials ServerProofPolicy load_trust_roots",
 }
+_MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names.split()}
 
 __all__ = [
     "CHART",

@@ -1,7 +1,7 @@
 """Every error this library raises, under one base class.
 
-Network input never raises one of these past the edge: it is counted and ignored.  What is raised here answers
-something that the caller did, and names the value and the remedy.
+Network input never raises one of these past the edge: it is counted and ignored.  Each error answers something that
+the caller did, and names the value and the remedy.
 """
 
 from collections.abc import Callable
@@ -161,7 +161,7 @@ _DISCOVERY_REMEDIES = {
     " name servers of this machine",
     DiscoveryStep.CONNECTION: "check the network, its firewalls and its proxy",
 }
-"""What is better advice than that of any call that fails so."""
+"""Better advice, at these steps, than that of the call that failed."""
 
 
 class DiscoveryError(SignInError):
@@ -171,8 +171,8 @@ class DiscoveryError(SignInError):
         why = f"{failure.fault}: {_DISCOVERY_REMEDIES[step]}" if step in _DISCOVERY_REMEDIES else str(failure)
         super().__init__(
             failure.kind,
-            f"the heartbeat server of {agent_id} was not found; what failed is the {step}: {why}; or give the access"
-            " point (--access-point), or the server's URL (--server), yourself",
+            f"the heartbeat server of {agent_id} was not found (failed step: {step}): {why}; or give the access point"
+            " (--access-point) or the server's URL (--server) yourself",
             status=failure.status,
             retry_after=failure.retry_after,
             field=failure.field,

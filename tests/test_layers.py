@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,22 @@ def test_imports_run_one_way(part: str) -> None:
             other = rest.partition(".")[0]
             if package == "agentcp_fsm" and other in LEVEL and other != part:
                 assert LEVEL[part] < LEVEL[other], f"{path.name} imports {module}"
+
+
+@pytest.mark.parametrize("part", sorted(set(LEVEL) - {"fsm"}))
+def test_no_circle_of_modules_even_for_the_type_checker(part: str) -> None:
+    needs: dict[str, set[str]] = {}
+    for path in (PACKAGE / part).rglob("*.py"):
+        if path.stem != "__init__":
+            name = ".".join(("agentcp_fsm", *path.relative_to(PACKAGE).with_suffix("").parts))
+            needs[name] = set()
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom):
+                    needs[name].update((str(node.module), *(f"{node.module}.{each.name}" for each in node.names)))
+    try:
+        TopologicalSorter({name: modules & needs.keys() for name, modules in needs.items()}).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {error.args[1]}")
 
 
 @pytest.mark.parametrize("part", CORE)

@@ -1,4 +1,4 @@
-"""The commands and their options.  What a command needs is imported when it runs, so that ``--help`` is quick."""
+"""The commands and their options.  Each imports what it needs when it runs, so that ``--help`` is quick."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LogLevel(StrEnum):
 
 
 ChartName = Annotated[
-    str, typer.Option("--from", metavar="MODULE:NAME", help="The chart; modules of the present folder count.")
+    str, typer.Option("--from", metavar="MODULE:NAME", help="The chart; its module may be in the present folder.")
 ]
 Logging = Annotated[LogLevel, typer.Option("--log-level", help="What to log to standard error.")]
 
@@ -136,11 +136,13 @@ def options(
     """Nothing but the option, which has been carried out."""
 
 
-@app.command(help="Print the chart: what every event does in every state.")
+@app.command(
+    help="Print the chart: what every event does in every state.",
+)
 def chart(
     state: Annotated[list[str] | None, typer.Option(help="Only rows that hold in this state (repeatable).")] = None,
     trigger: Annotated[list[str] | None, typer.Option(help="Only rows of this trigger (repeatable).")] = None,
-    ignored: Annotated[bool, typer.Option(help="Show the events that are ignored on purpose, too.")] = True,
+    ignored: Annotated[bool, typer.Option(help="Whether to show ignored events too.")] = True,
     json: Json = False,
 ) -> None:
     from agentcp_fsm.cli.chart import show_chart
@@ -157,10 +159,11 @@ def chart(
 def show_diagram(
     context: typer.Context,
     format: Annotated[
-        str | None, typer.Option(help="By default what the file's name says, or mermaid.", metavar=" | ".join(FORMATS))
+        str | None, typer.Option(help="By default that of the file's name, else mermaid.", metavar=" | ".join(FORMATS))
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="By default standard output; in a Markdown page the diagram.")
+        Path | None,
+        typer.Option("--output", "-o", help="By default standard output; of a Markdown page, only the diagram."),
     ] = None,
     check: Annotated[
         list[Path] | None,
@@ -168,7 +171,7 @@ def show_diagram(
     ] = None,
     chart: ChartName = "agentcp_fsm.lifecycle.chart:CHART",
     view: Annotated[str | None, typer.Option(help=VIEWS, metavar="VIEW")] = None,
-    theme: Annotated[Theme | None, typer.Option(help="The pages that a picture is for.")] = None,
+    theme: Annotated[Theme | None, typer.Option(help="The background that a picture is for.")] = None,
 ) -> None:
     from agentcp_fsm.cli.diagram import show_diagram
 
@@ -181,7 +184,7 @@ def show_diagram(
     help="Write the diagrams that documents show: the overview, the full diagram, the table and the page.",
 )
 def diagram_docs(
-    folder: Annotated[Path, typer.Argument(help="Where they are to be.")] = Path("docs/diagram"),
+    folder: Annotated[Path, typer.Argument(help="The folder to write to.")] = Path("docs/diagram"),
     check: Annotated[
         bool, typer.Option("--check", help="Only report, by the exit status, whether one is stale.")
     ] = False,
@@ -204,15 +207,20 @@ def diagram_diff(
     new: Annotated[str | None, typer.Argument(metavar="NEW", help="The same; by default the work tree.")] = None,
     format: Annotated[
         str | None,
-        typer.Option(help="By default what the file's name says, or text.", metavar=" | ".join(DIFF_FORMATS)),
+        typer.Option(help="By default that of the file's name, else text.", metavar=" | ".join(DIFF_FORMATS)),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="By default standard output.")] = None,
     chart: Annotated[
-        str, typer.Option("--from", metavar="MODULE:NAME", help="The chart, from the repository's top or its src.")
+        str,
+        typer.Option(
+            "--from",
+            metavar="MODULE:NAME",
+            help="The chart; its module is sought in the repository's top folder and its src.",
+        ),
     ] = "agentcp_fsm.lifecycle.chart:CHART",
-    theme: Annotated[Theme | None, typer.Option(help="The pages that a picture is for.")] = None,
+    theme: Annotated[Theme | None, typer.Option(help="The background that a picture is for.")] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs, 0 if not.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs, else 0.")] = False,
 ) -> None:
     from agentcp_fsm.cli.diagram_diff import show_difference
 
@@ -220,10 +228,9 @@ def diagram_diff(
 
 
 @app.command(
-    help="""See it recover from all that goes wrong, in about a minute.
+    help="""Watch an agent recover from one fault after the other, in about a minute.
 
-    A server and an agent are made for the occasion, on this machine.  The exit status is 0 only if every recovery
-    really happened.
+    The agent and its server run in this process.  The exit status is 0 only if every recovery really happened.
     """,
 )
 def demo(
@@ -240,7 +247,8 @@ def demo(
 @app.command(
     help="""Keep an agent reachable until Ctrl-C, and show what happens.
 
-    The first Ctrl-C signs out, the second leaves at once.
+    The first Ctrl-C signs out, the second leaves at once.  On a terminal, it asks for a password if the key needs one
+    and none is given.
     """,
 )
 @with_agent_options
@@ -249,7 +257,9 @@ def connect(
     json: Json = False,
     log_level: Annotated[
         LogLevel | None,
-        typer.Option("--log-level", help="What to log to standard error; by default errors that are not shown anyway."),
+        typer.Option(
+            "--log-level", help="What to log to standard error; by default the errors that are not shown anyway."
+        ),
     ] = None,
 ) -> None:
     from agentcp_fsm.cli.connect import log_what_is_not_shown, run_connection
@@ -271,11 +281,12 @@ def connect(
 
 
 @app.command(
-    help="""Check what an agent needs to be reachable, and say what to do.
+    help="""Check step by step what an agent needs to be reachable, and suggest remedies.
 
-    Files, key, certificate, the way to the server, sign-in, heartbeats and the clock, one after the other.  It signs in
-    and out: while the agent is connected elsewhere, that may end its session.  The exit status is 0 only if all is
-    well, 1 if a step failed, was skipped or has a warning.
+    The steps are files, key, certificate, the way to the server, sign-in, heartbeats and the clock.  It signs in and
+    out: if the agent is connected elsewhere, that may end its session.  On a terminal, it asks for a password if the
+    key needs one and none is given.  The exit status is 0 only if all is well, and 1 if a step failed, was skipped or
+    has a warning.
     """,
 )
 @with_agent_options
@@ -298,9 +309,9 @@ def doctor(agent: AgentOptions, json: Json = False, log_level: Logging = LogLeve
 
 
 @app.command(
-    help="""Run a server to try agents on, and an access point that names it, with faults to switch.
+    help="""Run a server to try agents on, with its own access point and faults to switch on.
 
-    It takes console commands on standard input; "help" lists them.  It believes any certificate that names the agent,
+    It takes console commands on standard input; "help" lists them.  It trusts any certificate that names the agent,
     so it is no server for production.
     """,
 )
@@ -317,11 +328,11 @@ def serve(
     ] = 5.0,
     name: Annotated[
         list[str] | None,
-        typer.Option(help="A name by which agents reach it, if not its address or localhost (repeatable)."),
+        typer.Option(help="A name by which agents reach it, besides its address and localhost (repeatable)."),
     ] = None,
     encoding: Annotated[NextBeatEncoding, typer.Option(help="How NextBeat is written.")] = NextBeatEncoding.U64,
     until_input_ends: Annotated[
-        bool, typer.Option("--until-input-ends", help="End with standard input, as on a terminal.")
+        bool, typer.Option("--until-input-ends", help="End when standard input ends, as on a terminal.")
     ] = False,
     json: Json = False,
     log_level: Logging = LogLevel.WARNING,
@@ -339,10 +350,10 @@ def serve(
 
 @identity.command(
     "new",
-    help="""Make a key and a self-signed certificate as the SDK keeps them; only a local server believes them.
+    help="""Make a key and a self-signed certificate as the SDK keeps them; only a local server trusts them.
 
-    They go where AgentCP(DATA) looks for them, DATA/agentcp/AIDs, and are encrypted as it does with its seed password,
-    which is empty unless a password is given.  Nothing is overwritten.
+    They go where AgentCP(DATA) looks for them, DATA/agentcp/AIDs.  The key is encrypted as the SDK does it, with the
+    seed password, which is empty unless one is given.  Nothing is overwritten.
     """,
 )
 def new_identity(
@@ -351,7 +362,7 @@ def new_identity(
     password_file: PasswordFile = None,
     password_env: PasswordEnv = None,
     insecure_unencrypted: Annotated[
-        bool, typer.Option("--insecure-unencrypted", help="Do not encrypt the key; the SDK does not load it then.")
+        bool, typer.Option("--insecure-unencrypted", help="Do not encrypt the key; the SDK does not load such a key.")
     ] = False,
 ) -> None:
     from agentcp_fsm.sign_in.credentials import seed_hash

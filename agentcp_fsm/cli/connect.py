@@ -8,7 +8,7 @@ import threading
 from types import FrameType
 
 from agentcp_fsm.cli import streams
-from agentcp_fsm.cli.output import Output, transition_text
+from agentcp_fsm.cli.output import Output
 from agentcp_fsm.connection import Connection
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
@@ -25,7 +25,7 @@ def log_what_is_not_shown() -> None:
 
 
 def run_connection(connection: Connection, json_lines: bool) -> int:
-    """Start `connection` and keep it until a signal, or until nobody can read the output; returns the exit status.
+    """Start `connection` and keep it until a signal, or until the output has no reader; returns the exit status.
 
     The signals are SIGINT, SIGTERM and SIGHUP, but for those that are ignored, as nohup has it.  Raises OSError,
     signed out, if the output cannot be written.
@@ -49,15 +49,7 @@ def run_connection(connection: Connection, json_lines: bool) -> int:
             cause, _, rest = detail.partition("; next try")
             detail = rest and f"next try{rest}" if shown_error.endswith(cause) else detail
         shown_error = ""
-        output.say(
-            "transition",
-            transition_text(transition.source, transition.dest, transition.reason, detail),
-            source=transition.source,
-            dest=transition.dest,
-            trigger=transition.trigger,
-            reason=transition.reason,
-            detail=transition.detail,
-        )
+        output.say_transition(transition, detail)
 
     @connection.on_invite
     def invited(invitation: Invitation) -> None:
@@ -92,15 +84,14 @@ def run_connection(connection: Connection, json_lines: bool) -> int:
             return INTERRUPTED
         stopping.join(0.05)
     statistics = connection.health().statistics
-    output.say(
-        "summary",
-        f"heartbeats {statistics.heartbeats}, answers {statistics.answers}, losses {statistics.losses}, "
-        f"sign-ins {statistics.attempts}, invitations {statistics.invitations}",
-        heartbeats=statistics.heartbeats,
-        answers=statistics.answers,
-        losses=statistics.losses,
-        sign_ins=statistics.attempts,
-        invitations=statistics.invitations,
-    )
+    counts = {
+        "heartbeats": statistics.heartbeats,
+        "answers": statistics.answers,
+        "losses": statistics.losses,
+        "sign_ins": statistics.attempts,
+        "invitations": statistics.invitations,
+    }
+    shown = ", ".join(f"{name.replace('_', '-')} {count}" for name, count in counts.items())
+    output.say("summary", shown, **counts)
     output.check()
     return 0 if connection.state is State.OFFLINE else 1

@@ -1,4 +1,4 @@
-"""``agentcp-fsm demo``: a server and an agent in one process, and everything that goes wrong between them."""
+"""``agentcp-fsm demo``: a server and an agent in one process, and the faults between them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich import box
@@ -41,12 +41,13 @@ class Pace:
     """How long any one thing may take before the demo gives up on it."""
 
 
-NORMAL = Pace(Config(interval_min=2.0), next_beat=2.0, patience=60.0)
-"""The specification's timings, but for the heartbeat's interval: 2 instead of 5."""
+NORMAL = Pace(Config(interval_min=2.0, stable_after=5.0), next_beat=2.0, patience=60.0)
+"""The default timings, but for two: heartbeats every 2 s, and ONLINE counts as lasting after 5 s."""
 FAST = Pace(
     Config(
         interval_min=0.2,
         probe_interval=0.1,
+        stable_after=0.5,
         sign_in_interval_min=0.3,
         backoff_initial=0.1,
         backoff_max=1.0,
@@ -62,9 +63,9 @@ STEADY_ANSWERS = 3
 
 @dataclass(slots=True)
 class Scene:
-    """One thing that goes wrong, and what came of it; times in seconds."""
+    """One fault and its recovery; times in seconds."""
 
-    title: str
+    fault: str
     noticed: float | None = None
     """From the fault to leaving ONLINE."""
     recovered: float | None = None
@@ -96,15 +97,8 @@ class Stage:
 
     def see(self, transition: ReportTransition) -> None:
         """A handler of the connection's transitions."""
-        self._say(
-            "transition",
-            transition_text(transition.source, transition.dest, transition.reason, transition.detail),
-            source=transition.source,
-            dest=transition.dest,
-            trigger=transition.trigger,
-            reason=transition.reason,
-            detail=transition.detail,
-        )
+        if self.live is None:
+            self.output.say_transition(transition)
         with self._changed:
             self.seen.append(transition)
             self._changed.notify_all()
@@ -217,7 +211,7 @@ class Stage:
         for scene in self.scenes:
             scenes.add_row(
                 plain("…" if scene.recovered is None else ("✓", "green")),
-                plain((scene.title, "bold" if scene.title == self.title else "")),
+                plain((scene.fault, "bold" if scene.fault == self.title else "")),
                 "" if scene.recovered is None else f"recovered in {scene.recovered:.2f} s",
             )
         history = Table(box=None, show_header=False, pad_edge=False)
@@ -225,8 +219,7 @@ class Stage:
         history.add_column(overflow="fold")
         now = time.monotonic()
         for seen in self.seen[-SHOWN_TRANSITIONS:]:
-            text = transition_text(seen.source, seen.dest, seen.reason, seen.detail)
-            history.add_row(f"{now - seen.at:.1f} s ago", text)
+            history.add_row(f"{now - seen.at:.1f} s ago", transition_text(seen, seen.detail))
         return Group(head, beats, Text(), Text(self.title, style="bold"), Text(), scenes, Text(), history)
 
 
@@ -319,23 +312,13 @@ def _summarize(scenes: list[Scene], output: Output) -> None:
         ("lost because", "left"),
     ):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    rows: list[dict[str, Any]] = []
     for scene in scenes:
         never = ("never", "bold red")
         table.add_row(
-            scene.title,
+            scene.fault,
             plain(never if scene.noticed is None else f"{scene.noticed:.2f} s"),
             plain(never if scene.recovered is None else (f"{scene.recovered:.2f} s", "green")),
             str(scene.sign_ins),
             plain(scene.reason),
         )
-        rows.append(
-            {
-                "fault": scene.title,
-                "noticed": scene.noticed,
-                "recovered": scene.recovered,
-                "sign_ins": scene.sign_ins,
-                "reason": scene.reason,
-            }
-        )
-    output.table("recovery", table, rows)
+    output.table("recovery", table, [asdict(scene) for scene in scenes])

@@ -1,4 +1,4 @@
-"""The options that several commands share, each written once, and what is made of them."""
+"""The options that several commands share, and the objects made from them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ Data = Annotated[
         help="The SDK's data folder, or any folder on the way down to the agent's .key and .crt.",
     ),
 ]
-PasswordFile = Annotated[
-    Path | None, typer.Option(help="A file whose first line is the seed password; else it is asked for if needed.")
-]
+PasswordFile = Annotated[Path | None, typer.Option(help="A file whose first line is the key's seed password.")]
 PasswordEnv = Annotated[str | None, typer.Option(help="The environment variable that holds the seed password.")]
 PIPE_PATIENCE = 60.0
 """Seconds that the writer of a password may take, if the file is a pipe: a person may have to unlock a store first."""
@@ -44,30 +42,32 @@ class AgentOptions:
     agent_id: AgentId
     data: Data
     server: Annotated[
-        str | None, typer.Option(help="The heartbeat server's URL; else the agent's access point is asked for it.")
+        str | None, typer.Option(help="The heartbeat server's URL; by default the agent's access point names it.")
     ] = None
     access_point: Annotated[
         str | None,
-        typer.Option(help="The access point to ask, a name or a URL; else the agent id's last two labels name it."),
+        typer.Option(help="The access point, a name or a URL; by default the agent id's last two labels."),
     ] = None
     password_file: PasswordFile = None
     password_env: PasswordEnv = None
     ca_file: Annotated[
         Path | None,
-        typer.Option(help="Certificate authorities (PEM) of the server's TLS, to trust instead of the usual."),
+        typer.Option(help="Certificate authorities (PEM) to trust for the server's TLS, instead of the usual ones."),
     ] = None
     trust_roots: Annotated[
         Path | None,
-        typer.Option(help="Root certificates (PEM) that must vouch for the server's own proof; they ask for one."),
+        typer.Option(
+            help="Root certificates (PEM); one must vouch for the server's own proof, which is then required."
+        ),
     ] = None
     server_name: Annotated[
-        str | None, typer.Option(help="The name that they must vouch for, if it is not that of the server's URL.")
+        str | None, typer.Option(help="The name that a root must vouch for, if not the host of the server's URL.")
     ] = None
     require_server_proof: Annotated[
         bool | None,
         typer.Option(
             "--require-server-proof/--insecure-accept-no-server-proof",
-            help="Whether a server that does not prove itself is refused; without --trust-roots it is not.",
+            help="Whether to refuse a server that does not prove itself; by default only with --trust-roots.",
             show_default=False,
         ),
     ] = None
@@ -77,14 +77,14 @@ class AgentOptions:
     insecure_allow_any_server_name: Annotated[
         bool,
         typer.Option(
-            "--insecure-allow-any-server-name", help="Let any certificate of the trust roots be the server's."
+            "--insecure-allow-any-server-name", help="Accept any certificate of the trust roots as the server's."
         ),
     ] = False
     insecure_allow_private_issuers: Annotated[
         bool,
         typer.Option(
             "--insecure-allow-private-issuers",
-            help="Let the server's proof have this machine ask private addresses for issuers.",
+            help="Fetch issuers from private addresses, if the server's proof says so.",
         ),
     ] = False
     codec: Annotated[str, typer.Option(help="The datagrams' format: agentcp or protobuf.")] = "agentcp"

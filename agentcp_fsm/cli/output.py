@@ -1,4 +1,4 @@
-"""What the commands show: rich on a terminal, plain lines in a pipe, JSON lines on request."""
+"""The commands' output: rich on a terminal, plain lines in a pipe, JSON lines on request."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agentcp_fsm.fsm.printable import printable
+from agentcp_fsm.lifecycle.effects import ReportTransition
 
 STATE_STYLES = {
     "OFFLINE": "dim",
@@ -39,11 +40,10 @@ Part = str | tuple[str, str] | Text
 
 
 class Output:
-    """Writes what a command has to say; safe to use from several threads.
+    """Writes a command's output; safe to use from several threads.
 
-    Nothing that is said is taken for markup or a code, and no character of it steers a terminal.  A line that cannot be
-    written raises OSError; with `on_lost`, which is called instead, the error is kept for `check`, and all that follows
-    is dropped.
+    No text is taken for markup or an emoji code, and no character steers a terminal.  A line that cannot be written
+    raises OSError.  With `on_lost`, that is called instead, the error is kept for `check`, and later lines are dropped.
     """
 
     def __init__(self, json_lines: bool = False, on_lost: Callable[[], object] | None = None) -> None:
@@ -69,6 +69,19 @@ class Output:
                 # In a pipe, one thing is one line, however long; on a terminal, no word is broken in two.
                 whole = not self.console.is_terminal or max(map(len, line.plain.split())) >= self.console.width
                 self.console.print(line, soft_wrap=whole)
+
+    def say_transition(self, transition: ReportTransition, detail: str | None = None) -> None:
+        """Say a transition; people are shown another `detail` than its own, if one is given."""
+        shown = transition.detail if detail is None else detail
+        self.say(
+            "transition",
+            transition_text(transition, shown),
+            source=transition.source,
+            dest=transition.dest,
+            trigger=transition.trigger,
+            reason=transition.reason,
+            detail=transition.detail,
+        )
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -143,7 +156,7 @@ def state_text(state: str) -> Text:
     return plain((state, STATE_STYLES[state]))
 
 
-def transition_text(source: str, dest: str, reason: str, detail: str) -> Text:
+def transition_text(transition: ReportTransition, detail: str) -> Text:
     """A transition as one line."""
-    because: tuple[Part, ...] = ((f" ({detail})", "dim"),) if detail else ()
-    return plain(state_text(source), " → ", state_text(dest), f"  {reason}", *because)
+    states = state_text(transition.source), " → ", state_text(transition.dest)
+    return plain(*states, f"  {transition.reason}", (f" ({detail})" if detail else "", "dim"))

@@ -1,4 +1,4 @@
-"""Standard streams as they really are: closed, full, or read by nobody any more.
+"""Standard streams that may be closed, full, or without a reader.
 
 It imports nothing that could open a file, so that a closed stream's number is taken first.
 """
@@ -42,14 +42,14 @@ def show_what_cannot_be_encoded() -> None:
 
 
 def reader_is_gone() -> bool:
-    """Whether standard output is a pipe or socket that nobody can read any more."""
+    """Whether standard output is a pipe or socket without a reader."""
     waiting = select.poll()
     waiting.register(1, 0)  # errors are reported anyway
     return any(events & select.POLLERR for _, events in waiting.poll(0))
 
 
 def complain(text: str) -> None:
-    """Say, in one line on standard error, what is wrong; if that cannot be written, nobody is there to read it."""
+    """Write one line about an error to standard error; if that cannot be written, it has no reader."""
     from agentcp_fsm.fsm.printable import printable
 
     with suppress(OSError):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from agentcp_fsm.connection.udp import UdpSocket, permitted
 from agentcp_fsm.lifecycle.session import Session
-from agentcp_fsm.support.lookups import Found, Lookup, ask
+from agentcp_fsm.support.lookups import Found, Lookup, addresses_of, ask
 
 
 class Addresses:
-    """The order in which they are tried.  UDP connects to any address: only an answer shows that somebody is there.
+    """The order in which they are tried.  UDP connects to any address: only an answer shows that a server is there.
 
     One that answered is the first of the next attempt; if none did, the next attempt goes on where the last one ended.
     """
@@ -92,14 +92,3 @@ class HostLookup:
         if self._lookup is not None:
             self._lookup.forget(self._notify)
             self._lookup = None
-
-
-def addresses_of(found: Found) -> Sequence[str]:
-    """IP addresses, each once, in the system's order; those of one link (IPv6) with the number of its interface."""
-    return tuple(dict.fromkeys(_address_of(*entry) for entry in found))
-
-
-def _address_of(family: int, kind: int, protocol: int, name: str, address: tuple[object, ...]) -> str:
-    host = str(address[0]).partition("%")[0]
-    scope = address[3] if family == socket.AF_INET6 and len(address) > 3 else 0
-    return f"{host}%{scope}" if scope else host

@@ -28,9 +28,10 @@ LOOP_CHECK = 1.0
 class AsyncConnection(Face):
     """A connection for asyncio programs, served by the loop that is running when it is started.
 
-    Names and arguments are those of `Connection`; what waits is a coroutine.  Handlers may be coroutine functions.  Use
-    it from that loop's thread.  As an async context manager it starts, and stops on the way out.  If the loop is closed
-    without a stop, the connection is at rest, though never signed out, and may be started in another loop.
+    Names and arguments are those of `Connection`; methods that wait are coroutines.  Handlers may be coroutine
+    functions.  Use it from that loop's thread.  As an async context manager it starts, and stops on the way out.  If
+    the loop is closed without a stop, the connection is at rest, though never signed out, and may be started in another
+    loop.
     """
 
     __slots__ = ()

@@ -1,4 +1,4 @@
-"""How a connection is attached to an event loop: what `start`, `stop`, a fork and the end of a loop come to.
+"""How a connection is attached to an event loop: the effects of `start`, `stop`, a fork and the end of a loop.
 
 Theory of operation
 ===================

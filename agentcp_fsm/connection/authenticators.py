@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from agentcp_fsm.connection.hub import Hub
@@ -54,41 +53,29 @@ def over_http(
     """
     credentials = _checked(agent_id, credentials)
     timeouts = Timeouts(config.connect_timeout, config.read_timeout, config.sign_in_timeout)
+
+    def client_of(url: str, hub: Hub) -> AuthClient:
+        return AuthClient(url, timeouts=timeouts, transport=hub.shared(Transport), **options)
+
     if server_url is not None:
         if access_point is not None:
             raise ConfigError(
                 f"server_url={shown_url(server_url)!r} and access_point={shown_url(access_point)!r} exclude each other:"
                 " an access point is asked only when no server is given"
             )
-        AuthClient(server_url, timeouts=timeouts, **options).close()  # raises for what cannot work
-        return partial(_with_server, credentials, server_url, config, timeouts, options)
+        AuthClient(server_url, **options).close()  # raises for what cannot work
+        return lambda hub: HttpAuthenticator(credentials, client_of(server_url, hub), config.sign_out_timeout)
     url = access_point_url(agent_id, access_point)
     for client in (AccessPointClient(url, **options), AuthClient(EXAMPLE, **options)):  # raises as above
         client.close()
-    return partial(_with_access_point, credentials, url, config, timeouts, options)
 
+    def discovering_on(hub: Hub) -> Authenticator:
+        # The access point gets half of an attempt's time: if it is of no help, the other half is for the known server.
+        half = replace(timeouts, total=timeouts.total / 2)
+        access_point = AccessPointClient(url, timeouts=half, transport=hub.shared(Transport), **options)
+        return DiscoveringAuthenticator(credentials, access_point, lambda server: client_of(server, hub), config)
 
-def _with_server(
-    credentials: Credentials, url: str, config: Config, timeouts: Timeouts, options: ClientOptions, hub: Hub
-) -> Authenticator:
-    client = AuthClient(url, timeouts=timeouts, transport=hub.shared(Transport), **options)
-    return HttpAuthenticator(credentials, client, config.sign_out_timeout)
-
-
-def _with_access_point(
-    credentials: Credentials, url: str, config: Config, timeouts: Timeouts, options: ClientOptions, hub: Hub
-) -> Authenticator:
-    transport = hub.shared(Transport)
-    # The access point gets half of an attempt's time: if it is of no help, the other half is for the known server.
-    access_point = AccessPointClient(
-        url, timeouts=replace(timeouts, total=timeouts.total / 2), transport=transport, **options
-    )
-    return DiscoveringAuthenticator(
-        credentials,
-        access_point,
-        lambda server: AuthClient(server, timeouts=timeouts, transport=transport, **options),
-        config,
-    )
+    return discovering_on
 
 
 @dataclass(slots=True)
@@ -118,7 +105,7 @@ class DiscoveringAuthenticator:
 
     The server is asked for when none is known, and when the last attempt with the known one came to nothing, because
     it may have moved for good: but not more often than `Config.discovery_interval_min` says, nor before a Retry-After;
-    and if the access point is of no help, the known server is tried all the same.  So a server that restarts costs its
+    and if the access point does not help, the known server is tried anyway.  So a server that restarts costs its
     access point nothing, and neither the one nor the other can keep an agent away for ever.
     """
 
@@ -177,7 +164,7 @@ class DiscoveringAuthenticator:
             known, now = self._client, time.monotonic()
             ask = known is None or (self._doubted and now >= self._ask_from)
             self._doubted = True
-            if ask:  # whatever comes of it: an access point that never answers must not be asked each time
+            if ask:  # with or without success: an access point that never answers must not be asked each time
                 self._ask_from = now + self._config.discovery_interval_min
         if known is not None and not ask:
             return known

@@ -1,4 +1,4 @@
-"""The driver: carries a machine's effects out on a loop, and turns what comes of them into events.
+"""The driver: carries a machine's effects out on a loop, and turns their outcomes into events.
 
 It decides nothing.  It runs in the loop's thread; blocking calls run on the hub's pool.  A connection has one driver.
 """
@@ -20,35 +20,10 @@ from agentcp_fsm.connection.protocols import Authenticator, ProofObserver
 from agentcp_fsm.connection.sign_ins import SignIns
 from agentcp_fsm.connection.udp import UdpSocket
 from agentcp_fsm.errors import AgentCPError, WireError
+from agentcp_fsm.lifecycle import effects, events
 from agentcp_fsm.lifecycle.config import Config
-from agentcp_fsm.lifecycle.effects import (
-    AbandonSignIn,
-    AnswerInvitation,
-    CloseSocket,
-    ConfirmSession,
-    DeliverInvitation,
-    Effect,
-    OpenSocket,
-    ReportError,
-    ReportTransition,
-    SendHeartbeat,
-    SignIn,
-    SignOut,
-)
-from agentcp_fsm.lifecycle.events import (
-    BeatAnswered,
-    BeatSent,
-    DeadlinePassed,
-    Event,
-    Invited,
-    Malformed,
-    ReceiveFailed,
-    SendFailed,
-    SignedIn,
-    SocketFailed,
-    SocketOpened,
-    Unauthorized,
-)
+from agentcp_fsm.lifecycle.effects import Effect
+from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.lifecycle.variables import RandomSource
 from agentcp_fsm.support import clock, lookups
@@ -58,8 +33,8 @@ from agentcp_fsm.wire import UNAUTHORIZED, Codec, HeartbeatEncoder, InviteReques
 
 logger = logger_of(__name__)
 
-DEADLINE_PASSED = DeadlinePassed()
-_beat_answered = lru_cache(maxsize=256)(BeatAnswered)
+DEADLINE_PASSED = events.DeadlinePassed()
+_beat_answered = lru_cache(maxsize=256)(events.BeatAnswered)
 """The same event for the same answer: most answers are, over all connections."""
 
 
@@ -113,7 +88,7 @@ class Driver:
         self._has_sent = False
         """Whether a heartbeat went to the present addresses."""
         self._attempt = 0
-        self._beat_sent = BeatSent(0)
+        self._beat_sent = events.BeatSent(0)
         self._encode_heartbeat: HeartbeatEncoder | None = None
         self._malformed_flood = Flood(logger, logging.WARNING, agent_id, "malformed datagrams arrive, this one: %s")
         self._unanswerable = Flood(logger, logging.WARNING, agent_id, "an invitation cannot be answered: %s")
@@ -178,22 +153,22 @@ class Driver:
             return
         lifecycle = self.lifecycle
         now = clock.now()
-        if effects := lifecycle.handle(event, now):
-            self._carry_out(lease, effects, now)
+        if asked := lifecycle.handle(event, now):
+            self._carry_out(lease, asked, now)
         if (deadline := lifecycle.deadline) < lease.armed_at:
             lease.hub.timers.arm(lease, deadline)
 
-    def _carry_out(self, lease: Lease, effects: list[Effect], now: float) -> None:
-        for effect in effects:  # what comes of one at once is handled after the others: the list grows meanwhile
+    def _carry_out(self, lease: Lease, asked: list[Effect], now: float) -> None:
+        for effect in asked:  # the list grows meanwhile: an immediate outcome is handled after the other effects
             try:
                 outcome = _CARRY_OUT[type(effect)](self, lease, effect)
             except Exception as error:  # of a session that cannot be, perhaps; the effects that follow must not be lost
                 logger.exception("%s: %s failed in an unexpected way", self.agent_id, type(effect).__name__)
                 outcome = None
-                if isinstance(effect, OpenSocket | SendHeartbeat | AnswerInvitation):
-                    outcome = SocketFailed(effect.attempt, reason_of(error, AgentCPError))
+                if isinstance(effect, effects.OpenSocket | effects.SendHeartbeat | effects.AnswerInvitation):
+                    outcome = events.SocketFailed(effect.attempt, reason_of(error, AgentCPError))
             if outcome is not None:
-                effects.extend(self.lifecycle.handle(outcome, now))
+                asked.extend(self.lifecycle.handle(outcome, now))
 
     def post(self, event: Event) -> None:
         """Take an event, from any thread; without effect while there is no stay at a hub."""
@@ -204,21 +179,12 @@ class Driver:
         """Take an event that belongs to a stay, in that stay's loop."""
         if self.lease is lease:
             self.feed(event)
-        elif isinstance(event, SignedIn):  # after the end of it
+        elif isinstance(event, events.SignedIn):  # after the end of it
             self._sign_ins.sign_out(lease, event.attempt, event.session)
 
     # Signing in and out -----------------------------------------------------------------------------------------------
 
-    def _sign_in(self, lease: Lease, effect: SignIn) -> Event | None:
-        return self._sign_ins.begin(lease, effect)
-
-    def _abandon_sign_in(self, lease: Lease, effect: AbandonSignIn) -> None:
-        self._sign_ins.abandon(lease, effect.attempt)
-
-    def _sign_out(self, lease: Lease, effect: SignOut) -> Event | None:
-        return self._sign_ins.sign_out(lease, effect.attempt, effect.session)
-
-    def _confirm_session(self, lease: Lease, effect: ConfirmSession) -> None:
+    def _confirm_session(self, lease: Lease, effect: effects.ConfirmSession) -> None:
         self._addresses.answered()
         if isinstance(authenticator := lease.authenticator, ProofObserver):
             try:
@@ -228,7 +194,7 @@ class Driver:
 
     # The socket -------------------------------------------------------------------------------------------------------
 
-    def _open_socket(self, lease: Lease, effect: OpenSocket) -> Event | None:
+    def _open_socket(self, lease: Lease, effect: effects.OpenSocket) -> Event | None:
         self._attempt = effect.attempt
         session = effect.session
         if lookups.is_address(session.host):
@@ -237,28 +203,28 @@ class Driver:
             notify = partial(lease.hub.post, partial(self._looked_up, lease, effect))
             self._lookup.begin(session, notify, self.lifecycle.config.socket_timeout)
         except OSError as error:
-            return SocketFailed(effect.attempt, str(error))
+            return events.SocketFailed(effect.attempt, str(error))
         return None
 
-    def _looked_up(self, lease: Lease, effect: OpenSocket) -> None:
+    def _looked_up(self, lease: Lease, effect: effects.OpenSocket) -> None:
         if self.lease is not lease or effect.attempt != self._attempt:
             return  # the socket was given up meanwhile
         try:
             found = self._lookup.result()
         except OSError as error:
-            self.feed(SocketFailed(effect.attempt, str(error)))
+            self.feed(events.SocketFailed(effect.attempt, str(error)))
         else:
             self.feed(self._connect(lease, effect, found))
 
-    def _connect(self, lease: Lease, effect: OpenSocket, found: lookups.Found) -> Event:
+    def _connect(self, lease: Lease, effect: effects.OpenSocket, found: lookups.Found) -> Event:
         try:
             self._read(lease, self._addresses.begin(effect.session, found))
         except OSError as error:
-            return SocketFailed(effect.attempt, str(error))
+            return events.SocketFailed(effect.attempt, str(error))
         self._has_sent = False
-        self._beat_sent = BeatSent(effect.attempt)
+        self._beat_sent = events.BeatSent(effect.attempt)
         self._encode_heartbeat = self.codec.heartbeat_encoder(self.agent_id, effect.session.cookie)
-        return SocketOpened(effect.attempt)
+        return events.SocketOpened(effect.attempt)
 
     def _read(self, lease: Lease, opened: UdpSocket) -> None:
         """Begin to read a socket, which is the driver's from now on."""
@@ -278,7 +244,7 @@ class Driver:
         self._stop_reading(lease)
         self._read(lease, opened)
 
-    def _close_socket(self, lease: Lease, effect: CloseSocket) -> None:
+    def _close_socket(self, lease: Lease, effect: effects.CloseSocket) -> None:
         self._attempt = 0
         self._encode_heartbeat = None
         self._lookup.forget()
@@ -293,7 +259,7 @@ class Driver:
         finally:
             opened.close()
 
-    def _send_heartbeat(self, lease: Lease, effect: SendHeartbeat) -> Event:
+    def _send_heartbeat(self, lease: Lease, effect: effects.SendHeartbeat) -> Event:
         assert self._encode_heartbeat is not None
         if self._addresses.is_unproven:
             if self._has_sent:
@@ -301,7 +267,7 @@ class Driver:
             self._has_sent = True
         return self._send(self._encode_heartbeat(effect.sequence)) or self._beat_sent
 
-    def _answer_invitation(self, lease: Lease, effect: AnswerInvitation) -> Event | None:
+    def _answer_invitation(self, lease: Lease, effect: effects.AnswerInvitation) -> Event | None:
         invitation = effect.invitation
         response = InviteResponse(
             effect.sequence, self.agent_id, invitation.inviter_agent_id, invitation.session_id, effect.session.cookie
@@ -319,7 +285,7 @@ class Driver:
         try:
             self._socket.send(data)
         except OSError as error:
-            return self._socket_error(error, SendFailed)
+            return self._socket_error(error, events.SendFailed)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s: sent %d bytes", self.agent_id, len(data))
         return None
@@ -331,7 +297,7 @@ class Driver:
         try:
             data = self._socket.receive()
         except OSError as error:
-            self.feed(self._socket_error(error, ReceiveFailed))
+            self.feed(self._socket_error(error, events.ReceiveFailed))
             self._go_on_reading()
             return
         if data is None:
@@ -352,9 +318,11 @@ class Driver:
         try:
             if (response := self.codec.decode_heartbeat_response(data)) is not None:
                 self.answer_sequence, next_beat = response
-                event = Unauthorized(attempt) if next_beat == UNAUTHORIZED else _beat_answered(attempt, next_beat)
+                event = (
+                    events.Unauthorized(attempt) if next_beat == UNAUTHORIZED else _beat_answered(attempt, next_beat)
+                )
             elif isinstance(message := self.codec.decode(data), InviteRequest):
-                event = Invited(attempt, message.invitation)
+                event = events.Invited(attempt, message.invitation)
             else:
                 return self._malformed(f"a {type(message).__name__} comes from clients only")
         except WireError as error:
@@ -365,34 +333,23 @@ class Driver:
 
     def _malformed(self, why: str) -> Event:
         self._malformed_flood.log(quoted(why))
-        return Malformed(self._attempt)
+        return events.Malformed(self._attempt)
 
-    def _socket_error(self, error: OSError, otherwise: type[SendFailed] | type[ReceiveFailed]) -> Event:
-        kind = SocketFailed if udp.is_broken(error) else otherwise
+    def _socket_error(self, error: OSError, otherwise: type[events.SendFailed] | type[events.ReceiveFailed]) -> Event:
+        kind = events.SocketFailed if udp.is_broken(error) else otherwise
         return kind(self._attempt, str(error))
-
-    # Reporting --------------------------------------------------------------------------------------------------------
-
-    def _report_transition(self, lease: Lease, effect: ReportTransition) -> None:
-        self.listener.transitioned(effect)
-
-    def _deliver_invitation(self, lease: Lease, effect: DeliverInvitation) -> None:
-        self.listener.invited(effect.invitation)
-
-    def _report_error(self, lease: Lease, effect: ReportError) -> None:
-        self.listener.failed(effect.reason)
 
 
 _CARRY_OUT: dict[type, Callable[[Driver, Lease, Any], Event | None]] = {
-    SignIn: Driver._sign_in,
-    AbandonSignIn: Driver._abandon_sign_in,
-    SignOut: Driver._sign_out,
-    OpenSocket: Driver._open_socket,
-    CloseSocket: Driver._close_socket,
-    ConfirmSession: Driver._confirm_session,
-    SendHeartbeat: Driver._send_heartbeat,
-    AnswerInvitation: Driver._answer_invitation,
-    DeliverInvitation: Driver._deliver_invitation,
-    ReportTransition: Driver._report_transition,
-    ReportError: Driver._report_error,
+    effects.SignIn: lambda driver, lease, effect: driver._sign_ins.begin(lease, effect),
+    effects.AbandonSignIn: lambda driver, lease, effect: driver._sign_ins.abandon(lease, effect.attempt),
+    effects.SignOut: lambda driver, lease, effect: driver._sign_ins.sign_out(lease, effect.attempt, effect.session),
+    effects.OpenSocket: Driver._open_socket,
+    effects.CloseSocket: Driver._close_socket,
+    effects.ConfirmSession: Driver._confirm_session,
+    effects.SendHeartbeat: Driver._send_heartbeat,
+    effects.AnswerInvitation: Driver._answer_invitation,
+    effects.DeliverInvitation: lambda driver, lease, effect: driver.listener.invited(effect.invitation),
+    effects.ReportTransition: lambda driver, lease, effect: driver.listener.transitioned(effect),
+    effects.ReportError: lambda driver, lease, effect: driver.listener.failed(effect.reason),
 }

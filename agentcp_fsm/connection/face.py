@@ -81,8 +81,7 @@ class Face(ABC):
         )
 
     def __repr__(self) -> str:
-        self._lease()
-        server = self._attachment.driver.server
+        server = self._driver.server
         shown = f"{self.agent_id}: {self.state}, {f'server {server}' if server else 'no server'}"
         return f"<{type(self).__name__} {printable(shown)}>"
 
@@ -92,30 +91,26 @@ class Face(ABC):
     @property
     def state(self) -> State:
         """The state right now."""
-        self._lease()
-        return self._attachment.driver.lifecycle.state
+        return self._driver.lifecycle.state
 
     @property
     def config(self) -> Config:
         """The configuration that the connection was made with."""
-        return self._attachment.driver.lifecycle.config
+        return self._driver.lifecycle.config
 
     def fileno(self) -> int | None:
         """The descriptor of the UDP socket, if there is one; for tools and tests."""
-        self._lease()
-        return self._attachment.driver.fileno()
+        return self._driver.fileno()
 
     @property
     def session(self) -> Session | None:
         """The session in which heartbeats are sent, with its secrets, cookie and token; None without one."""
-        self._lease()
-        return self._attachment.driver.lifecycle.session
+        return self._driver.lifecycle.session
 
     @property
     def local_address(self) -> tuple[str, int] | None:
         """The IP address and the UDP port that heartbeats come from; None without a socket."""
-        self._lease()
-        return self._attachment.driver.local_address
+        return self._driver.local_address
 
     def health(self) -> Health:
         """How the connection is, from any thread, without waiting."""
@@ -152,20 +147,18 @@ class Face(ABC):
 
     def reconnect(self) -> None:
         """Drop what there is and sign in again; without effect unless started.  Returns at once."""
-        self._lease()
-        self._attachment.driver.post(Reconnect())
+        self._driver.post(Reconnect())
 
     def retry_now(self) -> None:
         """End a backoff early, as far as the least time between sign-ins allows.  Returns at once."""
-        self._lease()
-        self._attachment.driver.post(RetryNow())
+        self._driver.post(RetryNow())
 
     def _online_state_query(self, agents: Sequence[str]) -> Callable[[Abandonment], list[Any]]:
         """The call that asks for the online state of `agents` in the present session, ready to be made in a thread."""
         listed = isinstance(agents, Sequence) and not isinstance(agents, str)
         if not listed or not all(isinstance(agent, str) for agent in agents):
             raise ConfigError(f"{agents!r} is no list of agent ids: give one such as ['alice.agentid.pub']")
-        lease, session = self._lease(), self._attachment.driver.lifecycle.session
+        lease, session = self._lease(), self.session
         if lease is None or session is None:
             raise ConnectionStateError(
                 f"there is no session to ask in while the connection is {self.state}: wait until it is {State.ONLINE}"
@@ -176,6 +169,11 @@ class Face(ABC):
                 " query_online_state"
             )
         return partial(lease.authenticator.query_online_state, session, agents)
+
+    @property
+    def _driver(self) -> Driver:
+        self._lease()
+        return self._attachment.driver
 
     # The differences --------------------------------------------------------------------------------------------------
 

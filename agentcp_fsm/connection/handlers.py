@@ -34,7 +34,7 @@ class Handlers:
         self.forget()
 
     def forget(self) -> None:
-        """Wait for no call: what there was belongs to a loop that is gone, or to another process."""
+        """Forget all calls: they belong to a loop that is gone, or to another process."""
         self._queue: HandlerQueue | None = None
         self._retrying = False
         """Whether the loop is asked to look for a thread again."""
@@ -58,7 +58,7 @@ class Handlers:
                 self._retry_later(loop)
 
     def _retry_later(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The system has no thread now: what waits must not wait until the next call."""
+        """The system has no thread now: the waiting calls must not wait for the next one."""
         self._retrying = True
         loop.call_later(RETRY, partial(self._retry, loop))
 
@@ -73,7 +73,7 @@ class Handlers:
         return 0 if self._queue is None else self._queue.dropped
 
     def end_floods(self) -> None:
-        """Log what was folded of their errors."""
+        """Log their folded errors."""
         if self._queue is not None:
             self._queue.end_floods()
 

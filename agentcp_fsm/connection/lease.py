@@ -5,26 +5,37 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from agentcp_fsm.connection.hub import Hub
+from agentcp_fsm.connection.protocols import Authenticator
+from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.support import threads
 from agentcp_fsm.support.log import logger_of
-
-if TYPE_CHECKING:
-    from agentcp_fsm.connection.driver import Driver
-    from agentcp_fsm.connection.hub import Hub
-    from agentcp_fsm.connection.protocols import Authenticator
-    from agentcp_fsm.lifecycle.events import Event
 
 logger = logger_of(__name__)
 
 
+class Guest(Protocol):
+    """What stays at a hub: a driver."""
+
+    agent_id: str
+    lease: Lease | None
+    """The present stay."""
+
+    def wake(self, lease: Lease) -> float:
+        """Do what is due, if anything is; returns the next deadline."""
+
+    def take(self, lease: Lease, event: Event) -> None:
+        """Take an event that belongs to a stay, in that stay's loop."""
+
+
 class Lease:
-    """A driver's stay at a hub, from attach to detach.  What belongs to an earlier stay is recognised by it."""
+    """A driver's stay at a hub, from attach to detach.  It identifies calls that belong to an earlier stay."""
 
     __slots__ = ("_driver", "armed_at", "authenticator", "hub", "is_unsaid")
 
-    def __init__(self, driver: Driver, hub: Hub, authenticator: Authenticator) -> None:
+    def __init__(self, driver: Guest, hub: Hub, authenticator: Authenticator) -> None:
         self._driver = driver
         self.hub = hub
         self.authenticator = authenticator

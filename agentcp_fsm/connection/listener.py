@@ -9,7 +9,7 @@ from agentcp_fsm.lifecycle.session import Invitation
 
 
 class Listener(Protocol):
-    """What hears of the connection's life; called in the loop, so nothing here may block."""
+    """Receives the reports of a connection's life; called in the loop, so nothing here may block."""
 
     def transitioned(self, transition: ReportTransition) -> None:
         """The state changed."""

@@ -1,4 +1,4 @@
-"""What a connection asks of the object that signs it in; an application may give its own as ``authenticator=``."""
+"""The methods of the object that signs a connection in; an application may give its own as ``authenticator=``."""
 
 from __future__ import annotations
 

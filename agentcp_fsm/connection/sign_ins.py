@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
+from agentcp_fsm.connection.lease import Lease
 from agentcp_fsm.connection.protocols import RetryAdvice
 from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.lifecycle.effects import SignIn
@@ -15,9 +15,6 @@ from agentcp_fsm.support import threads
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.log import logger_of
 from agentcp_fsm.support.quoting import name_of, reason_of
-
-if TYPE_CHECKING:
-    from agentcp_fsm.connection.lease import Lease
 
 logger = logger_of(__name__)
 

@@ -81,7 +81,7 @@ class UdpSocket:
             self._socket.detach()
 
     def _is_shut_down(self) -> bool:
-        """Whether somebody ended its receiving, by a duplicate of the descriptor."""
+        """Whether its receiving was ended from outside, through a duplicate of the descriptor."""
         hung_up = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
         poll = select.poll()
         poll.register(self._socket, hung_up)

@@ -27,19 +27,6 @@ class WorkerPool:
     A thread whose job was given up does not count: it may hang for ever.
     """
 
-    __slots__ = (
-        "_closed",
-        "_condition",
-        "_given_up",
-        "_idle",
-        "_jobs",
-        "_limit",
-        "_linger",
-        "_name",
-        "_running",
-        "_threads",
-    )
-
     def __init__(self, name: str, limit: int = 1, linger: float = 2.0) -> None:
         self._limit = limit
         self._name = name
@@ -59,7 +46,7 @@ class WorkerPool:
             self._limit = max(self._limit, limit)
 
     def submit(self, job: Job) -> None:
-        """Run `job` soon.  What it raises is logged; a closed pool drops it.
+        """Run `job` soon.  Its exceptions are logged; a closed pool drops it.
 
         Raises RuntimeError if the system has no thread for it, and none of the pool's is there to take it later.
         """
@@ -125,15 +112,15 @@ class WorkerPool:
             with self._condition:
                 self._running.discard(job)
                 self._given_up.discard(job)
-            del job  # what it holds is not kept while the thread is idle
+            del job  # an idle thread keeps nothing alive
 
 
 class HandlerQueue:
     """Runs one connection's handlers in order, on a thread of its own that lives while there is something to run.
 
-    At most `limit` wait; what comes on top is dropped and counted, so that a handler that never returns costs bounded
-    memory and affects nobody else.  `owner` is the agent's id, for the log: what a handler is called with may hold
-    secrets, such as an invitation's code.
+    At most `limit` calls wait; more are dropped and counted, so that a handler that never returns costs bounded memory
+    and affects no other connection.  `owner` is the agent's id, for the log.  A handler's argument is not logged, as it
+    may hold secrets, such as an invitation's code.
     """
 
     __slots__ = ("_jobs", "_limit", "_lock", "_overflow", "_raised", "_thread", "dropped")
@@ -148,7 +135,7 @@ class HandlerQueue:
         self.dropped = 0
 
     def submit(self, job: Job, handler: object = None) -> bool:
-        """Run `job` after all earlier ones.  What it raises is logged, with the name of `handler`, or of the job.
+        """Run `job` after all earlier ones.  Its exceptions are logged, with the name of `handler`, or of the job.
 
         False if the system has no thread for it: it waits for the next call, or for `see_to_it`, to try again.
         """
@@ -190,7 +177,7 @@ class HandlerQueue:
                 self._raised.log(name_of(handler), exc_info=True)
 
     def end_floods(self) -> None:
-        """Log what was folded of errors and drops."""
+        """Log the folded errors and drops."""
         self._overflow.end()
         self._raised.end()
 

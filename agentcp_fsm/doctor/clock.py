@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agentcp_fsm.doctor.finding import Finding, NotTried, Outcome
 from agentcp_fsm.sign_in import Transport
 from agentcp_fsm.sign_in.answers import http_date
-from agentcp_fsm.sign_in.calls import Call
+from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.sign_in.http import Answer
 
 CLOCK_TOLERANCE = 30.0
@@ -46,7 +46,7 @@ def check_clock(exchanges: Sequence[Exchange]) -> Finding:
     """Compare this machine's clock with the dates of a server's answers; raises `NotTried` without a date."""
     dated = [(each, date) for each in exchanges if (date := http_date(each.answer.headers.get("Date", ""))) is not None]
     if not dated:
-        raise NotTried("no answer of the server tells its time")
+        raise NotTried("no answer of the server has a date")
     exchange, date = min(dated, key=lambda pair: pair[0].answered_at - pair[0].sent_at)
     # A Date is cut to whole seconds, and was written at some moment between sending and answer.
     offset = (exchange.sent_at + exchange.answered_at) / 2 - (date.timestamp() + 0.5)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -36,11 +35,13 @@ from agentcp_fsm.sign_in import (
 )
 from agentcp_fsm.sign_in.answers import Fields
 from agentcp_fsm.sign_in.authorities import authorities, named_by_environment
-from agentcp_fsm.sign_in.calls import LONGEST_WAIT
+from agentcp_fsm.sign_in.call import LONGEST_WAIT
 from agentcp_fsm.sign_in.credentials import CredentialFiles, is_encrypted, load_key, opens_unasked
 from agentcp_fsm.sign_in.failures import tls_fault
 from agentcp_fsm.sign_in.http import is_loopback
+from agentcp_fsm.sign_in.trust.certificates import common_names
 from agentcp_fsm.sign_in.zones import with_zone, without_zone
+from agentcp_fsm.support.lookups import is_address
 from agentcp_fsm.support.names import folded
 from agentcp_fsm.wire import codec_named
 
@@ -162,7 +163,7 @@ class Examination:
         credentials = Credentials.load(self._data, self._agent_id, self._password)
         self._credentials = credentials
         certificate = x509.load_pem_x509_certificate(credentials.certificate_pem.encode())
-        names = [str(name.value) for name in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
+        names = common_names(certificate.subject)
         begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         left = end - datetime.now(UTC)
         issuer = certificate.issuer.rfc4514_string()
@@ -205,11 +206,7 @@ class Examination:
         host, port = self._address
         if self._proxy is not None:
             return Finding("name", Outcome.OK, f"{host} is looked up by the proxy")
-        try:
-            ip_address(host)
-        except ValueError:
-            pass
-        else:
+        if is_address(host):
             return Finding("name", Outcome.OK, f"{host} is an address", facts={"addresses": [host]})
         started = time.monotonic()
         addresses = look_up(host, port, socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""What a step of an examination found, and how it is said."""
+"""The findings of an examination's steps, and their words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from agentcp_fsm.connection.addresses import addresses_of
+from agentcp_fsm.support.lookups import addresses_of
 
 
 class Outcome(StrEnum):

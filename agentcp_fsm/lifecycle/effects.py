@@ -1,4 +1,4 @@
-"""What the machine asks of the world: its whole output.  Whoever feeds it events carries these out, in order."""
+"""The machine's whole output: requests to the code around it, which carries them out in order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class AbandonSignIn:
-    """Nobody waits for this sign-in any longer.  Should it still succeed, report `SignedIn` all the same."""
+    """Give up waiting for this sign-in.  If it still succeeds, report `SignedIn`."""
 
     attempt: int
 
@@ -42,14 +42,14 @@ class OpenSocket:
 
 @dataclass(frozen=True, slots=True)
 class CloseSocket:
-    """Close the attempt's socket, or give up opening it.  Every `OpenSocket` is followed by one, whatever happened."""
+    """Close the attempt's socket, or give up opening it.  Every `OpenSocket` is followed by one."""
 
     attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmSession:
-    """Tell whoever signed in that the session is good: the server has answered the first of its heartbeats."""
+    """Let the authenticator know that the session is good: the server has answered the first of its heartbeats."""
 
     session: Session
 
@@ -92,7 +92,7 @@ class ReportTransition:
     reason: str
     """The reason of the chart's row."""
     detail: str
-    """What the event said went wrong, and of a wait when the next try is; empty if there is nothing to say."""
+    """The event's failure, and for a wait the time of the next try; empty if there is neither."""
     at: float
     """When, on the clock of the caller, in seconds."""
     lost: bool = False

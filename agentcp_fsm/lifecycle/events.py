@@ -1,8 +1,7 @@
-"""What can happen to a connection: the machine's whole input (lifecycle, "Events").
+"""The machine's whole input: everything that can happen to a connection (lifecycle, "Events").
 
-Each event names its trigger in the chart.  What an edge reports carries the number of the attempt that it belongs to:
-an attempt is one sign-in, the session it yields and the socket opened for that session.  What belongs to an earlier
-attempt is late, and recognised by that number.
+Each event names its trigger in the chart.  An edge's event carries the number of its attempt: one sign-in, the session
+it yields and the socket opened for that session.  That number shows that an event of an earlier attempt is late.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ class SignedIn(Event):
 
 @dataclass(frozen=True, slots=True)
 class SignInFailed(Event):
-    """A sign-in failed, in whatever way."""
+    """A sign-in failed, in any way."""
 
     trigger: ClassVar[str] = "sign_in_failed"
     attempt: int
@@ -164,7 +163,7 @@ class Invited(Event):
 
 @dataclass(frozen=True, slots=True)
 class Malformed(Event):
-    """A datagram arrived that is none of the protocol's."""
+    """A datagram arrived that the protocol does not have."""
 
     trigger: ClassVar[str] = "malformed"
     attempt: int

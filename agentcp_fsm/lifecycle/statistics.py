@@ -1,4 +1,4 @@
-"""What a machine counts."""
+"""A machine's counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agentcp_fsm.lifecycle.effects import ReportTransition
 
 @dataclass(slots=True)
 class Statistics:
-    """What was counted since the machine was made.  Nothing in the machine depends on it."""
+    """The counts since the machine was made.  Nothing in the machine depends on them."""
 
     attempts: int = 0
     """Sign-ins begun."""

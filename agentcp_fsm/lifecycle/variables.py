@@ -1,4 +1,4 @@
-"""What a machine remembers, and the same as a value."""
+"""A machine's memory, and the same as a value."""
 
 from __future__ import annotations
 
@@ -73,47 +73,13 @@ class Variables:
     """The variables of one connection's machine; times are seconds on the caller's clock."""
 
     __slots__ = (
+        *(name for name in Snapshot._fields if name != "known_invitations"),
         "_effects",
         "_invitations",
         "_lost",
-        "answered_at",
-        "attempt",
-        "beat_due",
         "config",
-        "doubtful",
-        "due_at",
-        "failed_at",
-        "failures",
-        "interval",
-        "late_sign_in",
-        "next_beat",
-        "not_before",
-        "now",
-        "online_since",
-        "online_until",
-        "probes",
         "random",
-        "receive_failures",
-        "refusals",
-        "repeated",
-        "restart_wanted",
-        "retransmission",
-        "retransmission_max",
-        "retransmission_min",
-        "round_trip",
-        "round_trip_variation",
-        "send_failures",
-        "sent_at",
-        "sequence",
-        "session",
-        "silent_attempts",
-        "socket_open",
-        "socket_ready",
-        "state",
         "statistics",
-        "timeout_at",
-        "unanswered",
-        "was_online",
     )
 
     def __init__(self, config: Config, random: RandomSource) -> None:
@@ -188,9 +154,9 @@ class Variables:
 
     @property
     def deadline(self) -> float:
-        """When the machine must be told `DeadlinePassed`, if nothing comes before; NEVER in OFFLINE.
+        """When the machine must get `DeadlinePassed`, if no event comes before; NEVER in OFFLINE.
 
-        Never before the time of the last event: what is overdue then is due at once (lifecycle, S10).
+        It is never before the time of the last event: an overdue timer is due at once (lifecycle, S10).
         """
         due = self.beat_due if self.beat_due < self.timeout_at else self.timeout_at
         return due if due > self.now else self.now

@@ -213,7 +213,7 @@ class HeartbeatClient:
 
 
 class SessionToken:
-    """What the SDK's heartbeat client has as its ``auth_client``, to be read."""
+    """The readable part of the SDK's ``auth_client``, which its heartbeat client has as an attribute."""
 
     __slots__ = ("_connection", "agent_id", "server_url")
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, Unpack
 
 from agentcp_fsm.connection import Connection
-from agentcp_fsm.connection.face import ErrorHandler, InviteHandler, TransitionHandler
+from agentcp_fsm.connection.handlers import Handler, Kind
 from agentcp_fsm.errors import AgentCPError, ConfigError, SDKError
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
@@ -26,12 +26,10 @@ NAME = "HeartbeatClient"
 
 OnTransition = Callable[[str, ReportTransition], Any]
 OnError = Callable[[str, str], Any]
-Added = tuple[str, Callable[..., Any]]
-"""The method that a handler was added by, and the handler."""
 
 _originals: dict[ModuleType, Any] = {}
 """The SDK's own classes by module, while they are replaced."""
-_handlers: dict[str, tuple[Added, ...]] = {}
+_handlers: dict[str, tuple[tuple[Kind, Handler], ...]] = {}
 """By agent id: the handlers that the application added to the connection of its latest life."""
 
 
@@ -41,23 +39,12 @@ class _RememberingConnection(Connection):
     __slots__ = ("added",)
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.added: list[Added] = []
+        self.added: list[tuple[Kind, Handler]] = []
         super().__init__(*arguments, **options)
 
-    def on_invite(self, handler: InviteHandler) -> InviteHandler:
-        """See `Connection.on_invite`."""
-        self.added.append(("on_invite", handler))
-        return super().on_invite(handler)
-
-    def on_transition(self, handler: TransitionHandler) -> TransitionHandler:
-        """See `Connection.on_transition`."""
-        self.added.append(("on_transition", handler))
-        return super().on_transition(handler)
-
-    def on_error(self, handler: ErrorHandler) -> ErrorHandler:
-        """See `Connection.on_error`."""
-        self.added.append(("on_error", handler))
-        return super().on_error(handler)
+    def _add_handler(self, kind: Kind, handler: Handler) -> None:
+        super()._add_handler(kind, handler)
+        self.added.append((kind, handler))
 
 
 def install(
@@ -104,8 +91,8 @@ def install(
             if on_error is not None:
                 self.connection.on_error(lambda text: on_error(agent_id, text))
             self.connection.added = []  # what follows is the application's
-            for name, handler in _handlers.get(agent_id, ()):
-                getattr(self.connection, name)(handler)
+            for kind, handler in _handlers.get(agent_id, ()):
+                getattr(self.connection, f"on_{kind}")(handler)
 
         def offline(self) -> None:
             _handlers[self.agent_id] = tuple(self.connection.added)

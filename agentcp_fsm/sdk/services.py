@@ -1,6 +1,6 @@
-"""What the SDK's own heartbeat client does for the rest of the SDK: errors for its context, news for its messages.
+"""The services of the SDK's own heartbeat client to the rest of the SDK: errors for its context, news for its messages.
 
-Nothing of the SDK is imported here: what a program does not use needs no news.
+Nothing of the SDK is imported here: a part that the program does not use needs no news.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FAILURE_CODE = 1000
 
 
 def publish(text: str, code: int = FAILURE_CODE) -> None:
-    """Hand an error to the SDK's `ErrorContext`, if there is one, which tells who subscribed to it."""
+    """Hand an error to the SDK's `ErrorContext`, if there is one, which informs its subscribers."""
     context: Any = sys.modules.get("agentcp.context")
     if context is None:
         return

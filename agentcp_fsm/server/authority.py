@@ -1,4 +1,4 @@
-"""The calls by which the SDK has an identity made: this server signs whatever certificate it is asked for.
+"""The calls by which the SDK has an identity made: this server signs any certificate that it is asked for.
 
 `AgentCP.create_aid` asks the access point for ``/sign_cert``, a guest for ``/sign_guest_cert``, and `load_aid`, of a
 certificate that ends soon, for ``/resign_cert`` in two steps, as in a sign-in.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 
 from cryptography import x509
@@ -19,33 +19,33 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from agentcp_fsm.server.identity import Unproven
 from agentcp_fsm.server.registry import Nonces
-from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
+from agentcp_fsm.sign_in.trust.certificates import UNREADABLE, certificate_builder, common_names, named
 from agentcp_fsm.support.names import folded
 
 VALIDITY = timedelta(days=365)
 """Of an agent's certificate; the authority's own is valid for ten times as long."""
 NAME = "agentcp-fsm local authority"
 ENTRYPOINT = ";"
-"""What the SDK takes for none."""
+"""An entry point that the SDK takes for none."""
 
 Text = Callable[[str], str]
 """Returns a field of the request, or refuses it."""
 
 
 class Authority:
-    """A certificate authority that exists as long as the server, and asks nobody who he is."""
+    """A certificate authority that exists as long as the server, and checks no one's identity."""
 
     def __init__(self, nonces: Nonces) -> None:
         self._nonces = nonces
 
     def sign(self, agent_id: str, text: Text) -> Mapping[str, str]:
-        """Sign a request; raises `Unproven` for one that is none, or names another agent."""
+        """Sign a request; raises `Unproven` for one that cannot be read, or names another agent."""
         return {"certificate": self._certified(agent_id, text("csr"))}
 
     def sign_again(self, agent_id: str, text: Text, second_step: bool) -> Mapping[str, str]:
         """Renew a certificate: a nonce first, and then, against its signature, the certificate.
 
-        Raises `Unproven` if the nonce is none of this agent's, or the signature is not the key's.
+        Raises `Unproven` if the nonce was not issued to this agent, or the signature is not the key's.
         """
         request_id, public_key = f"resign_cert {text('request_id')}", text("public_key")
         if not second_step:
@@ -72,7 +72,7 @@ class Authority:
         return {
             "guest_aid": agent_id,
             "key": pem.decode(),
-            "cert": _pem(self._issue(_named(agent_id), key.public_key())),
+            "cert": _pem(self._issue(named(agent_id), key.public_key())),
             "entrypoint": ENTRYPOINT,
         }
 
@@ -82,7 +82,7 @@ class Authority:
             request = x509.load_pem_x509_csr(csr.encode())
             asked = request.public_key()
             signed = request.is_signature_valid
-            names = [str(name.value) for name in request.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
+            names = common_names(request.subject)
         except UNREADABLE as error:
             raise Unproven("csr cannot be read") from error
         if not isinstance(asked, ec.EllipticCurvePublicKey) or not signed or key not in (None, asked):
@@ -94,28 +94,12 @@ class Authority:
     @cached_property
     def _own(self) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
         key = ec.generate_private_key(ec.SECP384R1())
-        name = _named(NAME)
-        return key, _builder(name, name, key.public_key(), 10 * VALIDITY, authority=True).sign(key, SHA256())
+        builder = certificate_builder(named(NAME), named(NAME), 10 * VALIDITY, authority=True)
+        return key, builder.public_key(key.public_key()).sign(key, SHA256())
 
     def _issue(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.Certificate:
         own_key, own = self._own
-        return _builder(subject, own.subject, key, VALIDITY, authority=False).sign(own_key, SHA256())
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, validity: timedelta, *, authority: bool
-) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))  # other clocks may be a little behind
-        .not_valid_after(now + validity)
-        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-    )
+        return certificate_builder(subject, own.subject, VALIDITY).public_key(key).sign(own_key, SHA256())
 
 
 def _key(public_key: str) -> ec.EllipticCurvePublicKey:
@@ -126,10 +110,6 @@ def _key(public_key: str) -> ec.EllipticCurvePublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise Unproven("public_key is no elliptic curve key")
     return key
-
-
-def _named(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
 
 
 def _pem(certificate: x509.Certificate) -> str:

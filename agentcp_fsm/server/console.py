@@ -1,4 +1,4 @@
-"""The server's console: one line of text is one command.  What it can do is listed by ``help``.
+"""The server's console: one line of text is one command; ``help`` lists them.
 
 `run_command` carries out one command; `attend` takes them from a file until the server is to stop.
 """
@@ -11,23 +11,13 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from enum import Enum
 from typing import Any
 
 from agentcp_fsm.errors import AgentCPError, ConfigError
 from agentcp_fsm.lifecycle.session import Invitation
-from agentcp_fsm.server.faults import (
-    FIELDS,
-    ConfigShape,
-    Direction,
-    Faults,
-    OldPort,
-    SignInFault,
-    Stranger,
-    Unauthorized,
-    possible,
-)
+from agentcp_fsm.server.faults import FIELDS, KINDS, Faults, OldPort, possible
 from agentcp_fsm.server.server import HeartbeatServer
 from agentcp_fsm.support.quoting import quoted
 from agentcp_fsm.wire import NextBeatEncoding
@@ -66,27 +56,23 @@ def _values(members: Iterable[Enum]) -> str:
 Setting = tuple[str, Callable[[str], Any]]
 """What can be given, and what makes a value of it or raises ValueError."""
 
-SETTINGS: dict[str, Setting] = {
+_FREE: dict[str, Setting] = {
     "drop": ("a share from 0 to 1", float),
-    "direction": (_values(Direction), Direction),
     "silent": ("on, off", _on_or_off),
     "delay": ("seconds", float),
     "copies": ("a number", int),
-    "unauthorized": (_values(Unauthorized), Unauthorized),
-    "stranger": (_values(Stranger), Stranger),
     "next_beat": ("milliseconds, none", _or_none(int)),
     "encoding": (_values(NextBeatEncoding) + ", none", _or_none(NextBeatEncoding)),
-    "sign_in": (_values(SignInFault), SignInFault),
-    "sign_out": (_values(possible("sign_out")), SignInFault),
     "status": ("an HTTP error status", int),
     "retry_after": ('seconds, "an HTTP date", ""', str),
     "slow_seconds": ("seconds", float),
     "field": (", ".join(FIELDS), str),
     "port": ("a number that is no port", int),
-    "access_point": (_values(possible("access_point")), SignInFault),
-    "config_call": (_values(possible("config_call")), SignInFault),
-    "config": (_values(ConfigShape), ConfigShape),
     "heartbeat_server": ('a URL, or anything else, ""', str),
+}
+"""The faults that are no choice of a few values."""
+SETTINGS: dict[str, Setting] = {
+    each.name: _FREE.get(each.name) or (_values(possible(each.name)), KINDS[each.name]) for each in fields(Faults)
 }
 """How each of the `Faults` is set."""
 
@@ -149,7 +135,7 @@ async def attend(server: HeartbeatServer, answer: Callable[[str | AgentCPError],
             await loop.create_future()
 
     def put(line: str) -> None:
-        with suppress(RuntimeError):  # the loop has ended, so nobody obeys any more
+        with suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(lines.put_nowait, line)
 
     # A thread, because an event loop can wait for terminals and pipes, but not for files.

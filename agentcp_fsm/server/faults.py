@@ -101,13 +101,13 @@ class ConfigShape(StrEnum):
 SIGN_IN_ONLY = frozenset(
     {SignInFault.REFUSED, SignInFault.MISSING_FIELD, SignInFault.PORT_OUT_OF_RANGE, SignInFault.BAD_PROOF}
 )
-"""What cannot befall a sign-out or the call for the access point's config by itself."""
+"""Faults that a sign-out, or the call for the access point's config, cannot have by itself."""
 SERVER_ONLY = frozenset({SignInFault.REFUSED, SignInFault.PORT_OUT_OF_RANGE})
-"""What cannot befall a sign-in at the access point, which has the server's HTTP port and names no UDP port."""
+"""Faults that a sign-in at the access point cannot have: it has the server's HTTP port and names no UDP port."""
 FIELDS = ("nonce", "server_ip", "port", "sign_cookie", "signature")
-"""What an answer can lack."""
+"""The fields that an answer can lack."""
 
-_KINDS: dict[str, type[StrEnum]] = {
+KINDS: dict[str, type[StrEnum]] = {
     "direction": Direction,
     "unauthorized": Unauthorized,
     "stranger": Stranger,
@@ -117,13 +117,14 @@ _KINDS: dict[str, type[StrEnum]] = {
     "config_call": SignInFault,
     "config": ConfigShape,
 }
+"""The faults that have a choice of values."""
 _IMPOSSIBLE = {"sign_out": SIGN_IN_ONLY, "access_point": SERVER_ONLY, "config_call": SIGN_IN_ONLY}
-"""Faults that cannot befall a call."""
+"""Faults that a call cannot have."""
 
 
-def possible(name: str) -> tuple[SignInFault, ...]:
-    """What can befall the calls that the fault `name` is about."""
-    return tuple(fault for fault in SignInFault if fault not in _IMPOSSIBLE.get(name, ()))
+def possible(name: str) -> tuple[StrEnum, ...]:
+    """The values that the fault `name`, one of `KINDS`, can have."""
+    return tuple(value for value in KINDS[name] if value not in _IMPOSSIBLE.get(name, ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +172,7 @@ class Faults:
     """The heartbeat server's URL in the config, valid or not; empty for this server's own."""
 
     def __post_init__(self) -> None:
-        for name, kind in _KINDS.items():
+        for name, kind in KINDS.items():
             if not isinstance(getattr(self, name), kind):
                 raise ConfigError(f"{name}={getattr(self, name)!r}: give a {kind.__name__} ({', '.join(kind)})")
         if not 0 <= self.drop <= 1:

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class Heartbeats:
-    """Answers datagrams; holds no socket of its own but the one that a fault lends it."""
+    """Answers datagrams; it owns no socket but the stranger's, which a fault needs."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Heartbeats:
             self._unexpected(message)
 
     def received_at_old_port(self, data: bytes, address: Address, endpoint: Endpoint) -> None:
-        """Take one datagram at a port that the server moved away from: only a 401 is to be had there."""
+        """Take one datagram at a port that the server moved away from, where each heartbeat gets a 401."""
         message = self._decode(data)
         if isinstance(message, HeartbeatRequest):
             self._respond(message, UNAUTHORIZED, address, endpoint)

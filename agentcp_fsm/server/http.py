@@ -29,7 +29,7 @@ from agentcp_fsm.server.http_requests import (
 )
 from agentcp_fsm.server.identity import Unproven, check_agent
 from agentcp_fsm.server.registry import Agents, Nonces
-from agentcp_fsm.server.sockets import Address, Listener
+from agentcp_fsm.server.sockets import Address, Listener, url_of
 from agentcp_fsm.server.statistics import Counters
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.nonce import may_prove
@@ -269,8 +269,7 @@ class HTTPService:
         if not self._visitors.has_session(identifier(body, "agent_id"), text(body, "signature")):
             raise Refused(401, "signature is of no session of this agent at the access point; sign in")
         self._counters.configs += 1
-        host, port = _reached_at(request)
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        url = url_of(_reached_at(request))
         # This one server is all that an access point can name; messages it does not carry.
         config = {"heartbeat_server": self._faults.heartbeat_server or url, "message_server": url}
         match self._faults.config:

@@ -1,19 +1,20 @@
-"""What the server takes for a request of an agent: who may ask, in what form, and the fields of the body.
+"""Checks the requests of agents: their origin, their form, and the fields of the body.
 
-A browser on the same machine can reach the server, too, and any web page can have it send requests.  They are told
-from those of agents by what a page cannot choose: the host, which is a name of the page's own even if that leads to
-this machine (DNS rebinding), the content type, and the headers by which a browser says where a request is from.
+A browser on the same machine can reach the server too, and any web page can have it send requests.  Three things that a
+page cannot choose distinguish them from those of agents: the host, which is a name of the page's own even if that leads
+to this machine (DNS rebinding), the content type, and the headers in which a browser names a request's origin.
 """
 
 import asyncio
 import json
 from collections.abc import Collection
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+
+from agentcp_fsm.support.lookups import is_address
 
 MAX_AGENT_ID = 255
 """Bytes of UTF-8: agent ids are DNS-like names."""
@@ -23,7 +24,7 @@ READ_TIMEOUT = 10.0
 """Seconds that a client may take to send its request's body."""
 
 BROKEN_BODY = (web.RequestPayloadError, HttpProcessingError)
-"""What aiohttp's parsers raise for a body that is not encoded as it says."""
+"""The errors of aiohttp's parsers for a body that is not encoded as it says."""
 
 JSONObject = dict[str, Any]
 
@@ -54,20 +55,11 @@ def check_origin(request: web.BaseRequest, names: Collection[str]) -> None:
         host = urlsplit(f"//{request.headers['Host']}").hostname or ""
     except (KeyError, ValueError):
         host = ""
-    if host not in names and not _is_here(host.removesuffix(".")):
+    bare = host.removesuffix(".")
+    if not (host in names or bare == "localhost" or bare.endswith(".localhost") or is_address(bare)):
         raise Malformed(
             "this server does not have the name in Host: use its IP address, or give it the name (--name)", 421
         )
-
-
-def _is_here(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def read_object(request: web.BaseRequest) -> JSONObject:

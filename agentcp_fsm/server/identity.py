@@ -7,7 +7,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
+from agentcp_fsm.sign_in.trust.certificates import UNREADABLE, common_names
 from agentcp_fsm.support.names import folded
 
 _ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
@@ -33,14 +33,13 @@ def check_agent(agent_id: str, nonce: str, public_key: str, certificate: str, si
 
 def _check(agent_id: str, nonce: str, public_key: str, certificate: str, signature: str) -> None:
     parsed = x509.load_pem_x509_certificate(certificate.encode())
-    names = [str(name.value) for name in parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
     certified_key = parsed.public_key()
     sent_key = serialization.load_pem_public_key(public_key.encode())
     if not isinstance(certified_key, ec.EllipticCurvePublicKey):
         raise Unproven("the certificate's key is no elliptic curve key")
     if certified_key != sent_key:
         raise Unproven("public_key is not the certificate's")
-    if folded(agent_id) not in map(folded, names):
+    if folded(agent_id) not in map(folded, common_names(parsed.subject)):
         raise Unproven("the certificate's common name is not agent_id")
     if not parsed.not_valid_before_utc <= datetime.now(UTC) <= parsed.not_valid_after_utc:
         raise Unproven("the certificate is not valid at this time")

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.server.statistics import AgentView
@@ -37,37 +37,28 @@ class Limits:
             raise ConfigError(f"nonce_lifetime is {self.nonce_lifetime}; use seconds above 0")
 
 
+@dataclass(eq=False, slots=True)
 class Agent:
     """One agent's record."""
 
-    __slots__ = (
-        "address",
-        "agent_id",
-        "heartbeats",
-        "invitations",
-        "invitations_answered",
-        "key",
-        "last_seen",
-        "last_sequence",
-        "sessions",
-        "sign_ins",
-    )
+    agent_id: str
+    key: str = field(init=False)
+    """The agent id as it is compared."""
+    sessions: dict[str, int] = field(default_factory=dict)
+    """From bearer token to cookie, oldest first."""
+    sign_ins: int = 0
+    heartbeats: int = 0
+    last_sequence: int | None = None
+    last_seen: float | None = None
+    """By the server's clock, in seconds."""
+    address: tuple[str, int] | None = None
+    """Where to send: the socket address of the latest heartbeat of a session that stands, for IPv6 with two numbers
+    more."""
+    invitations: int = 0
+    invitations_answered: int = 0
 
-    def __init__(self, agent_id: str) -> None:
-        self.agent_id = agent_id
-        self.key = folded(agent_id)
-        self.sessions: dict[str, int] = {}
-        """From bearer token to cookie, oldest first."""
-        self.sign_ins = 0
-        self.heartbeats = 0
-        self.last_sequence: int | None = None
-        self.last_seen: float | None = None
-        """By the server's clock, in seconds."""
-        self.address: tuple[str, int] | None = None
-        """Where to send: the socket address of the latest heartbeat of a session that stands, for IPv6 with two numbers
-        more."""
-        self.invitations = 0
-        self.invitations_answered = 0
+    def __post_init__(self) -> None:
+        self.key = folded(self.agent_id)
 
     def is_named(self, agent_id: str) -> bool:
         """Whether `agent_id` is this agent's, however it is spelled."""

@@ -17,7 +17,7 @@ from agentcp_fsm.server.faults import MAX_PORT, Faults, OldPort, SignInFault, St
 from agentcp_fsm.server.heartbeats import Heartbeats
 from agentcp_fsm.server.http import HTTPService
 from agentcp_fsm.server.registry import Agents, Limits, Nonces
-from agentcp_fsm.server.sockets import Address, Endpoint, Receiver
+from agentcp_fsm.server.sockets import Address, Endpoint, Receiver, url_of
 from agentcp_fsm.server.statistics import AgentView, Counters, ServerStatistics
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.wire import UNAUTHORIZED, AgentCPCodec, Codec, HeartbeatResponse, InviteResponse
@@ -122,12 +122,9 @@ class HeartbeatServer:
 
     @property
     def url(self) -> str:
-        """What agents are given as the server's URL; raises `ServerError` unless started."""
+        """The server's URL, for agents; raises `ServerError` unless started."""
         self._started()
-        host, port, *scope = self._http.address
-        if any(scope):  # an address of one link alone, which the interface's number stands for
-            host += f"%25{socket.if_indextoname(scope[-1])}"
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return url_of(self._http.address)
 
     @property
     def udp_address(self) -> tuple[str, int]:
@@ -173,7 +170,7 @@ class HeartbeatServer:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong at present; a fault that strikes once is gone from here afterwards.
+        """The present faults; a fault that strikes once is gone from here afterwards.
 
         Replace it as a whole, or use `set_faults`: either holds at once.  Raises `ConfigError` for what this server
         cannot do, before anything is changed, and `ServerError` if an address that a fault needs cannot be had.

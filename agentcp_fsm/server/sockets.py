@@ -46,6 +46,14 @@ def bind(family: socket.AddressFamily, kind: socket.SocketKind, address: Address
     return bound
 
 
+def url_of(address: Address) -> str:
+    """Return the URL of an HTTP server at an IP address and port."""
+    host, port, *scope = address
+    if any(scope):  # an address of one link alone, which the interface's number stands for
+        host += f"%25{socket.if_indextoname(scope[-1])}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 Receiver = Callable[[bytes, Address, "Endpoint"], None]
 """Takes a datagram, its sender and the endpoint that it came to."""
 

@@ -3,74 +3,54 @@
 from dataclasses import dataclass
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Counters:
-    """The counts while they grow; `ServerStatistics` explains each."""
+    """Counts since the server was made."""
 
     calls: int = 0
+    """All HTTP requests that arrived, good or bad."""
     challenges: int = 0
+    """Sign-ins begun: nonces issued in step 1."""
     sign_ins: int = 0
+    """Sessions opened in step 2."""
     sign_outs: int = 0
     queries: int = 0
+    """Answered calls of query_online_state."""
     access_point_sign_ins: int = 0
+    """Sessions opened at the access point."""
     access_point_sign_outs: int = 0
     configs: int = 0
-    refused: int = 0
-    http_malformed: int = 0
-    datagrams: int = 0
-    malformed: int = 0
-    unexpected: int = 0
-    dropped: int = 0
-    socket_errors: int = 0
-    heartbeats: int = 0
-    answers: int = 0
-    unauthorized: int = 0
-    invitations: int = 0
-    invitations_answered: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerStatistics:
-    """Counts since the server was made, and how much it keeps now."""
-
-    calls: int
-    """All HTTP requests that arrived, good or bad."""
-    challenges: int
-    """Sign-ins begun: nonces issued in step 1."""
-    sign_ins: int
-    """Sessions opened in step 2."""
-    sign_outs: int
-    queries: int
-    """Answered calls of query_online_state."""
-    access_point_sign_ins: int
-    """Sessions opened at the access point."""
-    access_point_sign_outs: int
-    configs: int
     """Answered calls of get_accesspoint_config."""
-    refused: int
+    refused: int = 0
     """Calls whose nonce, certificate, signature or token did not hold."""
-    http_malformed: int
+    http_malformed: int = 0
     """Requests that are no HTTP, no POST to a known path, too large, not JSON or without a needed field."""
-    datagrams: int
+    datagrams: int = 0
     """All datagrams that arrived, good or bad."""
-    malformed: int
-    """Datagrams that are none of the protocol's."""
-    unexpected: int
+    malformed: int = 0
+    """Datagrams that the protocol does not have."""
+    unexpected: int = 0
     """Datagrams that only a server sends, answers of an unknown session, and any at the stranger's port."""
-    dropped: int
+    dropped: int = 0
     """Datagrams that a fault lost, either way, or that the network did not take."""
-    socket_errors: int
+    socket_errors: int = 0
     """Errors of the UDP sockets other than a full one."""
-    heartbeats: int
+    heartbeats: int = 0
     """Heartbeats of valid sessions."""
-    answers: int
+    answers: int = 0
     """Heartbeat responses that the server made, 401 excepted; a dropped, late or repeated one counts once."""
-    unauthorized: int
+    unauthorized: int = 0
     """Heartbeat responses that say 401."""
-    invitations: int
+    invitations: int = 0
     """Invitations that the server made."""
-    invitations_answered: int
+    invitations_answered: int = 0
     """Answers to them; a repeated one counts again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ServerStatistics(Counters):
+    """The counts at one moment, and how much the server keeps then."""
+
     sessions: int
     """Sessions now."""
     nonces: int

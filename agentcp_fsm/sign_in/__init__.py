@@ -3,7 +3,7 @@
 Importing this package imports requests and cryptography; ``import agentcp_fsm`` alone does not.
 """
 
-from agentcp_fsm.sign_in.calls import Timeouts
+from agentcp_fsm.sign_in.call import Timeouts
 from agentcp_fsm.sign_in.client import AuthClient, ClientOptions
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.discovery import (

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from typing import Any, Self
 
 from agentcp_fsm.errors import FailureKind, SignInError
@@ -19,10 +18,11 @@ from agentcp_fsm.sign_in.http import MAX_ANSWER, Answer
 from agentcp_fsm.sign_in.nonce import fault_of_nonce
 from agentcp_fsm.sign_in.zones import with_zone
 from agentcp_fsm.support.addresses import near
+from agentcp_fsm.support.lookups import is_address
 from agentcp_fsm.support.quoting import quoted
 
 MAX_RETRY_AFTER = 86_400.0
-"""Seconds.  A server may ask for a day of patience, but not, by mistake or malice, for silence for ever."""
+"""Seconds.  A server may ask for a day of patience, but not for silence for ever."""
 
 MAX_PARTS = 4096
 """How many lists and objects an answer may have: they take fifty times the memory of their text."""
@@ -198,7 +198,7 @@ def _refusal(answer: Answer) -> str:
 
 
 def _object_in(data: bytes) -> dict[str, Any] | None:
-    """Return the JSON object in UTF-8 that `data` is; None if it is none, or has too many parts."""
+    """Parse a JSON object in UTF-8; None if `data` is something else, or has too many parts."""
     if _parts(data) > MAX_PARTS:
         return None
     try:
@@ -228,9 +228,9 @@ def http_date(text: str) -> datetime | None:
 
 def is_host(host: str) -> bool:
     """Whether `host` is an IP address or can be a name."""
-    try:
-        ip_address(host)
-    except ValueError:
-        labels = host.removesuffix(".").split(".")
-        return len(host) <= 253 and all(_HOST_LABEL.fullmatch(label) for label in labels)
-    return "%" not in host  # a zone, as in fe80::1%eth0, names an interface of the server's machine, not of this one
+    if is_address(host):
+        return (
+            "%" not in host
+        )  # a zone, as in fe80::1%eth0, names an interface of the server's machine, not of this one
+    labels = host.removesuffix(".").split(".")
+    return len(host) <= 253 and all(_HOST_LABEL.fullmatch(label) for label in labels)

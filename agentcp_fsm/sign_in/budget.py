@@ -1,12 +1,12 @@
-"""What one HTTP exchange may cost, counted where its bytes come in, whatever they claim to be.
+"""Bounds the cost of one HTTP exchange, counted where its bytes come in.
 
 An answer's body is bounded by the code that reads it.  All that stands around a body (status lines, answers before the
 answer, headers, chunk sizes and their extensions, trailers) is read line by line.  http.client bounds each line, but
 neither their sum nor, for most of them, their number.  So lines, their bytes and the reads that they come in are
-counted here.  Each costs about the same processor time, hence their counts bound that, too, on any machine.
+counted here.  Each costs about the same processor time, so their counts bound that too, on any machine.
 
-Nor is anything parsed that nobody asks for: of a head, http.client sees only the headers that say where the answer
-ends.  Its parser is that of electronic mail, which knows attachments and takes quadratic time over some.
+Unused headers are not parsed: of a head, http.client sees only the headers that say where the answer ends.  Its parser
+is that of electronic mail, which knows attachments and takes quadratic time over some.
 """
 
 import io

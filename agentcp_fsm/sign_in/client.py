@@ -16,7 +16,7 @@ from agentcp_fsm.errors import ConfigError, ServerProofError, URLError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.answers import Fields, check_status
 from agentcp_fsm.sign_in.authorities import authorities
-from agentcp_fsm.sign_in.calls import Call, Timeouts
+from agentcp_fsm.sign_in.call import Call, Timeouts
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.failures import abandoned
 from agentcp_fsm.sign_in.http import Answer, Transport, is_loopback
@@ -240,7 +240,7 @@ def checked_url(url: str, allow_insecure_http: bool) -> str:
     example = "give one such as https://heartbeat.example"
     shown = shown_url(url)
     try:
-        # What is judged must be what is called, so requests' own reading of the URL is.
+        # The URL that is judged must be the URL that is called, so requests' own reading of it is judged.
         plain, zone = without_zone(url)
         prepared = requests.Request("POST", plain).prepare().url or ""
         parts = urlsplit(prepared)

@@ -85,8 +85,8 @@ class Credentials:
     ) -> Self:
         """Take key and certificate from memory; ``certificate_pem`` may hold a chain.
 
-        Raises `CredentialsError` for an impossible agent id, a wrong or missing password, a key that is none or no EC
-        key, a certificate that is none, is not the key's, has expired or is not valid yet.
+        Raises `CredentialsError` for an impossible agent id, a wrong or missing password, an unreadable key or one that
+        is no EC key, an unreadable certificate or one that is not the key's, has expired or is not valid yet.
         """
         _check_agent_id(agent_id)
         return cls._checked(

@@ -6,7 +6,6 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Unpack
 from urllib.parse import urlsplit
 
@@ -14,13 +13,14 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyErr
 
 from agentcp_fsm.errors import ConfigError, DiscoveryError, DiscoveryStep, FailureKind, SignInError, URLError
 from agentcp_fsm.sign_in.answers import Fields, is_host
-from agentcp_fsm.sign_in.calls import Call, Timeouts
+from agentcp_fsm.sign_in.call import Call, Timeouts
 from agentcp_fsm.sign_in.client import AuthClient, ClientOptions, checked_url, secure_url
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.failures import causes
 from agentcp_fsm.sign_in.http import Transport
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.addresses import near
+from agentcp_fsm.support.lookups import is_address
 from agentcp_fsm.support.quoting import quoted, shown_url
 
 API = "/api/accesspoint"
@@ -60,7 +60,7 @@ def access_point_url(agent_id: str, access_point: str | None = None) -> str:
     if "://" in access_point:
         url = access_point.rstrip("/")
         return url if url.endswith(API) else url + API
-    if not all(label.replace("-", "").isalnum() for label in access_point.split(".")) or _is_address(access_point):
+    if not all(label.replace("-", "").isalnum() for label in access_point.split(".")) or is_address(access_point):
         raise ConfigError(
             f"{shown_url(access_point)!r} is no access point: give a name such as agentid.pub, or a URL such as"
             " https://acp3.agentid.pub"
@@ -103,7 +103,7 @@ class AccessPointClient(AuthClient):
                 step = DiscoveryStep.CONFIG_CONTENT
                 return self._checked(answer.mapping("config"))
             finally:
-                # Only for good order: the token expires by itself some day.
+                # A courtesy: the token expires by itself.
                 with suppress(SignInError):
                     self._post("sign_out", _signed(agent_id, token), call)
         except SignInError as failure:
@@ -155,11 +155,3 @@ def _step_of(failure: SignInError, step: DiscoveryStep) -> DiscoveryStep:
 def is_here(url: str) -> bool:
     """Whether the URL's host, without asking for its address, is this machine, however it is written."""
     return near(urlsplit(url).hostname or "") in ("loopback", "unspecified")  # the latter, connected to, is the former
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

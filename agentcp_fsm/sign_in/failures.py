@@ -1,7 +1,5 @@
 """Why an HTTP call failed, in terms that the lifecycle and a person can act on."""
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Iterator
 
@@ -10,7 +8,7 @@ import urllib3
 
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.sign_in.budget import ExcessiveAnswerError
-from agentcp_fsm.sign_in.calls import Call
+from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.support.quoting import quoted, without_login
 
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
@@ -18,7 +16,7 @@ FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 def abandoned(url: str) -> SignInError:
-    """Return the failure of a call that nobody waits for any more."""
+    """Return the failure of an abandoned call."""
     return SignInError(FailureKind.ABANDONED, f"the call of {url} was abandoned")
 
 
@@ -72,7 +70,7 @@ _TLS_FAULTS = {
     "TLSV1_ALERT_PROTOCOL_VERSION": "the server speaks no version of TLS that is still safe",
     "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refuses the TLS handshake",
     "TLSV1_UNRECOGNIZED_NAME": "the server does not know its own name, as the URL has it",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a TLS certificate of the client, which nobody has here",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a TLS certificate of the client, and there is none",
 }
 """By OpenSSL's reason."""
 
@@ -80,7 +78,7 @@ _TLS_FAULTS = {
 def tls_fault(error: ssl.SSLError) -> str:
     """Say in words what went wrong with TLS, with OpenSSL's as the detail."""
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return "the connection was closed in the midst of TLS"
+        return "the connection was closed in the middle of TLS"
     reason = error.reason or ""
     detail = f" (OpenSSL: {reason.replace('_', ' ').lower()})" if reason else ""
     return f"{_TLS_FAULTS.get(reason, 'TLS failed')}{detail}"

@@ -31,7 +31,7 @@ from urllib3.util import wait_for_write
 
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.sign_in.budget import Budget, BudgetedFile
-from agentcp_fsm.sign_in.calls import Call
+from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
 from agentcp_fsm.sign_in.names import look_up
 from agentcp_fsm.sign_in.proxies import is_proxy
@@ -64,7 +64,7 @@ class Answer:
 
 
 class Transport:
-    """Kept-alive connections, one adapter for each worker that is in a call; shared by clients and threads at will.
+    """Kept-alive connections, one adapter for each worker that is in a call; clients and threads may share it.
 
     A forked child starts without its parent's connections.
     """
@@ -126,7 +126,7 @@ class Transport:
             with present(call, zone) as exchange, self._adapter(_PatientAdapter(), keep=not zone) as adapter:
                 return send(adapter, exchange)
         except FAILURES as error:
-            # What lies behind a proxy's error may quote its URL, with the password: it is not shown in a traceback.
+            # The cause of a proxy's error may quote its URL, with the password, so no traceback may show it.
             raise failure(url, call, error) from (None if by_proxy else error)
 
     def _idle_adapter(self) -> HTTPAdapter:
@@ -321,7 +321,7 @@ def patient(connection: type[Any]) -> type[Any]:
         connection.connect(self)
 
     changes: dict[str, Any] = {"response_class": _PatientResponse, "connect": connect}
-    if connection._new_conn is urllib3.connection.HTTPConnection._new_conn:  # else it goes by way of a SOCKS proxy
+    if connection._new_conn is urllib3.connection.HTTPConnection._new_conn:  # else it goes through a SOCKS proxy
         changes["_new_conn"] = _open_connection
     return type(f"Patient{connection.__name__}", (connection,), changes)
 

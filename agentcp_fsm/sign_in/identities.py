@@ -3,7 +3,7 @@
 import errno
 import logging
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from agentcp_fsm.errors import CredentialsError
 from agentcp_fsm.sign_in.credentials import IDENTITIES, CredentialFiles, Credentials
+from agentcp_fsm.sign_in.trust.certificates import certificate_builder, named
 from agentcp_fsm.support import files
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def _write(wanted: CredentialFiles, key_pem: bytes, certificate_pem: bytes) -> N
     folder = wanted.key.parent
     try:
         files.make_private_folder(folder.parent)
-        # Its name says whose it is: what a process leaves that is killed meanwhile stands in nobody's way.
+        # A folder with a name of its own: if the process is killed meanwhile, its rest is in no one's way.
         with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True) as made:
             files.write_new(Path(made, wanted.key.name), key_pem)
             files.write_new(Path(made, wanted.certificate.name), certificate_pem)
@@ -107,16 +108,5 @@ def _key_pem(key: ec.EllipticCurvePrivateKey, password: str | None) -> bytes:
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey, agent_id: str) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, agent_id)])
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))  # other clocks may be a little behind
-        .not_valid_after(now + VALIDITY)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .sign(key, SHA256())
-    )
+    builder = certificate_builder(named(agent_id), named(agent_id), VALIDITY)
+    return builder.public_key(key.public_key()).sign(key, SHA256())

@@ -1,7 +1,7 @@
 """How much work a private key in PEM asks for, judged before any of it is done.
 
 An encrypted key says itself how often its password is to be hashed, and a key of another kind than AgentCP's may have
-numbers of any length to be checked.  A file that is damaged, or that somebody meddled with, could take hours.
+numbers of any length to be checked.  A damaged or manipulated file could take hours.
 """
 
 import base64

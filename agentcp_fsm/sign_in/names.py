@@ -3,7 +3,7 @@
 import socket
 from contextlib import closing, suppress
 
-from agentcp_fsm.sign_in.calls import Call
+from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.support import clock, forking, lookups
 
 

@@ -6,7 +6,7 @@ import urllib3
 from requests.utils import prepend_scheme_if_needed
 
 PROXY_SCHEMES = frozenset({"http", "https", "socks4", "socks4a", "socks5", "socks5h"})
-"""What requests can go through, the latter with PySocks."""
+"""Those that requests supports; SOCKS with PySocks."""
 
 
 def is_proxy(url: str) -> bool:

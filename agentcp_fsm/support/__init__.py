@@ -1,1 +1,1 @@
-"""What every layer may use: logging, forks, abandoned calls, text that is safe to show."""
+"""Tools for every layer: logging, forks, abandoned calls, names, files, text that is safe to show."""

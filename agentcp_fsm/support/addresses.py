@@ -1,7 +1,7 @@
-"""Which addresses a stranger may have this machine turn to.
+"""Judges the addresses to which a stranger may send this machine.
 
-The tables are this library's own, not those of `ipaddress`, which grow with Python's versions: what is refused must not
-depend on them.  They follow IANA's registries of special-purpose addresses.
+The tables are this library's own, not those of `ipaddress`, which differ between Python's versions.  They follow IANA's
+registries of special-purpose addresses.
 """
 
 import socket
@@ -22,7 +22,7 @@ _NEAR = {
     "multicast": _networks("224.0.0.0/4", "ff00::/8"),
     "broadcast": _networks("255.255.255.255/32"),
 }
-"""What means another host, or several, on each machine and link."""
+"""Addresses that mean another host, or several, on each machine and link."""
 _NOT_PUBLIC = (
     *(network for networks in _NEAR.values() for network in networks),
     *_networks(
@@ -49,15 +49,15 @@ _NOT_PUBLIC = (
     ),
 )
 _ALLOCATED = IPv6Network("2000::/3")
-"""What IPv6's unicast addresses of the internet are from; the rest is for other uses, or has been."""
+"""The range of the internet's unicast addresses in IPv6; the rest has, or had, other uses."""
 _NAT64 = IPv6Network("64:ff9b::/96")
 _HOLDING = (_NAT64, *_networks("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96"))
-"""Whose addresses end with one of IPv4, which is meant: by way of a translator, mapped, or as of old."""
+"""Networks whose addresses end with the IPv4 address that they stand for: translated, mapped, or compatible."""
 _6TO4 = IPv6Network("2002::/16")
 
 
 def address_in(host: str) -> Address | None:
-    """Return the address that is written there, in any way that a resolver understands; None if it is a name."""
+    """Return the address that `host` spells, in any way that a resolver understands; None if it is a name."""
     try:
         return ip_address(host)
     except ValueError:
@@ -69,9 +69,9 @@ def address_in(host: str) -> Address | None:
 
 
 def near(host: str) -> str:
-    """Return which kind of address a host is written as that means another host on each machine.
+    """Return the kind of an address that means another host on each machine; empty if `host` is no such address.
 
-    That is loopback (also by its names), unspecified, link-local, multicast or broadcast; empty: none of them.
+    The kinds are loopback (also by its names), unspecified, link-local, multicast and broadcast.
     """
     address = address_in(host)
     if address is None:
@@ -85,7 +85,7 @@ def near(host: str) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the internet at large, also by way of the IPv4 address that an IPv6 one holds."""
+    """Whether an IP address belongs to the public internet; of an IPv6 address that holds one of IPv4, that counts."""
     number = ip_address(address)
     if isinstance(number, IPv6Address) and number not in _ALLOCATED:
         if number.ipv4_mapped is None and number not in _NAT64:

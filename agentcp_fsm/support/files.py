@@ -1,6 +1,6 @@
 """Files that hold secrets: made for their owner only, read in bounded time, and judged by what other users can do.
 
-Nothing here waits for a file: a FIFO that nobody writes to, a device without an end and a file of gigabytes are errors.
+Nothing here waits for a file: a FIFO without a writer, a device without an end and a file of gigabytes are errors.
 """
 
 import errno
@@ -45,7 +45,7 @@ def read_small(file: str | os.PathLike[str], limit: int = MAX_SIZE, patience: fl
 
     Raises OSError for what cannot be read, is neither, or holds more than `limit` bytes; its ``strerror`` says so.
     """
-    # What a device does when it is opened is its own affair, so it is looked at first.
+    # Opening a device may have effects of its own, so its kind is checked first.
     _check_kind(os.stat(file), file, patience)
     descriptor = os.open(file, _OPENING)
     try:

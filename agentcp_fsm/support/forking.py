@@ -67,7 +67,7 @@ def busy() -> Iterator[None]:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Surround a wait for somebody else: no fork waits for that."""
+    """Surround a wait for another party: no fork waits for that."""
     if threading.get_ident() not in _busy:  # one of the application's threads
         yield
         return
@@ -100,7 +100,7 @@ def before() -> None:
     for handler in _handlers():
         if (lock := getattr(handler, "lock", None)) is None:
             continue  # it needs none, or its class calls no constructor
-        # Whatever a lock of the application's own raises, such as one that cannot be waited for with a bound.
+        # A lock of the application's own may raise anything: it need not take a timeout.
         with suppress(Exception):
             # Bounded, because its holder may be waiting for another, or for the thread that forks.
             if lock.acquire(timeout=max(deadline - time.monotonic(), 0.0)):

@@ -1,7 +1,7 @@
 """The package's loggers, which survive a line that cannot be written, and fold what comes in floods.
 
 A connection must not fall silent because a line cannot be logged.  The handlers of `logging` catch most of their own
-errors.  The application's handlers and filters need not, and an endless `__repr__` is caught by nobody.
+errors.  The application's handlers and filters need not, and nothing catches an endless `__repr__`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def logger_of(module: str) -> Logger:
 
 
 class Flood:
-    """Folds one message that strangers can cause at will.
+    """Folds one message that strangers can cause as often as they like.
 
     The first is logged as it is.  Those that follow within `FOLDING` seconds are counted, and the count is logged with
     the next one after that time, or by `end`.  It needs no lock: threads that log at once may be counted as one.
@@ -71,7 +71,7 @@ class Flood:
         self._since = self._clock()
 
     def end(self) -> None:
-        """Log the latest that was folded, with the count; what follows within the time is folded as before."""
+        """Log the latest folded message, with the count; later ones within the time are folded as before."""
         if self._folded:
             self._folded -= 1
             self._write(self._latest, exc_info=False)

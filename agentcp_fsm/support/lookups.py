@@ -1,9 +1,9 @@
 """Name resolution in bounded time.
 
-The system's look-up cannot be called off, and may hang for as long as it likes.  So each has a thread of its own, which
-nothing waits for longer than it wants to.  A question that was asked just now is not asked again.  One that has been
-open for longer than it may take is asked anew, for the network may be back, and the resolver hang since it was away.
-The first answer is everybody's.
+The system's look-up cannot be cancelled, and may hang for any time.  So each has a thread of its own, for which no
+caller waits longer than it chooses.  A question that was asked just now is not asked again.  One that has been open for
+longer than it may take is asked anew, for the network may be back, and the resolver hang since it was away.  The first
+answer is everybody's.
 """
 
 import socket
@@ -99,6 +99,17 @@ def resolve(host: str, port: int, kind: int, seconds: float) -> Found:
         lookup.forget(ended.set)
         raise TimeoutError(f"{host} was not resolved within {seconds:g} s")
     return lookup.result()
+
+
+def addresses_of(found: Found) -> tuple[str, ...]:
+    """Return the IP addresses, each once, in the system's order; those of one link with its interface, as fe80::1%2."""
+    return tuple(dict.fromkeys(_address_of(*entry) for entry in found))
+
+
+def _address_of(family: int, kind: int, protocol: int, name: str, address: tuple[Any, ...]) -> str:
+    host = str(address[0]).partition("%")[0]
+    scope = address[3] if family == socket.AF_INET6 and len(address) > 3 else 0
+    return f"{host}%{scope}" if scope else host
 
 
 def is_address(host: str) -> bool:

@@ -6,8 +6,8 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def folded(name: str) -> str:
-    """Return what makes a name the same however it is spelled: ASCII has two cases, and stands for itself alone.
+    """Return the name with its ASCII letters in lower case, and all else as it is.
 
-    Unicode's own rules would make the Kelvin sign a k, so that a name with the one passed for a name with the other.
+    Unicode's own rules would make the Kelvin sign a k, so that one name could pass for another.
     """
     return name.translate(_LOWER)

@@ -7,36 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agentcp_fsm.lifecycle import effects, events
 from agentcp_fsm.lifecycle.chart import SERVING
-from agentcp_fsm.lifecycle.effects import (
-    AbandonSignIn,
-    AnswerInvitation,
-    CloseSocket,
-    ConfirmSession,
-    DeliverInvitation,
-    Effect,
-    OpenSocket,
-    ReportError,
-    ReportTransition,
-    SendHeartbeat,
-    SignIn,
-    SignOut,
-)
-from agentcp_fsm.lifecycle.events import (
-    BeatAnswered,
-    BeatSent,
-    DeadlinePassed,
-    Event,
-    Invited,
-    ReceiveFailed,
-    SendFailed,
-    SignedIn,
-    SignedOut,
-    SignInFailed,
-    SocketFailed,
-    SocketOpened,
-    Unauthorized,
-)
+from agentcp_fsm.lifecycle.effects import Effect
+from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.lifecycle.session import Invitation, Session
 from agentcp_fsm.testing.monitor import Watched
@@ -70,7 +44,7 @@ class VirtualAgent:
         self.server = server
         self.clock = network.clock
         self.nat = Nat[Socket]()
-        self.transitions: list[ReportTransition] = []
+        self.transitions: list[effects.ReportTransition] = []
         self.errors: list[tuple[float, str]] = []
         """What it reported as errors, with the time."""
         self.sign_ins: list[float] = []
@@ -92,17 +66,17 @@ class VirtualAgent:
         self._inbox: deque[Event] = deque()
         self._busy = False
         self._deeds: dict[type[Effect], Callable[..., object]] = {
-            SignIn: self._sign_in,
-            AbandonSignIn: lambda _: None,  # the call goes on: should it still succeed, the machine is to hear of it
-            ConfirmSession: lambda _: None,
-            SignOut: self._sign_out,
-            OpenSocket: self._open_socket,
-            CloseSocket: self._close_socket,
-            SendHeartbeat: self._send_heartbeat,
-            AnswerInvitation: self._answer_invitation,
-            DeliverInvitation: lambda effect: self.invitations.append(effect.invitation),
-            ReportTransition: self._note_transition,
-            ReportError: lambda effect: self.errors.append((self.clock.now, effect.reason)),
+            effects.SignIn: self._sign_in,
+            effects.AbandonSignIn: lambda _: None,  # the call goes on: if it still succeeds, the machine hears of it
+            effects.ConfirmSession: lambda _: None,
+            effects.SignOut: self._sign_out,
+            effects.OpenSocket: self._open_socket,
+            effects.CloseSocket: self._close_socket,
+            effects.SendHeartbeat: self._send_heartbeat,
+            effects.AnswerInvitation: self._answer_invitation,
+            effects.DeliverInvitation: lambda effect: self.invitations.append(effect.invitation),
+            effects.ReportTransition: self._note_transition,
+            effects.ReportError: lambda effect: self.errors.append((self.clock.now, effect.reason)),
         }
 
     @property
@@ -153,12 +127,12 @@ class VirtualAgent:
         self._wake_at = math.inf
         deadline = self.machine.deadline
         if deadline <= self.clock.now:
-            self.tell(DeadlinePassed())
+            self.tell(events.DeadlinePassed())
         elif deadline < math.inf:
             self._wake_at = deadline
             self.clock.at(deadline, self._wake, deadline)
 
-    def _note_transition(self, transition: ReportTransition) -> None:
+    def _note_transition(self, transition: effects.ReportTransition) -> None:
         self.transitions.append(transition)
         now = self.clock.now
         self._seconds[transition.source] = self._seconds.get(transition.source, 0.0) + now - self._since
@@ -166,30 +140,30 @@ class VirtualAgent:
 
     # The sign-in's edge -----------------------------------------------------------------------------------------------
 
-    def _sign_in(self, effect: SignIn) -> None:
+    def _sign_in(self, effect: effects.SignIn) -> None:
         self.sign_ins.append(self.clock.now)
         attempt = effect.attempt
 
         def succeed(answer: Session | Refusal) -> None:
             if isinstance(answer, Session):
-                self.tell(SignedIn(attempt, answer))
+                self.tell(events.SignedIn(attempt, answer))
             else:
-                self.tell(SignInFailed(attempt, answer.reason, answer.retry_after, answer.rejected))
+                self.tell(events.SignInFailed(attempt, answer.reason, answer.retry_after, answer.rejected))
 
         self._call(
             lambda: self.server.sign_in(self.agent_id),
             succeed,
-            lambda reason: self.tell(SignInFailed(attempt, reason)),
+            lambda reason: self.tell(events.SignInFailed(attempt, reason)),
             SIGN_IN_EXCHANGES,
             effect.connect_timeout,
         )
 
-    def _sign_out(self, effect: SignOut) -> None:
+    def _sign_out(self, effect: effects.SignOut) -> None:
         attempt, cookie = effect.attempt, effect.session.cookie
         self._call(
             lambda: self.server.sign_out(cookie),
-            lambda _: self.tell(SignedOut(attempt)),
-            lambda reason: self.tell(SignedOut(attempt, reason)),
+            lambda _: self.tell(events.SignedOut(attempt)),
+            lambda reason: self.tell(events.SignedOut(attempt, reason)),
             SIGN_OUT_EXCHANGES,
             self.machine.config.connect_timeout,
         )
@@ -214,23 +188,23 @@ class VirtualAgent:
 
     # The socket's edge ------------------------------------------------------------------------------------------------
 
-    def _open_socket(self, effect: OpenSocket) -> None:
+    def _open_socket(self, effect: effects.OpenSocket) -> None:
         if self.network.outage is Outage.ROUTELESS:
-            self.tell(SocketFailed(effect.attempt, "network is unreachable"))
+            self.tell(events.SocketFailed(effect.attempt, "network is unreachable"))
         else:
             self._socket = Socket(effect.attempt)
-            self.tell(SocketOpened(effect.attempt))
+            self.tell(events.SocketOpened(effect.attempt))
 
-    def _close_socket(self, _: CloseSocket) -> None:
+    def _close_socket(self, _: effects.CloseSocket) -> None:
         if self._socket is not None:
             self.nat.close(self._socket)
             self._socket = None
 
-    def _send_heartbeat(self, effect: SendHeartbeat) -> None:
+    def _send_heartbeat(self, effect: effects.SendHeartbeat) -> None:
         if self._send(effect.attempt, effect.session.cookie):
-            self.tell(BeatSent(effect.attempt))
+            self.tell(events.BeatSent(effect.attempt))
 
-    def _answer_invitation(self, effect: AnswerInvitation) -> None:
+    def _answer_invitation(self, effect: effects.AnswerInvitation) -> None:
         self._send(effect.attempt, None)
 
     def _send(self, attempt: int, cookie: int | None) -> bool:
@@ -238,7 +212,7 @@ class VirtualAgent:
         socket = self._socket
         assert socket is not None, "the machine sends without a socket"
         if not self.network.sendable:
-            self.tell(SendFailed(attempt, "operation not permitted"))
+            self.tell(events.SendFailed(attempt, "operation not permitted"))
             return False
         self.datagrams.append(self.clock.now)
         address = self.nat.leaving(socket, self.clock.now)
@@ -255,7 +229,7 @@ class VirtualAgent:
     def _be_refused(self, address: int) -> None:
         socket = self.nat.arriving(address, self.clock.now)
         if socket is not None:
-            self.tell(ReceiveFailed(socket.attempt, "connection refused"))
+            self.tell(events.ReceiveFailed(socket.attempt, "connection refused"))
 
     def _receive(self, address: int, message: int | Invitation) -> None:
         socket = self.nat.arriving(address, self.clock.now)
@@ -263,12 +237,9 @@ class VirtualAgent:
             return
         self.received += 1
         if isinstance(message, Invitation):
-            self.tell(Invited(socket.attempt, message))
+            self.tell(events.Invited(socket.attempt, message))
         elif message == UNAUTHORIZED:
-            self.tell(Unauthorized(socket.attempt))
+            self.tell(events.Unauthorized(socket.attempt))
         else:
             self.answered_at = self.clock.now
-            self.tell(BeatAnswered(socket.attempt, message))
-
-
-__all__ = ["Socket", "VirtualAgent"]
+            self.tell(events.BeatAnswered(socket.attempt, message))

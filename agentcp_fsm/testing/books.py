@@ -1,7 +1,7 @@
 """The books of a `agentcp_fsm.testing.monitor.Monitor`: what an observer knows of a connection that it only watches.
 
-Everything in here is told by events, effects and the time.  The rules are computed once more, and in another way than
-the machine does, which keeps timers; the books keep when what happened.
+Everything in here comes from events, effects and the time.  The rules are computed once more, in another way: the
+machine keeps timers, and the books keep the times of what happened.
 """
 
 from __future__ import annotations
@@ -9,30 +9,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from agentcp_fsm.lifecycle import events
 from agentcp_fsm.lifecycle.chart import ALIVE, BACKOFF, CONNECTING, OFFLINE, ONLINE, SERVING, STOPPING
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import Effect
-from agentcp_fsm.lifecycle.events import (
-    BeatAnswered,
-    BeatSent,
-    DeadlinePassed,
-    Event,
-    Invited,
-    ReceiveFailed,
-    Reconnect,
-    RetryNow,
-    SendFailed,
-    SignedIn,
-    SignedOut,
-    SignInFailed,
-    SocketOpened,
-    Start,
-    Stop,
-    Unauthorized,
-)
+from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.session import Invitation, Session
 
-OfSocket = BeatAnswered | BeatSent | SendFailed | ReceiveFailed | Invited | Unauthorized
+OfSocket = (
+    events.BeatAnswered
+    | events.BeatSent
+    | events.SendFailed
+    | events.ReceiveFailed
+    | events.Invited
+    | events.Unauthorized
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,31 +175,31 @@ class Books:
     def note_event(self, event: Event, source: str, now: float) -> None:
         """Enter an event, before the effects that it has."""
         match event:
-            case Start():
+            case events.Start():
                 self.restart = source == STOPPING
                 self.stopped = self.stopped and source == STOPPING
                 if source == OFFLINE:
                     self.begin_anew()
-            case Stop():
+            case events.Stop():
                 self.stopped, self.restart = True, False
-            case Reconnect() if source in (*ALIVE, BACKOFF):
+            case events.Reconnect() if source in (*ALIVE, BACKOFF):
                 self.doubtful = self.late_sign_in = None
-            case SignedIn(attempt, session) if attempt == self.sign_in:
+            case events.SignedIn(attempt, session) if attempt == self.sign_in:
                 self.sign_in, self.session, self.doubtful = None, session, None
-            case SignedIn(attempt, session) if source == BACKOFF and attempt == self.late_sign_in:
+            case events.SignedIn(attempt, session) if source == BACKOFF and attempt == self.late_sign_in:
                 self.late_sign_in, self.session, self.doubtful = None, session, None
-            case SignInFailed(attempt, _, retry_after) if attempt == self.sign_in:
+            case events.SignInFailed(attempt, _, retry_after) if attempt == self.sign_in:
                 self.sign_in = None
                 if retry_after is not None and retry_after > 0:
                     until = now + min(retry_after, self.config.retry_after_max)
                     self.retry_after_until = max(self.retry_after_until, until)
-            case SignedOut(attempt):
+            case events.SignedOut(attempt):
                 self.sign_outs.discard(attempt)
-            case SocketOpened(attempt) if attempt == self.socket and self.socket_ready_at is None:
+            case events.SocketOpened(attempt) if attempt == self.socket and self.socket_ready_at is None:
                 self.socket_ready_at = now
-            case BeatSent() if self.is_of_open_socket(event):
+            case events.BeatSent() if self.is_of_open_socket(event):
                 self.send_failures = 0
-            case SendFailed() if self.is_of_open_socket(event) and source in ALIVE:
+            case events.SendFailed() if self.is_of_open_socket(event) and source in ALIVE:
                 if self.send_failures == 0 or now - self.failed_at > self.config.failure_instant:
                     self.send_failures += 1
                     self.failed_at = now
@@ -216,20 +207,20 @@ class Books:
                     config = self.config
                     retry = doubled(config.send_retry_initial, self.send_failures, config.send_retry_max)
                     self.retry_at = min(earlier, now + retry)
-            case ReceiveFailed() if self.is_of_open_socket(event) and source in ALIVE:
+            case events.ReceiveFailed() if self.is_of_open_socket(event) and source in ALIVE:
                 if self.receive_failures == 0 or now - self.failed_at > self.config.failure_instant:
                     self.receive_failures += 1
                     self.failed_at = now
-            case Invited() if self.is_of_open_socket(event):
+            case events.Invited() if self.is_of_open_socket(event):
                 self.receive_failures = 0
-            case Unauthorized() if source == BACKOFF and self.is_of_open_socket(event):
+            case events.Unauthorized() if source == BACKOFF and self.is_of_open_socket(event):
                 self.doubtful = None
-            case BeatAnswered() if self.is_of_open_socket(event):
+            case events.BeatAnswered() if self.is_of_open_socket(event):
                 self._note_answer(event, source, now)
             case _:
                 pass
 
-    def _note_answer(self, event: BeatAnswered, source: str, now: float) -> None:
+    def _note_answer(self, event: events.BeatAnswered, source: str, now: float) -> None:
         self.round_trips.take_interval(event.next_beat)
         if self.unanswered == 1:
             self.round_trips.measure(now - self.sent_at)
@@ -265,10 +256,10 @@ class Books:
     def note_socket_closed(self, step: Observation) -> None:
         """Enter what becomes of the session when its socket closes (lifecycle, "States": doubtful)."""
         if step.source in ALIVE:
-            if not isinstance(step.event, Unauthorized | Reconnect):
+            if not isinstance(step.event, events.Unauthorized | events.Reconnect):
                 self.doubtful, self.probes = self.session, 0
             if (
-                isinstance(step.event, DeadlinePassed)
+                isinstance(step.event, events.DeadlinePassed)
                 and step.source in CONNECTING
                 and self.socket_ready_at is not None
             ):
@@ -287,13 +278,13 @@ class Books:
         config, now = self.config, step.now
         earliest = max(self.earliest_sign_in(), now + held)
         window = doubled(config.backoff_initial, self.failures, config.backoff_max) if failed else 0.0
-        spread = config.unauthorized_spread if isinstance(step.event, Unauthorized) else 0.0
+        spread = config.unauthorized_spread if isinstance(step.event, events.Unauthorized) else 0.0
         self.wait_from = max(earliest, now + window * (1 - config.backoff_jitter))
         self.wait_until = earliest + window + spread
 
     def note_hurry(self, event: Event) -> None:
         """Enter that the application ends the wait as soon as a sign-in may start."""
-        if isinstance(event, RetryNow | Reconnect):
+        if isinstance(event, events.RetryNow | events.Reconnect):
             self.wait_from = min(self.wait_from, self.earliest_sign_in())
             self.wait_until = min(self.wait_until, self.earliest_sign_in())
 
@@ -324,9 +315,9 @@ class Books:
 
     def earliest_heartbeat(self, step: Observation) -> float:
         """When the heartbeat that leaves in this step was due at the earliest (rules 1 to 3 and 5)."""
-        if isinstance(step.event, SocketOpened) and self.probes > 1 and step.state == BACKOFF:
+        if isinstance(step.event, events.SocketOpened) and self.probes > 1 and step.state == BACKOFF:
             return self.sent_at + self.probe_gap(self.probes - 1, shortest=True)
-        if isinstance(step.event, SocketOpened):
+        if isinstance(step.event, events.SocketOpened):
             return step.now
         if step.source in CONNECTING:
             return min(self.sent_at + self.config.probe_interval, self.retry_at)

@@ -44,6 +44,3 @@ class Clock:
     def run_for(self, seconds: float, wanted: Callable[[], bool] | None = None) -> bool:
         """Let so much time pass; as `run_until`."""
         return self.run_until(self.now + seconds, wanted)
-
-
-__all__ = ["Clock"]

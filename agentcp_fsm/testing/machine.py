@@ -14,20 +14,9 @@ from random import Random
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from agentcp_fsm.lifecycle import events
 from agentcp_fsm.lifecycle.config import Config
-from agentcp_fsm.lifecycle.events import (
-    BeatAnswered,
-    BeatSent,
-    DeadlinePassed,
-    Event,
-    Reconnect,
-    RetryNow,
-    SignedIn,
-    SignedOut,
-    SocketOpened,
-    Start,
-    Stop,
-)
+from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.testing import strategies
@@ -41,21 +30,21 @@ def next_event(machine: Lifecycle) -> Event:
     attempt = machine.attempt
     match machine.state:
         case "OFFLINE":
-            return Start()
+            return events.Start()
         case "SIGNING_IN" | "RECONNECTING" if machine.session is None:
-            return SignedIn(attempt, _SESSION)
+            return events.SignedIn(attempt, _SESSION)
         case "SIGNING_IN" | "RECONNECTING" if not machine.socket_ready:
-            return SocketOpened(attempt)
+            return events.SocketOpened(attempt)
         case "STOPPING":
-            return SignedOut(attempt)
+            return events.SignedOut(attempt)
         case "BACKOFF" if machine.socket_ready:
-            return BeatAnswered(attempt, 5000)
+            return events.BeatAnswered(attempt, 5000)
         case "BACKOFF" if machine.socket_open:
-            return SocketOpened(attempt)
+            return events.SocketOpened(attempt)
         case "BACKOFF":
-            return DeadlinePassed()
+            return events.DeadlinePassed()
         case _:
-            return BeatAnswered(attempt, 5000)
+            return events.BeatAnswered(attempt, 5000)
 
 
 class ConnectionMachine(RuleBasedStateMachine):
@@ -81,28 +70,31 @@ class ConnectionMachine(RuleBasedStateMachine):
     def all_goes_well(self, delay: float) -> None:
         """The next thing that should happen does."""
         event = next_event(self.machine)
-        if isinstance(event, DeadlinePassed):
+        if isinstance(event, events.DeadlinePassed):
             self.now = max(self.now, self.machine.deadline)
         self.tell(event, delay)
 
     @rule(delay=st.just(0.0) | st.floats(0, 0.5))
     def a_heartbeat_leaves(self, delay: float) -> None:
         """The network takes a heartbeat."""
-        self.tell(BeatSent(self.machine.attempt), delay)
+        self.tell(events.BeatSent(self.machine.attempt), delay)
 
     @precondition(lambda self: self.machine.deadline < math.inf)
     @rule(late=st.one_of(st.just(0.0), st.just(0.0), st.floats(0, 1), st.floats(0, 1e5), st.just(-1e-3)))
     def the_deadline_passes(self, late: float) -> None:
         """The machine is woken: mostly on time, at times late, at times a little early."""
         self.now = max(self.now, self.machine.deadline)
-        self.tell(DeadlinePassed(), late)
+        self.tell(events.DeadlinePassed(), late)
 
     @rule(data=st.data(), delay=strategies.DELAYS)
     def anything_happens(self, data: st.DataObject, delay: float) -> None:
         """Any event of the present attempt or another, whether it makes sense or not."""
         self.tell(data.draw(strategies.events(self.machine.attempt)), delay)
 
-    @rule(event=st.sampled_from([Start(), Stop(), Reconnect(), RetryNow()]), delay=strategies.DELAYS)
+    @rule(
+        event=st.sampled_from([events.Start(), events.Stop(), events.Reconnect(), events.RetryNow()]),
+        delay=strategies.DELAYS,
+    )
     def the_application_asks(self, event: Event, delay: float) -> None:
         """The application starts, stops, reconnects or loses patience."""
         self.tell(event, delay)
@@ -115,6 +107,3 @@ class ConnectionMachine(RuleBasedStateMachine):
         if copy.snapshot() != self.machine.snapshot():
             raise AssertionError(f"restored {copy.snapshot()} from {self.machine.snapshot()}")
         self.machine = self.watched.machine = copy
-
-
-__all__ = ["ConnectionMachine", "next_event"]

@@ -17,42 +17,16 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from agentcp_fsm.errors import InvariantError
+from agentcp_fsm.lifecycle import effects, events
 from agentcp_fsm.lifecycle.chart import ALIVE, BACKOFF, CONNECTING, DEGRADED, OFFLINE, ONLINE, SERVING, STOPPING
 from agentcp_fsm.lifecycle.config import Config
-from agentcp_fsm.lifecycle.effects import (
-    AbandonSignIn,
-    AnswerInvitation,
-    CloseSocket,
-    ConfirmSession,
-    DeliverInvitation,
-    Effect,
-    OpenSocket,
-    ReportError,
-    ReportTransition,
-    SendHeartbeat,
-    SignIn,
-    SignOut,
-)
-from agentcp_fsm.lifecycle.events import (
-    BeatAnswered,
-    DeadlinePassed,
-    Event,
-    Invited,
-    ReceiveFailed,
-    Reconnect,
-    RetryNow,
-    SendFailed,
-    SignedIn,
-    SignInFailed,
-    Start,
-    Stop,
-    Unauthorized,
-)
+from agentcp_fsm.lifecycle.effects import Effect
+from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.lifecycle.session import Invitation, Session
 from agentcp_fsm.testing.books import Books, Observation
 
-LEAVING = (AbandonSignIn, CloseSocket, SignOut, ReportTransition, ReportError)
+LEAVING = (effects.AbandonSignIn, effects.CloseSocket, effects.SignOut, effects.ReportTransition, effects.ReportError)
 """The effects that S9 allows after stop."""
 
 
@@ -79,8 +53,8 @@ class Monitor:
         source, self._now = self._state, now
         step = Observation(self._steps, event, now, source, tuple(effects), state, deadline)
         self.history.append(step)
-        proven = isinstance(event, BeatAnswered) and books.is_of_open_socket(event)
-        refused = isinstance(event, Unauthorized) and books.is_of_open_socket(event)
+        proven = isinstance(event, events.BeatAnswered) and books.is_of_open_socket(event)
+        refused = isinstance(event, events.Unauthorized) and books.is_of_open_socket(event)
         lost_from, lost_until = books.lost_at(shortest=True), books.lost_at(shortest=False)
         failed_sends, failed_receives = books.send_failures, books.receive_failures
         ready_at = books.socket_ready_at
@@ -93,7 +67,7 @@ class Monitor:
         if ONLINE in (source, state) or DEGRADED in (source, state):
             entered = (state in SERVING and source not in SERVING) or (state == ONLINE and source != ONLINE)
             self._require(not entered or (proven and state == ONLINE), "rule", "ONLINE is entered by an answer only")
-        if isinstance(event, DeadlinePassed) and source in SERVING and state in SERVING:
+        if isinstance(event, events.DeadlinePassed) and source in SERVING and state in SERVING:
             self._require(now < lost_until, "L3", f"the server has been silent too long: lost at {lost_until!r}")
 
         self._check_ends(step, earliest)
@@ -113,14 +87,14 @@ class Monitor:
     def _note_effect(self, effect: Effect, step: Observation) -> None:
         now, books = step.now, self.books
         match effect:
-            case SignIn(attempt):
+            case effects.SignIn(attempt):
                 self._note_sign_in(attempt, step)
-            case AbandonSignIn(attempt):
+            case effects.AbandonSignIn(attempt):
                 self._require(attempt == books.last_sign_in, "S2", f"sign-in {attempt} is not the last one")
-                if attempt == books.sign_in and isinstance(step.event, DeadlinePassed):
+                if attempt == books.sign_in and isinstance(step.event, events.DeadlinePassed):
                     books.late_sign_in = attempt
                 books.sign_in = None
-            case OpenSocket(attempt, session):
+            case effects.OpenSocket(attempt, session):
                 self._require(books.socket is None, "S3", f"socket {books.socket} is still open")
                 wanted = books.doubtful if step.state == BACKOFF else books.session
                 self._require(session == wanted, "S4", f"the socket is to be that of {wanted!r}")
@@ -128,12 +102,12 @@ class Monitor:
                 self._require(new, "S4", f"number {attempt} is not a new one")
                 books.socket, books.socket_at, books.number = attempt, now, attempt
                 books.probes += step.state == BACKOFF
-            case CloseSocket(attempt):
+            case effects.CloseSocket(attempt):
                 self._require(books.socket is not None, "S3", "no socket is open")
                 self._require(attempt == books.socket, "S3", f"socket {books.socket} is the open one")
                 self._require(step.effects[0] == effect, "rule", "rule 5: a socket is closed before anything else")
                 books.note_socket_closed(step)
-            case SendHeartbeat(attempt, sequence, session):
+            case effects.SendHeartbeat(attempt, sequence, session):
                 self._check_datagram(attempt, sequence, session, step)
                 earliest = books.earliest_heartbeat(step)
                 self._require_after(now, earliest, "rule", f"no heartbeat is due before {earliest!r}")
@@ -141,25 +115,25 @@ class Monitor:
                 books.unanswered += 1
                 if books.unanswered_since is None:
                     books.unanswered_since = now
-            case AnswerInvitation(attempt, sequence, session, invitation):
+            case effects.AnswerInvitation(attempt, sequence, session, invitation):
                 self._check_datagram(attempt, sequence, session, step)
-                asked = isinstance(step.event, Invited) and step.event.invitation == invitation
+                asked = isinstance(step.event, events.Invited) and step.event.invitation == invitation
                 self._require(asked, "rule", "rule 10: an invitation is answered when it arrives")
-                delivered = DeliverInvitation(invitation) in step.effects
+                delivered = effects.DeliverInvitation(invitation) in step.effects
                 self._require(delivered or self._is_known(invitation, now), "rule", "rule 10: it is delivered")
-            case DeliverInvitation(invitation):
-                asked = isinstance(step.event, Invited) and step.event.invitation == invitation
+            case effects.DeliverInvitation(invitation):
+                asked = isinstance(step.event, events.Invited) and step.event.invitation == invitation
                 self._require(asked, "rule", "rule 10: an invitation is delivered when it arrives")
                 self._require(not self._is_known(invitation, now), "rule", "rule 10: it is delivered once")
                 books.delivered.pop(invitation, None)
                 books.delivered[invitation] = now
-            case SignOut(attempt):
+            case effects.SignOut(attempt):
                 books.sign_outs.add(attempt)
-                if not isinstance(step.event, SignedIn):  # else the number is the late sign-in's
+                if not isinstance(step.event, events.SignedIn):  # else the number is the late sign-in's
                     books.number = max(books.number, attempt)
-            case ConfirmSession(session):
+            case effects.ConfirmSession(session):
                 self._require(session == books.session, "S4", f"the present session is {books.session!r}")
-            case ReportTransition() | ReportError():
+            case effects.ReportTransition() | effects.ReportError():
                 pass
 
     def _note_sign_in(self, attempt: int, step: Observation) -> None:
@@ -167,7 +141,7 @@ class Monitor:
         self._require(books.sign_in is None, "S2", f"sign-in {books.sign_in} is in flight")
         self._require(books.socket is None, "S2", f"socket {books.socket} is open")
         self._require(attempt > books.number, "S2", f"number {attempt} is not a new one")
-        by_application = isinstance(step.event, Start)
+        by_application = isinstance(step.event, events.Start)
         if step.source == STOPPING and books.restart:
             by_application, books.restart, books.stopped = True, False, False
             books.begin_anew()
@@ -175,7 +149,7 @@ class Monitor:
             earliest = books.sign_in_at + self.config.sign_in_interval_min
             self._require(now >= earliest, "S7", f"no sign-in before {earliest!r}")
             self._require(now >= books.retry_after_until, "S8", "the server asked to wait longer")
-            if isinstance(step.event, DeadlinePassed) and step.source == BACKOFF:
+            if isinstance(step.event, events.DeadlinePassed) and step.source == BACKOFF:
                 self._require_after(now, books.wait_from, "S8", f"the wait ends before {books.wait_from!r}")
         books.sign_in = books.last_sign_in = books.number = attempt
         books.sign_in_at = now
@@ -204,46 +178,46 @@ class Monitor:
         over = step.source in ALIVE and step.state not in (step.source, *SERVING)
         if not over:
             return
-        if isinstance(event, DeadlinePassed) and step.source in SERVING:
+        if isinstance(event, events.DeadlinePassed) and step.source in SERVING:
             self._require_after(step.now, lost_from, "rule", f"rule 4: silence lasts until {lost_from!r}")
-        elif isinstance(event, DeadlinePassed) and ready_at is not None:
+        elif isinstance(event, events.DeadlinePassed) and ready_at is not None:
             until = ready_at + books.proof_time()
             self._require_after(step.now, until, "rule", f"rule 2: the attempt lasts until {until!r}")
-        elif isinstance(event, SendFailed):
+        elif isinstance(event, events.SendFailed):
             enough = books.send_failures > sends and books.send_failures >= self.config.send_failure_limit
             self._require(enough, "rule", f"{books.send_failures} send failures are tolerated")
-        elif isinstance(event, ReceiveFailed):
+        elif isinstance(event, events.ReceiveFailed):
             enough = books.receive_failures > receives and books.receive_failures >= self.config.receive_failure_limit
             self._require(enough, "rule", f"{books.receive_failures} receive failures are tolerated")
 
     def _check_ends(self, step: Observation, earliest: float) -> None:
         """Rules 4 to 6: what ends an attempt or a connection, and what follows."""
         books, event = self.books, step.event
-        lost = step.source in SERVING and step.state not in SERVING and not isinstance(event, Stop)
+        lost = step.source in SERVING and step.state not in SERVING and not isinstance(event, events.Stop)
         failed = step.source in CONNECTING and step.state in (BACKOFF, STOPPING)
-        failed = failed and not isinstance(event, Stop | Reconnect)
+        failed = failed and not isinstance(event, events.Stop | events.Reconnect)
         lasted = lost and books.online_for(step.source, step.now) >= self.config.stable_after
         soon = lost and books.online_for(step.source, step.now) < self.config.flapping_span
-        flapping = lost and not lasted and books.failures > 0 and not isinstance(event, Reconnect)
+        flapping = lost and not lasted and books.failures > 0 and not isinstance(event, events.Reconnect)
         if lasted:
             books.failures = 0
-        if failed or (lost and not lasted and not isinstance(event, Reconnect)):
+        if failed or (lost and not lasted and not isinstance(event, events.Reconnect)):
             books.failures += 1
             failed_or_lost = True
         else:
             failed_or_lost = False
-        if lost and not isinstance(event, Reconnect):
-            books.refusals = books.refusals + 1 if soon and isinstance(event, Unauthorized) else 0
+        if lost and not isinstance(event, events.Reconnect):
+            books.refusals = books.refusals + 1 if soon and isinstance(event, events.Unauthorized) else 0
         limit = self.config.sign_in_attempt_limit
         exhausted = failed_or_lost and limit is not None and books.failures >= limit
-        refused = soon and isinstance(event, Unauthorized)
+        refused = soon and isinstance(event, events.Unauthorized)
         refused = refused and not exhausted and books.refusals >= self.config.flapping_limit
-        rejected = failed and isinstance(event, SignInFailed) and event.rejected
+        rejected = failed and isinstance(event, events.SignInFailed) and event.rejected
         if failed or lost:
             self._require(
                 (step.state == STOPPING) == exhausted, "rule", f"rule 6: {books.failures} of {limit} attempts"
             )
-            reported = any(isinstance(effect, ReportError) for effect in step.effects)
+            reported = any(isinstance(effect, effects.ReportError) for effect in step.effects)
             self._require(reported == (rejected or exhausted or refused), "rule", "rule 6: an error is for a person")
         if exhausted:
             books.stopped = True
@@ -251,16 +225,16 @@ class Monitor:
             held = self.config.backoff_max if rejected else self.config.flapping_wait if refused else 0.0
             books.note_wait(step, failed=failed or flapping or refused, held=held)
         if lost and step.state != STOPPING:
-            spread = isinstance(event, Unauthorized) and self.config.unauthorized_spread > 0
+            spread = isinstance(event, events.Unauthorized) and self.config.unauthorized_spread > 0
             waits = flapping or refused or spread or step.now < earliest
             self._require((step.state == BACKOFF) == waits, "rule", f"rule 5: it is to wait: {waits}")
-        if step.source == BACKOFF and isinstance(event, SignedIn) and books.session is not None:
+        if step.source == BACKOFF and isinstance(event, events.SignedIn) and books.session is not None:
             self._require(step.state in CONNECTING, "rule", "rule 9: a late sign-in is taken")
 
     def _check_connect_timeout(self, step: Observation) -> None:
         due = self.books.connect_timeout()
         for effect in step.effects:
-            allowed = not isinstance(effect, SignIn) or effect.connect_timeout == due
+            allowed = not isinstance(effect, effects.SignIn) or effect.connect_timeout == due
             self._require(allowed, "rule", f"rule 2: the sign-in's connection may take {due!r} s to be made")
 
     def _check_wait(self, step: Observation, refused: bool) -> None:
@@ -275,22 +249,22 @@ class Monitor:
         if books.doubtful is None:
             self._require_after(deadline, books.wait_from, "S8", f"the wait ends before {books.wait_from!r}")
         if step.source == BACKOFF and not refused and books.doubtful is None:
-            hurry = isinstance(step.event, Reconnect | RetryNow)
+            hurry = isinstance(step.event, events.Reconnect | events.RetryNow)
             kept = deadline == max(self._deadline, step.now)
             self._require(kept or hurry, "S8", "the wait was cut short, and nobody asked for it")
 
     def _check_reports(self, step: Observation) -> None:
-        reports = [effect for effect in step.effects if isinstance(effect, ReportTransition)]
-        entered = step.state != step.source or any(isinstance(effect, SignIn) for effect in step.effects)
+        reports = [effect for effect in step.effects if isinstance(effect, effects.ReportTransition)]
+        entered = step.state != step.source or any(isinstance(effect, effects.SignIn) for effect in step.effects)
         self._require(len(reports) == entered, "rule", "a transition is reported, once, and nothing else is")
-        lost = step.source in SERVING and step.state not in SERVING and not isinstance(step.event, Stop)
+        lost = step.source in SERVING and step.state not in SERVING and not isinstance(step.event, events.Stop)
         for report in reports:
             said = (report.source, report.dest, report.trigger, report.at, report.lost)
             happened = (step.source, step.state, step.event.trigger, step.now, lost)
             self._require(said == happened, "rule", "the report is that of another step")
 
         proven = step.source in (*CONNECTING, BACKOFF) and step.state == ONLINE
-        confirmed = sum(isinstance(effect, ConfirmSession) for effect in step.effects)
+        confirmed = sum(isinstance(effect, effects.ConfirmSession) for effect in step.effects)
         self._require(confirmed == proven, "rule", "a session is confirmed, once, when it is proven")
 
     # The invariants ---------------------------------------------------------------------------------------------------
@@ -323,7 +297,7 @@ class Monitor:
         if away:
             for effect in step.effects:
                 self._require(isinstance(effect, LEAVING), "S9", f"{effect!r} has no place after stop")
-        if isinstance(step.event, Stop) and step.source != OFFLINE:
+        if isinstance(step.event, events.Stop) and step.source != OFFLINE:
             self._require(step.state == STOPPING, "rule", "rule 8: stop leads to STOPPING in the same step")
 
     def _check_deadline(self, step: Observation) -> None:
@@ -336,7 +310,7 @@ class Monitor:
         self._require(deadline >= now, "S10", "the deadline lies in the past")
         latest = max(self.books.latest_deadline(step), now)
         self._require_after(latest, deadline, "S10", f"the rules allow no deadline beyond {latest!r}")
-        if isinstance(step.event, DeadlinePassed) and (state in ALIVE or state == step.source):
+        if isinstance(step.event, events.DeadlinePassed) and (state in ALIVE or state == step.source):
             self._require(deadline > now, "S10", "the deadline has passed, and was not moved")
 
     def _require_after(self, later: float, earlier: float, invariant: str, text: str) -> None:
@@ -369,6 +343,3 @@ class Watched:
         effects = self.machine.handle(event, now)
         self.monitor.observe(event, now, effects, self.machine.state, self.machine.deadline)
         return effects
-
-
-__all__ = ["Monitor", "Observation", "Watched"]

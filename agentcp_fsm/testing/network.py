@@ -43,12 +43,7 @@ class Weather:
     delay: float = 0.02
     """How long a packet is under way, in each direction."""
     jitter: float = 0.0
-    """What comes on top of that at most, evenly."""
-
-    @classmethod
-    def lossy(cls, share: float) -> Weather:
-        """The same share lost in each direction."""
-        return cls(loss_up=share, loss_down=share)
+    """The most that is added to that, evenly distributed."""
 
     @property
     def round_trip(self) -> float:
@@ -149,6 +144,3 @@ class Nat(Generic[Socket]):
         """All present bindings lead nowhere from now on; only a fresh socket gets through."""
         self._stranded.update(self._bindings)
         self.change()
-
-
-__all__ = ["Nat", "Network", "Outage", "Weather"]

@@ -109,6 +109,3 @@ class VirtualServer:
     def restart(self) -> None:
         """Forget all sessions."""
         self.sessions.clear()
-
-
-__all__ = ["HOST", "PORT", "UNAUTHORIZED", "KnownSession", "Refusal", "VirtualServer"]

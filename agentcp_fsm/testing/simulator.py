@@ -1,4 +1,4 @@
-"""A deterministic world around one machine: a clock, a network and a server, as good or as bad as they are told to be.
+"""A deterministic world around one machine: a clock, a network and a server, with switches for their faults.
 
     world = World(Lifecycle(Config(), Random(1)))
     world.tell(Start())
@@ -16,20 +16,9 @@ import heapq
 import math
 from typing import Literal
 
-from agentcp_fsm.lifecycle.effects import Effect, OpenSocket, SendHeartbeat, SignIn, SignOut
-from agentcp_fsm.lifecycle.events import (
-    BeatAnswered,
-    BeatSent,
-    DeadlinePassed,
-    Event,
-    SendFailed,
-    SignedIn,
-    SignedOut,
-    SignInFailed,
-    SocketFailed,
-    SocketOpened,
-    Unauthorized,
-)
+from agentcp_fsm.lifecycle import effects, events
+from agentcp_fsm.lifecycle.effects import Effect
+from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.testing.monitor import Watched
@@ -109,7 +98,7 @@ class World:
             self.tell(event)
         else:
             self.now = max(self.now, self.machine.deadline)
-            self.tell(DeadlinePassed())
+            self.tell(events.DeadlinePassed())
 
     def _later(self, event: Event) -> None:
         self._number += 1
@@ -117,30 +106,27 @@ class World:
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case SignIn(attempt) if self.sign_ins == "succeed":
+            case effects.SignIn(attempt) if self.sign_ins == "succeed":
                 cookie = 1000 + attempt
                 self.known.add(cookie)
-                self._later(SignedIn(attempt, Session("192.0.2.1", 5000, cookie, f"token {attempt}")))
-            case SignIn(attempt) if self.sign_ins != "hang":
-                self._later(SignInFailed(attempt, "no", self.retry_after, self.sign_ins == "rejected"))
-            case OpenSocket(attempt) if self.sockets == "open":
-                self._later(SocketOpened(attempt))
-            case OpenSocket(attempt) if self.sockets == "fail":
-                self._later(SocketFailed(attempt, "no route to host"))
-            case SendHeartbeat(attempt) if self.heartbeats == "unsendable":
-                self._later(SendFailed(attempt, "no buffer space"))
-            case SendHeartbeat(attempt, _, session):
-                self._later(BeatSent(attempt))
+                self._later(events.SignedIn(attempt, Session("192.0.2.1", 5000, cookie, f"token {attempt}")))
+            case effects.SignIn(attempt) if self.sign_ins != "hang":
+                self._later(events.SignInFailed(attempt, "no", self.retry_after, self.sign_ins == "rejected"))
+            case effects.OpenSocket(attempt) if self.sockets == "open":
+                self._later(events.SocketOpened(attempt))
+            case effects.OpenSocket(attempt) if self.sockets == "fail":
+                self._later(events.SocketFailed(attempt, "no route to host"))
+            case effects.SendHeartbeat(attempt) if self.heartbeats == "unsendable":
+                self._later(events.SendFailed(attempt, "no buffer space"))
+            case effects.SendHeartbeat(attempt, _, session):
+                self._later(events.BeatSent(attempt))
                 if self.heartbeats == "answered" and session.cookie in self.known:
-                    self._later(BeatAnswered(attempt, self.next_beat))
+                    self._later(events.BeatAnswered(attempt, self.next_beat))
                 elif self.heartbeats == "answered" and self.strangers == "unauthorized":
-                    self._later(Unauthorized(attempt))
-            case SignOut(attempt, session):
+                    self._later(events.Unauthorized(attempt))
+            case effects.SignOut(attempt, session):
                 self.known.discard(session.cookie)
                 if self.sign_outs == "succeed":
-                    self._later(SignedOut(attempt))
+                    self._later(events.SignedOut(attempt))
             case _:
                 pass
-
-
-__all__ = ["World"]

@@ -193,9 +193,3 @@ def charts(draw: st.DrawFn) -> Chart:
         else:
             rows += [Row(trigger, name, draw(dests), after=draw(_some_actions)) for name in names]
     return Chart("random", names[0], states, tuple(rows))
-
-
-__all__ = [
-    "ACTION_NAMES", "COUNTS", "DELAYS", "GUARD_NAMES", "NEXT_BEATS", "REASONS", "RETRY_AFTERS", "SECONDS", "attempts",
-    "charts", "configs", "events", "invitations", "sessions",
-]  # fmt: skip

@@ -60,7 +60,7 @@ class Call(Generic[Answer]):
         self._send(SYN, SYN_TIMEOUT)
 
     def abandon(self) -> None:
-        """Its end interests nobody."""
+        """Ignore its end."""
         self._over = True
 
     def _send(self, leg: int, timeout: float) -> None:
@@ -109,6 +109,3 @@ class Call(Generic[Answer]):
         if not self._over:
             self._over = True
             self._fail(reason)
-
-
-__all__ = ["Call"]

@@ -1,4 +1,4 @@
-"""What every codec offers, and the bounds that all of them keep."""
+"""The methods of every codec, and the bounds that all of them keep."""
 
 import reprlib
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Codec(Protocol):
     def decode(self, data: bytes | memoryview) -> Message:
         """Return the message that the datagram `data` (a memoryview: of bytes) holds.
 
-        Raises `WireError`, and nothing else, for whatever other bytes.
+        Raises `WireError`, and nothing else, for all other bytes.
         """
 
     def heartbeat_encoder(self, agent_id: str, sign_cookie: int) -> HeartbeatEncoder:
@@ -46,7 +46,7 @@ class Codec(Protocol):
     def decode_heartbeat_response(self, data: bytes | memoryview) -> tuple[int, int] | None:
         """Return MessageSeq and NextBeat of a heartbeat response: `decode` for the hot path, which builds no message.
 
-        Returns None if `data` begins as something else; `decode` tells what.  Raises `WireError` as `decode` does.
+        Returns None if `data` begins as another message, which `decode` decodes.  Raises `WireError` as `decode` does.
         """
 
 

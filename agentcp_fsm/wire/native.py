@@ -162,7 +162,7 @@ def _encode_invitation(invitation: Invitation) -> bytes:
     )
 
 
-# The readers raise IndexError or struct.error where the datagram ends too early: their callers tell it once for all.
+# The readers raise IndexError or struct.error where the datagram ends too early; their callers make it a WireError.
 
 
 def _read_header(data: bytes | memoryview) -> tuple[int, int, int, int, int]:
@@ -176,7 +176,7 @@ def _read_header(data: bytes | memoryview) -> tuple[int, int, int, int, int]:
 
 
 def _read_next_beat(data: bytes | memoryview, offset: int) -> int:
-    """Return NextBeat, told by the length of the body: 8 bytes or more are a u64, fewer are one varint."""
+    """Return NextBeat.  The length of the body decides: 8 bytes or more are a u64, fewer are one varint."""
     if len(data) - offset >= _U64.size:
         next_beat: int = _U64.unpack_from(data, offset)[0]
         return next_beat

@@ -108,7 +108,7 @@ class ProtobufCodec:
     def heartbeat_encoder(self, agent_id: str, sign_cookie: int) -> HeartbeatEncoder:
         """See `Codec.heartbeat_encoder`."""
         self.encode(HeartbeatRequest(U64_MAX, agent_id, sign_cookie))  # refuses what would not fit later
-        # A field that is 0 is left out, and fields may come in any order: what is missing here goes before it.
+        # A field that is 0 is left out, and fields may come in any order: the sequence goes before the rest.
         after_sequence = self.encode(HeartbeatRequest(0, agent_id, sign_cookie))
 
         def encode(sequence: int) -> bytes:

@@ -56,7 +56,7 @@ def test_the_server_is_found_through_the_access_point(server: Server, identity: 
     with Running("connect", ALICE, "--access-point", server.url, *options) as connect:
         while (transition := connect.object("transition"))["dest"] != "BACKOFF":
             pass
-        assert "what failed is the call of get_accesspoint_config" in transition["detail"]
+        assert "failed step: call of get_accesspoint_config" in transition["detail"]
         assert "500" in transition["detail"]
         server("ok")
         until_online(connect)

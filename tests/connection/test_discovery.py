@@ -155,7 +155,7 @@ def test_access_point_and_server_prove_themselves_alike(credentials: Credentials
         with connection:
             until(lambda: any(each.dest == State.BACKOFF for each in told))
         failed = next(each for each in told if each.dest == State.BACKOFF)
-        assert "what failed is the sign-in at the access point" in failed.detail
+        assert "failed step: sign-in at the access point" in failed.detail
         assert "fails to prove itself" in failed.detail
 
 
@@ -178,7 +178,7 @@ def test_a_failure_names_the_step_and_what_to_try(access_point: ServerThread, cr
         access_point.clear_faults()
         online(connection)
     failed = next(each for each in told if each.dest == State.BACKOFF)
-    assert "what failed is the call of get_accesspoint_config" in failed.detail
+    assert "failed step: call of get_accesspoint_config" in failed.detail
     assert "503" in failed.detail
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agentcp_fsm import Connection, Session, State
-from agentcp_fsm.connection.addresses import Addresses, addresses_of
+from agentcp_fsm.connection.addresses import Addresses
 from agentcp_fsm.connection.udp import UdpSocket
 from agentcp_fsm.support import lookups
 from tests.connection.peer import FAST, PATIENT, Peer, connect
@@ -180,7 +180,7 @@ def test_an_address_of_one_link_keeps_its_interface() -> None:
         (socket.AF_INET6, socket.SOCK_DGRAM, 0, "", ("2001:db8::1", 5000, 0, 0)),
         (socket.AF_INET, socket.SOCK_DGRAM, 0, "", ("192.0.2.1", 5000)),
     ]
-    assert addresses_of(found) == ("fe80::1%7", "2001:db8::1", "192.0.2.1")
+    assert lookups.addresses_of(found) == ("fe80::1%7", "2001:db8::1", "192.0.2.1")
     for address, failure in (
         ("fe80::1", errno.EINVAL),
         (f"fe80::1%{socket.if_nametoindex('lo')}", errno.ENETUNREACH),  # the interface is known, and leads nowhere
@@ -192,4 +192,4 @@ def test_an_address_of_one_link_keeps_its_interface() -> None:
 
 def test_an_address_of_one_link_may_be_given_with_the_name_of_its_interface() -> None:
     found = socket.getaddrinfo("fe80::1%lo", 5000, 0, socket.SOCK_DGRAM)
-    assert addresses_of(found) == (f"fe80::1%{socket.if_nametoindex('lo')}",)
+    assert lookups.addresses_of(found) == (f"fe80::1%{socket.if_nametoindex('lo')}",)

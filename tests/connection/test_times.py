@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agentcp_fsm import Config, Connection, Credentials
 from agentcp_fsm.lifecycle.config import LONGEST, SHORTEST
-from agentcp_fsm.sign_in.calls import Call, Timeouts
+from agentcp_fsm.sign_in.call import Call, Timeouts
 from tests.sign_in.certificates import make_identity
 
 AGENT = "alice.agentid.pub"

@@ -143,7 +143,7 @@ class TestTheClock:
     def test_a_server_that_tells_no_time(self, data: Path, date: str | None) -> None:
         finding = self.clock(data, lambda: date)
         assert finding.outcome is SKIPPED
-        assert "no answer of the server tells its time" in finding.says
+        assert "no answer of the server has a date" in finding.says
 
 
 def test_an_answer_that_is_no_sign_in(data: Path) -> None:

@@ -231,8 +231,9 @@ CASES = (
          within=1, sign_ins=100, losses=None, processor=4),
     Case(name="100 connections hit by one 401", fault=partial(crowd_hit_by_401, 100), within=2, sign_ins=1, losses=1,
          processor=5),
+    # Each connection takes some 10 KB, and 64 of them sign in at once.
     Case(name="2,000 connections hit by one 401", fault=partial(crowd_hit_by_401, 2000), own_server=True,
-         config=CROWDED, slow=True, within=2, sign_ins=1, losses=1, processor=60),
+         config=CROWDED, slow=True, within=2, sign_ins=1, losses=1, processor=60, memory=48),
     *(
         Case(name=f"exit: {enter.__doc__}", fault=partial(exit_in, enter), online=False, ends=Ends.EXITED,
              config=PATIENT, within=2, sign_ins=sign_ins, losses=int(enter is reconnecting), sessions=sessions)

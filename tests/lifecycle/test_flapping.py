@@ -286,13 +286,17 @@ def test_6_two_copies_are_noticed_though_the_one_is_online_for_as_long_as_the_ot
     assert life.deadline >= life.machine.now + 45.0
 
 
+@pytest.mark.parametrize("after", [2.0, 60.0])
 @pytest.mark.parametrize("kind", ["silence", "send", "receive", "socket"])
-def test_6_the_row_is_broken_by_another_loss_after_online_has_lasted(kind: str) -> None:
-    life = Life().online()
+def test_6_the_row_is_broken_by_another_loss_after_online_has_lasted(kind: str, after: float) -> None:
+    life = Life(interval_min=0.6).online()
     for _ in range(2):
         lose(life, "401", 60.0)
         return_online(life)
-    lose(life, kind, 60.0)
+    life.tell(BeatAnswered(life.machine.attempt, 600), life.machine.now)
+    assert life.machine.refusals == 2
+    lose(life, kind, after)
+    assert life.state == ("RECONNECTING" if after == 60.0 and kind != "silence" else "BACKOFF")
     assert life.machine.refusals == 0
 
 

@@ -26,7 +26,7 @@ from agentcp_fsm.lifecycle.events import (
     Unauthorized,
 )
 from agentcp_fsm.lifecycle.machine import Lifecycle
-from agentcp_fsm.testing.monitor import Monitor, Observation
+from agentcp_fsm.testing import Monitor, Observation
 from tests.lifecycle.life import SECOND_SESSION, SESSION, Fixed
 
 Forgery = Callable[[Observation], Observation]

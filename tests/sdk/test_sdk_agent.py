@@ -150,10 +150,10 @@ def test_the_command_finds_the_same_server_by_the_agent_id_alone(
     monkeypatch.setenv("SEED", hashlib.sha256(PASSWORD.encode()).hexdigest())
     arguments = ("connect", ALICE, "--data", folder / "agentcp" / "AIDs", "--password-env", "SEED", "--json")
     with Running(*arguments) as connect:
-        assert "what failed is the TLS handshake" in backed_off(connect)
+        assert "failed step: TLS handshake" in backed_off(connect)
     server.set_faults(heartbeat_server=server.url)
     with Running(*arguments, "--ca-file", internet.ca_file) as connect:
-        assert "what failed is the content of the access point's config" in backed_off(connect)
+        assert "failed step: content of the access point's config" in backed_off(connect)
     server.set_faults(heartbeat_server=HEARTBEAT_SERVER)
     with Running(*arguments, "--ca-file", internet.ca_file) as connect:
         assert "'server_ip' is a loopback address" in backed_off(connect), "it was found, and is not on this machine"

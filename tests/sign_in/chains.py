@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.sign_in import Credentials, Timeouts
-from agentcp_fsm.sign_in.calls import Call
+from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from agentcp_fsm.support.abandonment import Abandonment

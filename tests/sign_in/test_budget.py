@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.sign_in import AuthClient, Timeouts
 from agentcp_fsm.sign_in.budget import MAX_AROUND, MAX_LINES, MAX_READS, Budget, ExcessiveAnswerError
-from agentcp_fsm.sign_in.calls import Call
+from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.sign_in.http import Transport
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from tests.faults.rogue import ANSWERS, Rogue

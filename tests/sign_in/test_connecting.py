@@ -11,7 +11,7 @@ import pytest
 
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.sign_in import AuthClient, Timeouts
-from agentcp_fsm.sign_in.calls import Call
+from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.sign_in.trust import issuers
 from agentcp_fsm.support.abandonment import Abandonment
 from tests.sign_in.certificates import make_identity

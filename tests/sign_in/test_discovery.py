@@ -51,8 +51,8 @@ def failure(url: str, step: DiscoveryStep, **options: Any) -> DiscoveryError:
     error = raised.value
     assert error.step is step, error
     assert ALICE in str(error)
-    assert f"what failed is the {step}: " in str(error)
-    assert str(error).endswith("; or give the access point (--access-point), or the server's URL (--server), yourself")
+    assert f"(failed step: {step}): " in str(error)
+    assert str(error).endswith("; or give the access point (--access-point) or the server's URL (--server) yourself")
     assert "\n" not in str(error)
     return error
 

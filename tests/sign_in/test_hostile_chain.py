@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.sign_in import AuthClient
-from agentcp_fsm.sign_in.calls import Call
+from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.sign_in.trust import chain
 from agentcp_fsm.sign_in.trust.chain import MAX_SENT
 from agentcp_fsm.support.abandonment import Abandonment

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agentcp_fsm.errors import FailureKind, ServerProofError, SignInError
 from agentcp_fsm.sign_in import ServerProof, verify_server_proof
-from agentcp_fsm.sign_in.calls import Call, Timeouts
+from agentcp_fsm.sign_in.call import Call, Timeouts
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from tests.sign_in.certificates import Identity, make_identity

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.server import ServerThread
 from agentcp_fsm.sign_in import Credentials
-from agentcp_fsm.sign_in.calls import Call, Timeouts
+from agentcp_fsm.sign_in.call import Call, Timeouts
 from agentcp_fsm.sign_in.identities import make_identity as make_throwaway
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher

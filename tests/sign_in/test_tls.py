@@ -118,7 +118,7 @@ class TestTLS:
             with AuthClient(f"https://127.0.0.1:{listener.getsockname()[1]}") as client:
                 failure = failure_of(lambda: client.sign_in(CREDENTIALS))
         assert failure.kind is FailureKind.NETWORK
-        assert "the connection was closed in the midst of TLS: check" in str(failure)
+        assert "the connection was closed in the middle of TLS: check" in str(failure)
 
     def test_a_server_that_drips_over_tls(self, tls_server: Server, authority_file: Path) -> None:
         tls_server.respond = dripping(b"HTTP/1.1 200 OK\r\n\r\n", b" ")

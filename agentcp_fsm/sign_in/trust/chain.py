@@ -1,7 +1,7 @@
 """Whether a trusted root vouches for a server's certificate, and whether that certificate is the server's.
 
 Paths are built and judged by cryptography's verifier: signatures, dates, CA flags, path lengths, name constraints and
-critical extensions, up to a root that is judged likewise.  This module adds what the verifier does not do:
+critical extensions, up to a root, which is judged too.  This module adds what the verifier does not do:
 
 - find issuers that the server did not send along (`agentcp_fsm.sign_in.trust.issuers`);
 - keep from it what does not lead to a root: it would follow each path of hostile certificates before it says so;
@@ -19,14 +19,14 @@ from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store
 
 from agentcp_fsm.errors import ConfigError, FailureKind, ServerProofError, SignInError
-from agentcp_fsm.sign_in.calls import Call
+from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.sign_in.failures import abandoned, failure
+from agentcp_fsm.sign_in.trust.certificates import UNREADABLE, common_names
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
-from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
 from agentcp_fsm.support.log import logger_of
 from agentcp_fsm.support.names import folded
 from agentcp_fsm.support.quoting import quoted
@@ -224,7 +224,7 @@ class ChainVerifier:
             constrained = any(
                 isinstance(each.value, x509.NameConstraints) for issuer in others for each in issuer.extensions
             )
-            names = [] if constrained else _common_names(server)
+            names = [] if constrained else common_names(server.subject)
             if folded(self._server_name) in map(folded, names):
                 return
         else:
@@ -258,10 +258,6 @@ def _alternative_names(certificate: x509.Certificate) -> list[str] | None:
     except x509.ExtensionNotFound:
         return None
     return [str(name.value) for name in names]
-
-
-def _common_names(certificate: x509.Certificate) -> list[str]:
-    return [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
 
 
 def _subject(certificate: x509.Certificate) -> str:
@@ -321,7 +317,7 @@ class _Signatures:
                 )
             try:
                 certificate.verify_directly_issued_by(issuer)
-            except UNREADABLE:  # it did not, or nobody can tell
+            except UNREADABLE:  # it did not, or cannot be checked
                 self._links[pair] = False
             else:
                 self._links[pair] = True

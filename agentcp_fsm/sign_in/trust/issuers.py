@@ -17,12 +17,13 @@ from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from agentcp_fsm.errors import FailureKind, ServerProofError
-from agentcp_fsm.sign_in.calls import Call
+from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
 from agentcp_fsm.sign_in.http import MAX_ANSWER, patient, present, read_body
 from agentcp_fsm.sign_in.names import look_up
-from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
+from agentcp_fsm.sign_in.trust.certificates import UNREADABLE
 from agentcp_fsm.support.addresses import is_public
+from agentcp_fsm.support.lookups import addresses_of
 from agentcp_fsm.support.quoting import quoted
 
 FETCH_TIME = 5.0
@@ -140,7 +141,7 @@ class IssuerFetcher:
             yield pool
 
 
-def _look_up(host: str, port: int, call: Call) -> list[str]:
+def _look_up(host: str, port: int, call: Call) -> Sequence[str]:
     """Return a host's addresses; raises OSError or TimeoutError."""
     try:
         with present(call):
@@ -149,4 +150,4 @@ def _look_up(host: str, port: int, call: Call) -> list[str]:
         raise OSError(f"{host} is no host's name") from None
     if not found:
         raise OSError(f"{host} has no address")
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    return addresses_of(found)

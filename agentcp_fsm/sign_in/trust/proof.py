@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from agentcp_fsm.errors import ConfigError, ServerProofError, SignInError
-from agentcp_fsm.sign_in.calls import Call, Timeouts
+from agentcp_fsm.sign_in.call import Call, Timeouts
+from agentcp_fsm.sign_in.trust.certificates import UNREADABLE
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
-from agentcp_fsm.sign_in.trust.unreadable import UNREADABLE
 from agentcp_fsm.support import files
 
 

@@ -1,9 +1,8 @@
-"""One call of a server, in time: how patient it is, and what is left of its time."""
-
-from __future__ import annotations
+"""How long a call may take, and whether its result is still wanted."""
 
 import time
 from dataclasses import dataclass, fields, replace
+from typing import Self
 
 from agentcp_fsm.lifecycle.config import check_seconds
 from agentcp_fsm.support.abandonment import Abandonment
@@ -41,7 +40,7 @@ class Call:
     abandonment: Abandonment | None
 
     @classmethod
-    def begin(cls, timeouts: Timeouts, abandonment: Abandonment | None = None) -> Call:
+    def begin(cls, timeouts: Timeouts, abandonment: Abandonment | None = None) -> Self:
         """Start the clock."""
         if abandonment is not None and abandonment.connect_timeout is not None:
             timeouts = replace(timeouts, connect=abandonment.connect_timeout)
@@ -49,11 +48,11 @@ class Call:
 
     @property
     def abandoned(self) -> bool:
-        """Whether nobody waits for this call any more."""
+        """Whether the caller no longer waits."""
         return self.abandonment is not None and self.abandonment.abandoned
 
     def patience(self, seconds: float) -> float:
-        """Return ``seconds``, what is left of the call's time or `LONGEST_WAIT`, whichever is least.
+        """Return the least of ``seconds``, the rest of the call's time and `LONGEST_WAIT`.
 
         Raises TimeoutError at the end of the call's time.
         """
