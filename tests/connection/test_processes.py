@@ -86,6 +86,7 @@ RESTS = """
 import atexit, threading
 def check():
     ran = threading.Event()
+    assert hub._rests_now.wait(20)  # longer than the library waits for it, as on a busy machine
     hub.post(ran.set)
     print("rests:", not ran.wait(0.5), connection.state, connection.stop(), ran.is_set(), peer.sign_outs)
 atexit.register(check)
@@ -205,7 +206,11 @@ with Peer() as peer:
 """
 
 
-@pytest.mark.parametrize("told", ["told", "not told"])
+HOOKS = ["not told", *(["told"] if sys.version_info < (3, 13) else [])]
+"""From Python 3.13 on, to call the hook of the child alone is a fatal error of Python's own."""
+
+
+@pytest.mark.parametrize("told", HOOKS)
 @pytest.mark.parametrize(("started", "state"), [("started", "ONLINE"), ("fresh", "OFFLINE")])
 def test_a_fork_by_c_code_that_calls_not_all_hooks_or_none(told: str, started: str, state: str) -> None:
     """As of uWSGI: without any hook the child said that it was ONLINE."""
