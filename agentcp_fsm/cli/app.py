@@ -93,7 +93,9 @@ def _run(arguments: Sequence[str]) -> int:
         return WRONG
     except OSError as error:
         full = error.errno in streams.FULL and error.filename is None
-        streams.complain(f"the output cannot be written: {error.strerror}" if full else str(error))
+        gone = isinstance(error, FileNotFoundError) and error.filename is None
+        says = "the present folder is gone: change to one that is there" if gone else str(error)
+        streams.complain(f"the output cannot be written: {error.strerror}" if full else says)
         return WRONG
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
@@ -122,7 +124,7 @@ def _within(minimum: float, maximum: float) -> Callable[[float], float]:
     return checked
 
 
-@app.callback()
+@app.callback(help="Keep an AgentCP agent reachable: its heartbeat connection as one explicit state machine.")
 def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
@@ -131,26 +133,33 @@ def options(
         Language | None, typer.Option("--lang", help="The language of what is shown; by default the locale's.")
     ] = None,
 ) -> None:
-    """Keep an AgentCP agent reachable: its heartbeat connection as one explicit state machine."""
+    """Nothing but the option, which has been carried out."""
 
 
-@app.command()
+@app.command(
+    help="""Watch an agent recover from one fault after the other, in about a minute.
+
+    The agent and its server run in this process.  The exit status is 0 only if every recovery really happened.
+    """,
+)
 def demo(
     fast: Annotated[bool, typer.Option("--fast", help="In less than 10 seconds.")] = False,
     json: Json = False,
     log_level: Logging = LogLevel.ERROR,
 ) -> None:
-    """Watch an agent recover from one fault after the other, in about a minute.
-
-    The agent and its server run in this process.  The exit status is 0 only if every recovery really happened.
-    """
     from agentcp_fsm.cli.demo import run_demo
 
     _log(log_level)
     raise typer.Exit(run_demo(fast, json))
 
 
-@app.command()
+@app.command(
+    help="""Keep an agent reachable until Ctrl-C, and show what happens.
+
+    The first Ctrl-C signs out, the second leaves at once.  On a terminal, it asks for a password if the key needs one
+    and none is given.
+    """,
+)
 @with_agent_options
 def connect(
     agent: AgentOptions,
@@ -162,11 +171,6 @@ def connect(
         ),
     ] = None,
 ) -> None:
-    """Keep an agent reachable until Ctrl-C, and show what happens.
-
-    The first Ctrl-C signs out, the second leaves at once.  On a terminal, it asks for a password if the key needs one
-    and none is given.
-    """
     from agentcp_fsm.cli.connect import log_what_is_not_shown, run_connection
     from agentcp_fsm.connection import Connection
 
@@ -185,16 +189,17 @@ def connect(
     raise typer.Exit(run_connection(connection, json))
 
 
-@app.command()
-@with_agent_options
-def doctor(agent: AgentOptions, json: Json = False, log_level: Logging = LogLevel.ERROR) -> None:
-    """Check step by step what an agent needs to be reachable, and suggest remedies.
+@app.command(
+    help="""Check step by step what an agent needs to be reachable, and suggest remedies.
 
     The steps are files, key, certificate, the way to the server, sign-in, heartbeats and the clock.  It signs in and
     out: if the agent is connected elsewhere, that may end its session.  On a terminal, it asks for a password if the
     key needs one and none is given.  The exit status is 0 only if all is well, and 1 if a step failed, was skipped or
     has a warning.
-    """
+    """,
+)
+@with_agent_options
+def doctor(agent: AgentOptions, json: Json = False, log_level: Logging = LogLevel.ERROR) -> None:
     from agentcp_fsm.cli.doctor import run_doctor
     from agentcp_fsm.doctor import Examination, server_at, server_named_by
 
@@ -212,7 +217,13 @@ def doctor(agent: AgentOptions, json: Json = False, log_level: Logging = LogLeve
     raise typer.Exit(run_doctor(examination, json))
 
 
-@app.command()
+@app.command(
+    help="""Run a server to try agents on, with its own access point and faults to switch on.
+
+    It takes console commands on standard input; "help" lists them.  It trusts any certificate that names the agent,
+    so it is no server for production.
+    """,
+)
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     http_port: Annotated[
@@ -235,11 +246,6 @@ def serve(
     json: Json = False,
     log_level: Logging = LogLevel.WARNING,
 ) -> None:
-    """Run a server to try agents on, with its own access point and faults to switch on.
-
-    It takes console commands on standard input; "help" lists them.  It trusts any certificate that names the agent,
-    so it is no server for production.
-    """
     from agentcp_fsm.cli.serve import run_server
     from agentcp_fsm.server import HeartbeatServer
     from agentcp_fsm.wire import AgentCPCodec
@@ -251,7 +257,14 @@ def serve(
     raise typer.Exit(run_server(server, until_input_ends, json))
 
 
-@identity.command("new")
+@identity.command(
+    "new",
+    help="""Make a key and a self-signed certificate as the SDK keeps them; only a local server trusts them.
+
+    They go where AgentCP(DATA) looks for them, DATA/agentcp/AIDs.  The key is encrypted as the SDK does it, with the
+    seed password, which is empty unless one is given.  Nothing is overwritten.
+    """,
+)
 def new_identity(
     agent_id: AgentId,
     data: Data,
@@ -261,11 +274,6 @@ def new_identity(
         bool, typer.Option("--insecure-unencrypted", help="Do not encrypt the key; the SDK does not load such a key.")
     ] = False,
 ) -> None:
-    """Make a key and a self-signed certificate as the SDK keeps them; only a local server trusts them.
-
-    They go where AgentCP(DATA) looks for them, DATA/agentcp/AIDs.  The key is encrypted as the SDK does it, with the
-    seed password, which is empty unless one is given.  Nothing is overwritten.
-    """
     from agentcp_fsm.sign_in.credentials import seed_hash
     from agentcp_fsm.sign_in.identities import identities_folder, make_identity
 

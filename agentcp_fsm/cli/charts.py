@@ -9,8 +9,7 @@ import typer
 
 from agentcp_fsm.cli.options import Json
 from agentcp_fsm.cli.target import OURS
-from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme
-from agentcp_fsm.fsm.diagram.views import VIEWS
+from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, VIEWS, Theme
 from agentcp_fsm.fsm.path_formats import PATH_FORMATS
 
 app = typer.Typer()
@@ -23,7 +22,7 @@ States = Annotated[list[str] | None, typer.Option("--state", help="Only rows tha
 Triggers = Annotated[list[str] | None, typer.Option("--trigger", help="Only rows of this trigger (repeatable).")]
 
 
-@app.command()
+@app.command(help="Print the chart: what every event does in every state.")
 def chart(
     state: States = None,
     trigger: Triggers = None,
@@ -31,29 +30,29 @@ def chart(
     chart: ChartName = OURS,
     json: Json = False,
 ) -> None:
-    """Print the chart: what every event does in every state."""
     from agentcp_fsm.cli.chart import show_chart
 
     show_chart(state or [], trigger or [], ignored, chart, json)
 
 
-@app.command()
-def check(
-    chart: ChartName = OURS,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
-    """Check that a chart decides all and can reach all.
+@app.command(
+    help="""Check that a chart decides all and can reach all.
 
     Every event is decided in every state, every state and every row can be reached, no row is shadowed by an earlier
     one, and no state is a dead end unless it is final.  The exit status is 0 for a sound chart, 1 if something was
     found, and 2 if there is no chart to check.
-    """
+    """,
+)
+def check(
+    chart: ChartName = OURS,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
     from agentcp_fsm.cli.check import show_findings
 
     raise typer.Exit(show_findings(chart, json))
 
 
-@app.command()
+@app.command(help="Print a shortest walk to each state and each row.")
 def paths(
     chart: ChartName = OURS,
     state: States = None,
@@ -63,13 +62,17 @@ def paths(
     ] = False,
     format: Annotated[str, typer.Option(metavar=" | ".join(PATH_FORMATS), help="What to print.")] = "text",
 ) -> None:
-    """Print a shortest walk to each state and each row."""
     from agentcp_fsm.cli.paths import show_paths
 
     show_paths(chart, state or [], trigger or [], every_source, format)
 
 
-@diagram.callback()
+@diagram.callback(
+    help="""Draw the chart, or write it down for other programs.
+
+    In a Markdown page a diagram is kept between the lines <!-- diagram:begin --> and <!-- diagram:end -->.
+    """,
+)
 def show_diagram(
     context: typer.Context,
     format: Annotated[
@@ -91,17 +94,15 @@ def show_diagram(
         typer.Option(metavar="FILE", help="Mark on the page the rows that no test took; pytest writes the file."),
     ] = None,
 ) -> None:
-    """Draw the chart, or write it down for other programs.
-
-    In a Markdown page a diagram is kept between the lines <!-- diagram:begin --> and <!-- diagram:end -->.
-    """
     from agentcp_fsm.cli.diagram import show_diagram
 
     if context.invoked_subcommand is None:
         raise typer.Exit(show_diagram(format, output, check or [], chart, view, theme, coverage))
 
 
-@diagram.command("docs")
+@diagram.command(
+    "docs", help="Write the diagrams that documents show: the overview, the full diagram, the table and the page."
+)
 def diagram_docs(
     folder: Annotated[Path, typer.Argument(help="The folder to write to.")] = Path("docs/diagram"),
     check: Annotated[
@@ -109,13 +110,18 @@ def diagram_docs(
     ] = False,
     chart: ChartName = OURS,
 ) -> None:
-    """Write the diagrams that documents show: the overview, the full diagram, the table and the page."""
     from agentcp_fsm.cli.diagram import write_docs
 
     raise typer.Exit(write_docs(folder, check, chart))
 
 
-@diagram.command("diff")
+@diagram.command(
+    "diff",
+    help="""Show what differs between two charts: rows, their order, states and words.
+
+    The modules of a revision are imported, which runs its code.
+    """,
+)
 def diagram_diff(
     old: Annotated[str, typer.Argument(metavar="OLD", help="A git revision, or a file that --format json wrote.")],
     new: Annotated[str | None, typer.Argument(metavar="NEW", help="The same; by default the work tree.")] = None,
@@ -136,10 +142,6 @@ def diagram_diff(
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs, else 0.")] = False,
 ) -> None:
-    """Show what differs between two charts: rows, their order, states and words.
-
-    The modules of a revision are imported, which runs its code.
-    """
     from agentcp_fsm.cli.diagram_diff import show_difference
 
     raise typer.Exit(show_difference(old, new, "json" if json else format, output, chart, theme, exit_code))

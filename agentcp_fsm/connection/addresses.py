@@ -70,10 +70,13 @@ class HostLookup:
         self._lookup: Lookup | None = None
         self._notify: Callable[[], object] = bool
 
-    def begin(self, session: Session, notify: Callable[[], object]) -> None:
-        """Have `notify` called in another thread at its end; raises OSError if it cannot begin."""
+    def begin(self, session: Session, notify: Callable[[], object], patience: float) -> None:
+        """Have `notify` called in another thread at its end, which is awaited for `patience` seconds.
+
+        Raises OSError if it cannot begin.
+        """
         self._host, self._notify = session.host, notify
-        self._lookup = ask(session.host, session.port, socket.SOCK_DGRAM, notify)
+        self._lookup = ask(session.host, session.port, socket.SOCK_DGRAM, notify, patience)
 
     def result(self) -> Found:
         """What was found, at the end of it; raises OSError."""

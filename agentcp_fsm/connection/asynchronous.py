@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Sequence
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -52,11 +54,29 @@ class AsyncConnection(Face):
 
     async def query_online_state(self, agents: Sequence[str]) -> list[Any]:
         """Ask the server which of `agents` are online; see `Connection.query_online_state`."""
+        ask, lease = self._online_state_query(agents), self._lease()
+        assert lease is not None  # else there were no session
+        answer: Future[list[Any]] = Future()
+        answered = asyncio.Event()
         abandonment = Abandonment()
+        context = copy_context()  # for those who trace calls
+
+        def job() -> None:
+            try:
+                answer.set_result(context.run(ask, abandonment))
+            except BaseException as error:  # noqa: BLE001 - of any kind: it is raised below
+                answer.set_exception(error)
+            lease.hub.post(answered.set)
+
+        lease.hub.hold()  # a stop meanwhile closes the pool, and would drop the job
         try:
-            return await asyncio.to_thread(self._online_state_query(agents), abandonment)
+            lease.hub.pool.submit(job)
+            await answered.wait()
+            return answer.result()
         finally:
             abandonment.abandon()  # after a cancellation, the answer is not wanted
+            lease.hub.pool.give_up(job)
+            lease.hub.release()
 
     async def stop(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as in Connection
         """Sign out and come to rest; see `Connection.stop`."""
@@ -65,7 +85,7 @@ class AsyncConnection(Face):
         over = asyncio.Event()
         self._attachment.post_stop(lease, over.set)  # not at once: a start before it comes first
         await _happened(over, self.config.stop_bound + STOP_MARGIN if timeout is None else timeout)
-        return lease.is_over
+        return lease.is_over and not lease.is_unsaid
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -77,7 +97,7 @@ class AsyncConnection(Face):
         await self.stop()
 
     def _lease(self) -> Lease | None:
-        lease = self._attachment.lease
+        lease = super()._lease()
         if lease is not None and lease.hub.loop.is_closed():
             self._attachment.loop_closed()
             return None
@@ -129,8 +149,8 @@ def _run(handler: Handler, argument: object, loop: asyncio.AbstractEventLoop) ->
 
 
 async def _happened(event: asyncio.Event, timeout: float | None) -> bool:  # noqa: ASYNC109 - as in Connection
-    try:
-        await asyncio.wait_for(event.wait(), timeout)
-    except TimeoutError:
-        return False
-    return True
+    # Not by asyncio.wait_for, whose caller's cancellation was lost in Python 3.11 if it came in the step of the event.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            await event.wait()
+    return event.is_set()

@@ -242,7 +242,7 @@ class Attachment:
         level = logging.WARNING if transition.lost else logging.INFO
         logger.log(level, "%s: %s -> %s: %s", self.agent_id, transition.source, transition.dest, transition.text)
         self._call("transition", transition)
-        entered = State(transition.dest)
+        entered = transition.dest
         if entered is State.OFFLINE:
             self._rest()
         if entered is not State.OFFLINE or self.state is DETACHED:

@@ -78,7 +78,7 @@ def over_http(
     return discovering_on
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HttpAuthenticator:
     """`agentcp_fsm.connection.Authenticator` over HTTP, at one server."""
 
@@ -88,6 +88,7 @@ class HttpAuthenticator:
 
     def sign_in(self, abandonment: Abandonment) -> Session:
         """Obtain a session; raises SignInError."""
+        self.credentials = self.credentials.renewed()
         return self.client.sign_in(self.credentials, abandonment)
 
     def sign_out(self, session: Session) -> None:
@@ -134,6 +135,7 @@ class DiscoveringAuthenticator:
 
     def sign_in(self, abandonment: Abandonment) -> Session:
         """Obtain a session; raises SignInError."""
+        self._credentials = self._credentials.renewed()
         client = self._find_server(abandonment)
         session = client.sign_in(self._credentials, abandonment)
         with self._lock:

@@ -9,8 +9,7 @@ import logging
 import socket
 from collections.abc import Callable
 from functools import lru_cache, partial
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentcp_fsm.connection import udp
 from agentcp_fsm.connection.addresses import Addresses, HostLookup
@@ -26,14 +25,13 @@ from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import Effect
 from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.machine import Lifecycle
-from agentcp_fsm.support import lookups
+from agentcp_fsm.lifecycle.variables import RandomSource
+from agentcp_fsm.support import clock, lookups
 from agentcp_fsm.support.log import Flood, logger_of
 from agentcp_fsm.support.quoting import name_of, quoted, reason_of
 from agentcp_fsm.support.watching import Watch, watch
 from agentcp_fsm.wire import UNAUTHORIZED, Codec, HeartbeatEncoder, InviteRequest, InviteResponse
 
-if TYPE_CHECKING:
-    from random import Random
 logger = logger_of(__name__)
 
 DEADLINE_PASSED = events.DeadlinePassed()
@@ -70,7 +68,7 @@ class Driver:
         self,
         agent_id: str,
         config: Config,
-        random: Random,
+        random: RandomSource,
         codec: Codec,
         authenticator_on: Callable[[Hub], Authenticator],
         listener: Listener,
@@ -148,7 +146,7 @@ class Driver:
     def wake(self, lease: Lease) -> float:
         """Do what is due, if anything is; returns the next deadline."""
         lifecycle = self.lifecycle
-        now = monotonic()
+        now = clock.now()
         if (deadline := lifecycle.deadline) > now:
             return deadline
         self._carry_out(lease, lifecycle.handle(DEADLINE_PASSED, now), now)
@@ -159,7 +157,7 @@ class Driver:
         if (lease := self.lease) is None:
             return
         lifecycle = self.lifecycle
-        now = monotonic()
+        now = clock.now()
         if asked := lifecycle.handle(event, now):
             self._carry_out(lease, asked, now)
         if (deadline := lifecycle.deadline) < lease.armed_at:
@@ -207,7 +205,8 @@ class Driver:
         if lookups.is_address(session.host):
             return self._connect(lease, effect, lookups.resolve(session.host, session.port, socket.SOCK_DGRAM, 0))
         try:
-            self._lookup.begin(session, partial(lease.hub.post, partial(self._looked_up, lease, effect)))
+            notify = partial(lease.hub.post, partial(self._looked_up, lease, effect))
+            self._lookup.begin(session, notify, self.lifecycle.config.socket_timeout)
         except OSError as error:
             return events.SocketFailed(effect.attempt, str(error))
         return None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, Unpack
 
 from agentcp_fsm.connection import attachment
 from agentcp_fsm.connection.attachment import Attachment
+from agentcp_fsm.connection.authenticators import over_http
 from agentcp_fsm.connection.driver import Driver
 from agentcp_fsm.connection.handlers import Handler, Handlers, Job, Kind
 from agentcp_fsm.connection.health import Health, health_of
@@ -23,16 +25,11 @@ from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.events import Reconnect, RetryNow
 from agentcp_fsm.lifecycle.session import Invitation, Session
+from agentcp_fsm.sign_in import ClientOptions, Credentials
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.quoting import name_of
 from agentcp_fsm.wire import codec_named
-
-if TYPE_CHECKING:
-    import asyncio
-    from typing import Unpack
-
-    from agentcp_fsm.sign_in import ClientOptions, Credentials
 
 STOP_MARGIN = 3.0
 """Seconds that `stop` waits at most beyond the configured sign-out time."""
@@ -69,8 +66,6 @@ class Face(ABC):
             _check_names(type(self).__name__, options)
         authenticator_on: Callable[[Hub], Authenticator]
         if authenticator is None:
-            from agentcp_fsm.connection.authenticators import over_http  # here, as it brings cryptography along
-
             authenticator_on = over_http(agent_id, server_url, access_point, credentials, config, options)
         else:
             given = {"server_url": server_url, "credentials": credentials, "access_point": access_point, **options}
@@ -183,7 +178,8 @@ class Face(ABC):
     # The differences --------------------------------------------------------------------------------------------------
 
     def _lease(self) -> Lease | None:
-        """The present stay at a hub, if the connection is attached to a loop that can still run."""
+        """The present stay at a hub, if the connection is attached to a loop of this process that can still run."""
+        forking.notice()
         return self._attachment.lease
 
     @staticmethod
@@ -199,8 +195,6 @@ class Face(ABC):
 
 def _check_names(face: str, options: ClientOptions) -> None:
     """Raise TypeError for an option that there is not, as Python does for other arguments."""
-    from agentcp_fsm.sign_in import ClientOptions  # here, as it brings cryptography along
-
     known = ClientOptions.__annotations__
     for name in options:
         if name not in known:

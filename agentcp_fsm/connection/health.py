@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.statistics import Statistics
+from agentcp_fsm.support import clock
 
 if TYPE_CHECKING:
     from agentcp_fsm.connection.attachment import Attachment
@@ -65,7 +65,7 @@ def health_of(attachment: Attachment) -> Health:
     """How the connection is, from any thread, without waiting."""
     driver = attachment.driver
     machine = driver.lifecycle
-    now = time.monotonic()
+    now = clock.now()
     last = attachment.last_transition
     answered = machine.statistics.answers > 0
     deadline = machine.deadline

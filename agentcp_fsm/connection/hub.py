@@ -16,12 +16,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from types import BuiltinFunctionType
 from typing import Any, Protocol, TypeVar
 
 from agentcp_fsm.connection.timers import Timers
 from agentcp_fsm.connection.workers import WorkerPool
-from agentcp_fsm.support import forking
+from agentcp_fsm.support import forking, threads
 from agentcp_fsm.support.log import logger_of
 
 logger = logger_of(__name__)
@@ -92,9 +93,12 @@ class Hub:
         return self._holders < 0
 
     def post(self, call: Callable[[], None]) -> bool:
-        """Run `call` in the loop, from any thread; False if the loop is closed, so that it never will run."""
+        """Run `call` in the loop, from any thread; False if the loop is closed, so that it never will run.
+
+        Its context is an empty one, and so is that of all that comes of it: nothing of the caller is kept alive.
+        """
         try:
-            self.loop.call_soon_threadsafe(call)
+            self.loop.call_soon_threadsafe(call, context=Context())
         except RuntimeError:
             return False
         return True
@@ -138,14 +142,18 @@ def _new_selector() -> selectors.BaseSelector:
 class Background(Hub):
     """The hub whose loop runs in a background thread of its own."""
 
-    __slots__ = ("_ending", "thread")
+    __slots__ = ("_ending", "_rests", "_rests_now", "_woken", "thread")
 
     def __init__(self) -> None:
-        super().__init__(new_event_loop())
+        super().__init__(Context().run(new_event_loop))  # uvloop keeps the context that it is made in
         self._ending = False
-        self.thread = threading.Thread(target=self._run, name="agentcp-loop", daemon=True)
+        self._rests = False
+        """Whether the interpreter exits, and nobody has a goodbye to say."""
+        self._rests_now = threading.Event()
+        self._woken = threading.Event()
+        self.thread = threads.daemon("agentcp-loop", self._run)
         try:
-            self.thread.start()
+            threads.start(self.thread)
         except RuntimeError:  # the system has no thread for it
             self.loop.close()
             raise
@@ -158,7 +166,11 @@ class Background(Hub):
                 except BaseException:  # a loop lets SystemExit pass, and what its own logger raises
                     logger.exception("the loop was left, and is entered again")
                     time.sleep(LOOP_PAUSE)
+                if self._rests and not self._ending:
+                    self._rests_now.set()
+                    self._woken.wait()
         finally:
+            self._rests_now.set()
             self.timers.close()
             self.loop.close()
 
@@ -167,6 +179,19 @@ class Background(Hub):
         self._ending = True
         super().end()
         self.post(self.loop.stop)
+        self._woken.set()
+
+    def rest(self) -> None:
+        """Have the loop stand still, where the interpreter's end does not harm it; returns when it does, bounded."""
+        self._woken.clear()
+        self._rests = True
+        if self.post(self.loop.stop):
+            self._rests_now.wait(JOIN_TIMEOUT)
+
+    def wake(self) -> None:
+        """Have the loop go on, for a start or a stop at the exit."""
+        self._rests = False
+        self._woken.set()
 
     def join(self) -> None:
         """Wait, bounded, for the thread of a hub that nobody holds; a no-op inside that thread."""
@@ -204,6 +229,7 @@ def background() -> Background:
             hub = Background()
             hub.hold()
             _background = hub
+        hub.wake()
         return hub
 
 
@@ -220,10 +246,13 @@ def of_loop(loop: asyncio.AbstractEventLoop) -> Hub:
 
 
 def _stop_at_exit() -> None:
-    """End the loop before the interpreter takes its parts away; nothing that blocks is waited for."""
+    """Have the loop rest before the interpreter takes its parts away; nothing that blocks is waited for.
+
+    It is not ended: handlers of `atexit` that the program registered before this one come after it, and may stop
+    connections.
+    """
     if _background is not None and _background.thread.is_alive():
-        _background.end()
-        _background.thread.join(JOIN_TIMEOUT)
+        _background.rest()
 
 
 def _forget_in_child() -> None:

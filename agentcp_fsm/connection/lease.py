@@ -10,6 +10,7 @@ from typing import Protocol
 from agentcp_fsm.connection.hub import Hub
 from agentcp_fsm.connection.protocols import Authenticator
 from agentcp_fsm.lifecycle.events import Event
+from agentcp_fsm.support import threads
 from agentcp_fsm.support.log import logger_of
 
 logger = logger_of(__name__)
@@ -32,13 +33,15 @@ class Guest(Protocol):
 class Lease:
     """A driver's stay at a hub, from attach to detach.  It identifies calls that belong to an earlier stay."""
 
-    __slots__ = ("_driver", "armed_at", "authenticator", "hub")
+    __slots__ = ("_driver", "armed_at", "authenticator", "hub", "is_unsaid")
 
     def __init__(self, driver: Guest, hub: Hub, authenticator: Authenticator) -> None:
         self._driver = driver
         self.hub = hub
         self.authenticator = authenticator
         self.armed_at = math.inf
+        self.is_unsaid = False
+        """Whether the system had no thread for a sign-out."""
 
     @property
     def is_over(self) -> bool:
@@ -58,6 +61,7 @@ class Lease:
         try:
             self.hub.pool.submit(job)
         except RuntimeError as error:
-            logger.warning("%s: the system has no thread for a call that blocks: %s", self._driver.agent_id, error)
+            if not threads.interpreter_exits():
+                logger.warning("%s: the system has no thread for a call that blocks: %s", self._driver.agent_id, error)
             return str(error)
         return ""

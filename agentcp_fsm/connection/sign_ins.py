@@ -11,6 +11,7 @@ from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.lifecycle.effects import SignIn
 from agentcp_fsm.lifecycle.events import Event, SignedIn, SignedOut, SignInFailed
 from agentcp_fsm.lifecycle.session import Session
+from agentcp_fsm.support import threads
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.log import logger_of
 from agentcp_fsm.support.quoting import name_of, reason_of
@@ -62,11 +63,16 @@ class SignIns:
     def sign_out(self, lease: Lease, attempt: int, session: Session) -> Event | None:
         """Begin a sign-out, which reports `SignedOut`; returns that if it cannot begin.
 
-        At the end of its time it is given up: one that hangs keeps no other call waiting.
+        At the end of its time it is given up: one that hangs keeps no other call waiting.  Where the interpreter starts
+        no thread any more, at its exit, it is made here.
         """
         job = partial(self._sign_out, lease, attempt, session)
         if failure := lease.submit(job):
-            return SignedOut(attempt, failure)
+            if not threads.interpreter_exits():
+                lease.is_unsaid = True
+                return SignedOut(attempt, failure)
+            job()
+            return None
         if not lease.hub.loop.is_closed():  # as it may be for a session that comes too late
             lease.hub.loop.call_later(self._sign_out_timeout, lease.hub.pool.give_up, job)
         return None

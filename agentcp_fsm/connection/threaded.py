@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import threading
 from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from agentcp_fsm.connection.face import STOP_MARGIN, Face
 from agentcp_fsm.connection.handlers import Handler, Job, Kind
@@ -16,9 +17,6 @@ from agentcp_fsm.connection.waiting import Latch, checked_states
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.support.abandonment import Abandonment
-
-if TYPE_CHECKING:
-    import asyncio
 
 
 class Connection(Face):
@@ -51,6 +49,7 @@ class Connection(Face):
         connection was stopped, or gave up.  Raises ConfigError for something that is no state.
         """
         wanted = checked_states(states)
+        self._lease()
         entered = Latch()
         with self._attachment.waiters.waiting(wanted, entered.open):
             return self._attachment.is_in(wanted) or entered.wait(timeout)
@@ -67,11 +66,14 @@ class Connection(Face):
         """Sign out and come to rest; returns when that is done, within `timeout` seconds (by default 3 s beyond the
         configured sign-out time).  Does nothing if stopped already.
 
-        True if the connection is at rest: no socket, no sign-in, nothing scheduled.  False if it is not in time, or
-        was started again meanwhile.  A handler that does not return is not waited for.
+        True if the connection is at rest: no socket, no sign-in, nothing scheduled.  False if it is not in time, was
+        started again meanwhile, or the system has no thread for the sign-out.  At the interpreter's exit it needs none:
+        a handler of `atexit` may call this.  A handler that does not return is not waited for.
         """
         if (lease := self._lease()) is not None:
             hub = lease.hub
+            if isinstance(hub, Background):
+                hub.wake()
             over = Latch()
             posted = self._attachment.post_stop(lease, over.open)
             if isinstance(hub, Background) and threading.current_thread() is hub.thread:
@@ -84,6 +86,8 @@ class Connection(Face):
                 return False
             if isinstance(hub, Background) and hub.ended:
                 hub.join()
+            if lease.is_unsaid:
+                return False
         self._attachment.handlers.join(JOIN_TIMEOUT)
         return True
 

@@ -8,6 +8,7 @@ import math
 import time
 from typing import Protocol
 
+from agentcp_fsm.support import clock
 from agentcp_fsm.support.log import logger_of
 
 logger = logger_of(__name__)
@@ -25,7 +26,7 @@ class Timed(Protocol):
     def wake(self) -> float:
         """The time that it was armed for has come: do what is due, if anything is.
 
-        Returns the next deadline, on the clock of `time.monotonic`; infinite for none.
+        Returns the next deadline, on the clock of `agentcp_fsm.support.clock`; infinite for none.
         """
 
 
@@ -77,14 +78,14 @@ class Timers:
             self._handle.cancel()
         self._millisecond = millisecond
         # From one whole millisecond to another, as uvloop counts: from the time itself, it would wake too early.
-        delay = max(millisecond - int(time.monotonic() * 1000), 0)
-        self._handle = self._loop.call_later(delay / 1000 + self._tick, self._wake)
+        delay = max(millisecond - int(clock.now() * 1000), 0)
+        self._handle = self._loop.call_later(min(delay / 1000 + self._tick, clock.LOOK), self._wake)
 
     def _wake(self) -> None:
         self._handle = None
         self._millisecond = -math.inf  # nothing is scheduled from inside
         milliseconds = self._milliseconds
-        now = time.monotonic()
+        now = clock.now()
         try:
             while milliseconds and milliseconds[0] <= now * 1000:
                 if due := self._due[milliseconds[0]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import errno
 import os
 import select
@@ -45,7 +46,7 @@ class UdpSocket:
     def __init__(self, address: str, port: int) -> None:
         """Open a socket connected to an IP address, ``fe80::1%2`` on interface 2; raises OSError or OverflowError."""
         address, _, scope = address.partition("%")
-        self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket = _kind_of_socket()(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
             self._socket.connect((address, port, 0, int(scope)) if scope else (address, port))
@@ -118,6 +119,15 @@ class UdpSocket:
         return False
 
 
+def _kind_of_socket() -> type[_socket.socket]:
+    """The system's own, unless a program has all sockets go through a proxy.
+
+    PySocks puts a class of its own in the place of `socket.socket`, which without a proxy can send no datagram.
+    """
+    without_proxy = getattr(socket.socket, "default_proxy", None) is None
+    return _socket.socket if without_proxy else socket.socket
+
+
 def permitted(session: Session, addresses: Sequence[str]) -> Sequence[str]:
     """The addresses of a session's host to which its server may send the agent; raises OSError if there are none."""
     if session.any_address:
@@ -144,7 +154,7 @@ def _what_windows_means(error: OSError) -> bytes:
     raise error
 
 
-def _file_of(opened: socket.socket) -> tuple[Any, ...] | None:
+def _file_of(opened: _socket.socket) -> tuple[Any, ...] | None:
     """What the socket's descriptor stands for now: device and inode, or, where it is no file, its own address."""
     try:
         status = os.fstat(opened.fileno())

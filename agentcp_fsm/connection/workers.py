@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from agentcp_fsm.support import forking
+from agentcp_fsm.support import forking, threads
 from agentcp_fsm.support.log import Flood, logger_of
 from agentcp_fsm.support.quoting import name_of
 
@@ -79,8 +79,8 @@ class WorkerPool:
         if len(self._jobs) <= self._idle:
             self._condition.notify()
         elif len(self._threads) - len(self._given_up) < self._limit:
-            thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            thread.start()  # it waits for the condition, which is held here
+            thread = threads.daemon(self._name, self._work)
+            threads.start(thread)  # it waits for the condition, which is held here
             self._threads.add(thread)
 
     def close(self) -> None:
@@ -153,9 +153,9 @@ class HandlerQueue:
         """Have a thread run what waits; False if the system has none for it now."""
         with self._lock:
             if self._jobs and self._thread is None:
-                thread = threading.Thread(target=self._work, name="agentcp-handlers", daemon=True)
+                thread = threads.daemon("agentcp-handlers", self._work)
                 try:
-                    thread.start()
+                    threads.start(thread)
                 except RuntimeError as error:
                     logger.warning("%d calls of handlers wait for a thread: %s", len(self._jobs), error)
                     return False

@@ -37,11 +37,13 @@ from agentcp_fsm.sign_in import (
     access_point_url,
 )
 from agentcp_fsm.sign_in.answers import Fields
+from agentcp_fsm.sign_in.authorities import authorities, named_by_environment
 from agentcp_fsm.sign_in.call import LONGEST_WAIT
 from agentcp_fsm.sign_in.credentials import CredentialFiles, is_encrypted, load_key, opens_unasked
 from agentcp_fsm.sign_in.failures import tls_fault
 from agentcp_fsm.sign_in.http import is_loopback
 from agentcp_fsm.sign_in.trust.certificates import common_names
+from agentcp_fsm.sign_in.zones import with_zone, without_zone
 from agentcp_fsm.support.lookups import is_address
 from agentcp_fsm.support.messages import marked
 from agentcp_fsm.support.messages import translated as _
@@ -110,6 +112,7 @@ class Examination:
         self._credentials: Credentials | None = None
         self._client: AuthClient | None = None
         self._server = SplitResult("", "", "", "", "")
+        self._zone = ""
         self._proxy: str | None = None
         self._session: Session | None = None
 
@@ -202,8 +205,9 @@ class Examination:
             transport=self._transport,
             **self._options,
         )
-        self._server = urlsplit(url)
-        proxies = {} if is_loopback(self._server.hostname) else get_environ_proxies(url)
+        plain, self._zone = without_zone(url)
+        self._server = urlsplit(plain)
+        proxies = {} if self._zone or is_loopback(self._server.hostname) else get_environ_proxies(url)
         self._proxy = proxies.get(self._server.scheme) or proxies.get("all")
         facts = {"url": url, "proxy": self._proxy is not None}
         says = url if self._proxy is None else _("{url}, through the proxy that the environment names").format(url=url)
@@ -213,7 +217,7 @@ class Examination:
     def _address(self) -> tuple[str, int]:
         host = self._server.hostname
         assert host is not None
-        return host, self._server.port or (443 if self._server.scheme == "https" else 80)
+        return with_zone(host, self._zone), self._server.port or (443 if self._server.scheme == "https" else 80)
 
     def _check_name(self) -> Finding:
         host, port = self._address
@@ -261,9 +265,10 @@ class Examination:
         if self._proxy is not None:
             return Finding("TLS", Outcome.OK, _("is judged by the sign-in, through the proxy"))
         host, port = self._address
-        authorities = self._options.get("verify", True)
-        assert authorities is not False  # the client refuses that
-        path = Path(DEFAULT_CA_BUNDLE_PATH if authorities is True else authorities)
+        host = self._server.hostname or host  # without its zone
+        given = self._options.get("verify", True)
+        verify = authorities(given)
+        path = Path(DEFAULT_CA_BUNDLE_PATH if verify is True else verify)
         context = ssl.create_default_context(capath=path) if path.is_dir() else ssl.create_default_context(cafile=path)
         try:
             with self._connect() as connection, context.wrap_socket(connection, server_hostname=host) as tls:
@@ -284,7 +289,10 @@ class Examination:
         says = _("{version}, certificate of {host} until {end} ({days} days)").format(
             version=version, host=host, end=f"{end:%Y-%m-%d}", days=left.days
         )
-        facts = {"version": version, "not_after": end.isoformat()}
+        if given is True and verify is not True:
+            named = named_by_environment()[0]
+            says = _("{finding}, by the authorities that {variable} names").format(finding=says, variable=named)
+        facts = {"version": version, "not_after": end.isoformat(), "authorities": str(path)}
         if left < SERVER_RENEWAL:
             return Finding("TLS", Outcome.WARNING, says, _("tell the server's operator to renew it"), facts)
         return Finding("TLS", Outcome.OK, says, facts=facts)

@@ -37,7 +37,7 @@ def check_heartbeat(agent_id: str, session: Session, codec: Codec) -> Finding:
         for sequence in range(1, HEARTBEATS + 1):
             sent_at[sequence] = time.monotonic()
             try:
-                opened.connect((address, session.port))
+                opened.connect(socket.getaddrinfo(address, session.port, family, socket.SOCK_DGRAM)[0][4])
                 opened.send(encode(sequence))
                 answer = _receive(codec, opened, sent_at[sequence] + HEARTBEAT_TIMEOUT)
             except OSError as error:

@@ -30,12 +30,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
-if TYPE_CHECKING:
-    from transitions import Machine
+from transitions import Machine
 
-    from agentcp_fsm.fsm.step import QueuedStep, Step
+from agentcp_fsm.fsm.protocols import QueuedStep, Step
 
 EVERY = "*"
 """As a row's source: every state of the chart that an earlier row does not decide for good."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from transitions import Machine
 
 from agentcp_fsm.errors import ChartError
 from agentcp_fsm.fsm.callbacks import check_callbacks
 from agentcp_fsm.fsm.chart import SAME, Chart, name_of
 from agentcp_fsm.fsm.check import check
-
-if TYPE_CHECKING:
-    from transitions import Machine
 
 
 def machine(chart: Chart, model: object, machine_class: type[Machine] | None = None, **options: Any) -> Machine:
@@ -23,8 +22,6 @@ def machine(chart: Chart, model: object, machine_class: type[Machine] | None = N
     its own way: a MachineError if no row is of the state, else False.  Raises ChartError where `check` does, for a
     model without a ``__dict__``, and for one in a state that the chart does not have.
     """
-    from transitions import Machine
-
     check(chart)
     check_callbacks(chart, type(model), model)
     if not hasattr(model, "__dict__"):

@@ -16,33 +16,9 @@ from agentcp_fsm.fsm.callbacks import Call, ClassCallbacks, Method, Use, check_a
 from agentcp_fsm.fsm.chart import Chart, ChartState, Row, name_of
 from agentcp_fsm.fsm.check import check
 from agentcp_fsm.fsm.printable import printable
+from agentcp_fsm.fsm.protocols import QueuedStep, Step
 
 M = TypeVar("M")
-M_contra = TypeVar("M_contra", contravariant=True)
-
-
-class Step(Protocol[M_contra]):
-    """``step(model, trigger, *args)``: sends one event and returns the row that was taken.
-
-    Raises ChartError for a trigger or a state that the chart does not have, and UndecidedError for an event that no row
-    decides in a chart with ``undecided="raise"``.  What a callback raises passes through, and leaves the state as it
-    is then.  An event that a callback sends is processed at once; the row under way goes on after it, and may overwrite
-    its state.
-    """
-
-    def __call__(self, model: M_contra, trigger: str, /, *args: object, **kwargs: object) -> Row:
-        """Send one event."""
-
-
-class QueuedStep(Protocol[M_contra]):
-    """A step that runs to completion: an event that a callback sends to its model waits until the present one is over.
-
-    It then returns None.  The outermost call returns the row of its own event, after all that wait are processed.  If a
-    callback raises, the events that wait are dropped.
-    """
-
-    def __call__(self, model: M_contra, trigger: str, /, *args: object, **kwargs: object) -> Row | None:
-        """Send one event, now or after the one under way."""
 
 
 WATCHERS: list[Callable[[Chart, str, Row], None]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.session import Invitation, Session
 
 
@@ -85,8 +86,8 @@ class DeliverInvitation:
 class ReportTransition:
     """The state changed."""
 
-    source: str
-    dest: str
+    source: State
+    dest: State
     trigger: str
     reason: str
     """The reason of the chart's row."""

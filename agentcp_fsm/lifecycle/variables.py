@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.config import Config
@@ -13,11 +13,15 @@ from agentcp_fsm.lifecycle.effects import Effect
 from agentcp_fsm.lifecycle.session import Invitation, Session
 from agentcp_fsm.lifecycle.statistics import Statistics
 
-if TYPE_CHECKING:
-    from random import Random
-
 NEVER = math.inf
 """The deadline of a machine that waits for nothing."""
+
+
+class RandomSource(Protocol):
+    """What draws numbers, such as `random.Random`."""
+
+    def random(self) -> float:
+        """A number from 0 to 1, 1 excluded."""
 
 
 class Snapshot(NamedTuple):
@@ -78,7 +82,7 @@ class Variables:
         "statistics",
     )
 
-    def __init__(self, config: Config, random: Random) -> None:
+    def __init__(self, config: Config, random: RandomSource) -> None:
         self.config = config
         self.random = random
         self.statistics = Statistics()

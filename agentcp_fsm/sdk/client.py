@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 from weakref import WeakSet
 
 from agentcp_fsm.connection import Connection
@@ -21,15 +21,10 @@ from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.sdk.messages import as_sdk
 from agentcp_fsm.sdk.services import publish, reconnect_message_clients
-from agentcp_fsm.sign_in import Credentials
+from agentcp_fsm.sign_in import ClientOptions, Credentials
 from agentcp_fsm.support import forking
 from agentcp_fsm.support.log import Flood, logger_of
 from agentcp_fsm.support.quoting import quoted
-
-if TYPE_CHECKING:
-    from typing import Unpack
-
-    from agentcp_fsm.sign_in import ClientOptions
 
 logger = logger_of("agentcp_fsm.sdk")
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 from agentcp_fsm.connection import Connection
 from agentcp_fsm.connection.handlers import Handler, Kind
@@ -15,13 +15,8 @@ from agentcp_fsm.errors import AgentCPError, ConfigError, SDKError
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.sdk.client import HeartbeatClient
-from agentcp_fsm.sign_in import AuthClient
+from agentcp_fsm.sign_in import AuthClient, ClientOptions
 from agentcp_fsm.sign_in.client import secure_url
-
-if TYPE_CHECKING:
-    from typing import Unpack
-
-    from agentcp_fsm.sign_in import ClientOptions
 
 logger = logging.getLogger("agentcp_fsm.sdk")
 

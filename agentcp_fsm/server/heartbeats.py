@@ -141,7 +141,7 @@ class Heartbeats:
         agent.heartbeats += 1
         agent.last_sequence = message.sequence
         agent.last_seen = self._clock()
-        agent.address = address
+        agent.address = address[:2]
         faults = self.faults
         next_beat = self._next_beat if faults.next_beat is None else faults.next_beat
         if faults.unauthorized is not Unauthorized.OFF:

@@ -145,11 +145,11 @@ class HeartbeatServer:
             found = await asyncio.get_running_loop().getaddrinfo(self._host, 0, type=socket.SOCK_STREAM)
         except (OSError, ValueError) as error:  # no address, or no name
             raise ServerError(f"host={self._host!r} has no address: give a name or address of this machine") from error
-        self._family, _, _, _, (ip_address, *_) = found[0]
+        self._family, _, _, _, (ip_address, _, *scope) = found[0]
         address = str(ip_address)
-        self._endpoint = self._open_endpoint((address, self._udp_port), self._heartbeats.received)
+        self._endpoint = self._open_endpoint((address, self._udp_port, *scope), self._heartbeats.received)
         try:
-            self._open_http((address, self._http_port))
+            self._open_http((address, self._http_port, *scope))
             self._set_stranger(self.faults.stranger)
         except BaseException:
             await self.stop()

@@ -17,7 +17,7 @@ from agentcp_fsm.wire import MAX_DATAGRAM
 
 logger = logging.getLogger(__name__)
 
-Address = tuple[str, int]
+Address = tuple[str, int, *tuple[int, ...]]
 """A socket address; for IPv6 it has two numbers more."""
 
 READS_AT_ONCE = 64
@@ -50,7 +50,9 @@ def bind(family: socket.AddressFamily, kind: socket.SocketKind, address: Address
 
 def url_of(address: Address) -> str:
     """Return the URL of an HTTP server at an IP address and port."""
-    host, port = address[:2]
+    host, port, *scope = address
+    if any(scope):  # an address of one link alone, which the interface's number stands for
+        host += f"%25{socket.if_indextoname(scope[-1])}"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from agentcp_fsm.errors import FailureKind, SignInError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.http import MAX_ANSWER, Answer
 from agentcp_fsm.sign_in.nonce import fault_of_nonce
+from agentcp_fsm.sign_in.zones import with_zone
 from agentcp_fsm.support.addresses import near
 from agentcp_fsm.support.lookups import is_address
 from agentcp_fsm.support.quoting import quoted
@@ -43,8 +43,10 @@ class Fields:
 
     url: str
     content: Mapping[str, Any]
-    local: bool = False
-    """Whether this machine itself answered."""
+    near: str = ""
+    """Which kind of address answered; loopback is this machine itself."""
+    zone: str = ""
+    """The interface by whose link it did, if that matters."""
 
     @classmethod
     def of(cls, answer: Answer) -> Self:
@@ -63,7 +65,7 @@ class Fields:
                 f"{answer.url}: the answer ({len(answer.body)} bytes of {media_type}) is not a JSON object{fewer}:"
                 " check the server's URL, and whether a proxy or a network's log-in page answers in its place",
             )
-        return cls(answer.url, content, answer.local)
+        return cls(answer.url, content, answer.near, answer.zone)
 
     def text(self, name: str) -> str:
         """Return a string that is not empty and can be encoded."""
@@ -95,7 +97,7 @@ class Fields:
         content = _object_in(value.encode(errors="replace")) if isinstance(value, str) else value
         if not isinstance(content, dict):
             raise self.invalid(name, "no JSON object")
-        return type(self)(self.url, content, self.local)
+        return type(self)(self.url, content, self.near, self.zone)
 
     def nonce(self) -> str:
         """Return what step 2 of the sign-in signs, if a key may sign it."""
@@ -110,11 +112,11 @@ class Fields:
         if not is_host(host):
             raise self.invalid("server_ip", "no IP address or host name")
         kind = near(host)
-        any_address = self.local or kind == near(urlsplit(self.url).hostname or "") != ""
+        any_address = self.near == "loopback" or kind == self.near != ""
         if kind and not any_address:
             raise self.invalid("server_ip", f"a {kind} address, to which no server elsewhere may send an agent")
         return Session(
-            host,
+            with_zone(host, self.zone) if kind == "link-local" and ":" in host else host,
             self.number("port", 1, 65_535),
             self.number("sign_cookie", 0, 2**64 - 1),
             self.text("signature"),

@@ -1,12 +1,10 @@
 """The calls of the sign-in service (protocol, "Sign-in")."""
 
 import os
-import ssl
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypedDict
 from urllib.parse import quote, urlsplit
@@ -17,6 +15,7 @@ from cryptography import x509
 from agentcp_fsm.errors import ConfigError, ServerProofError, URLError
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.sign_in.answers import Fields, check_status
+from agentcp_fsm.sign_in.authorities import authorities
 from agentcp_fsm.sign_in.call import Call, Timeouts
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.failures import abandoned
@@ -24,6 +23,7 @@ from agentcp_fsm.sign_in.http import Answer, Transport, is_loopback
 from agentcp_fsm.sign_in.trust.chain import ChainVerifier
 from agentcp_fsm.sign_in.trust.issuers import IssuerFetcher
 from agentcp_fsm.sign_in.trust.proof import ServerProof, ServerProofPolicy, verify_server_proof
+from agentcp_fsm.sign_in.zones import without_zone
 from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.log import logger_of
 from agentcp_fsm.support.quoting import quoted, shown_url, without_login
@@ -58,8 +58,9 @@ class AuthClient:
     The options:
 
     - ``timeouts``: the bounds of each call.
-    - ``verify``: how the server's TLS certificate is checked: True, against the usual certificate authorities, or the
-      path of a file (PEM) or folder of others.  It cannot be turned off.
+    - ``verify``: how the server's TLS certificate is checked: True, against the usual certificate authorities, which
+      are those of REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE if the environment has one; or the path of a file (PEM) or
+      folder of others.  It cannot be turned off.
     - ``allow_insecure_http``: allow plain http, which lets everybody on the way read the session's token; otherwise
       plain http goes to loopback only.
     - ``trust_roots``: certificates that must vouch for a server's proof of itself; None asks for no root.
@@ -90,7 +91,7 @@ class AuthClient:
     ) -> None:
         self._server_url = checked_url(server_url, allow_insecure_http)
         self._timeouts = timeouts or Timeouts()
-        self._verify = _checked_verify(verify)
+        self._verify = authorities(verify)
         if server_proof is None:
             server_proof = ServerProofPolicy.VERIFY_IF_OFFERED if trust_roots is None else ServerProofPolicy.REQUIRE
         try:
@@ -99,9 +100,8 @@ class AuthClient:
             choices = " or ".join(repr(policy.value) for policy in ServerProofPolicy)
             raise ConfigError(f"server_proof is {server_proof!r}: give {choices}, or None") from error
         fetcher = IssuerFetcher(self._verify, allow_insecure_private_issuers)
-        self._chain = _chain_verifier(
-            trust_roots, server_name, allow_insecure_any_server_name, urlsplit(self._server_url).hostname, fetcher
-        )
+        host = urlsplit(without_zone(self._server_url)[0]).hostname
+        self._chain = _chain_verifier(trust_roots, server_name, allow_insecure_any_server_name, host, fetcher)
         self._transport = transport or Transport()
         self._owns_transport = transport is None
 
@@ -241,7 +241,8 @@ def checked_url(url: str, allow_insecure_http: bool) -> str:
     shown = shown_url(url)
     try:
         # The URL that is judged must be the URL that is called, so requests' own reading of it is judged.
-        prepared = requests.Request("POST", url).prepare().url or ""
+        plain, zone = without_zone(url)
+        prepared = requests.Request("POST", plain).prepare().url or ""
         parts = urlsplit(prepared)
     except (requests.RequestException, ValueError) as error:
         reason = str(error).replace(url, shown)
@@ -250,7 +251,7 @@ def checked_url(url: str, allow_insecure_http: bool) -> str:
         raise URLError(
             f"the server's URL, for {quoted(parts.hostname or 'no host')}, has a user, a query or a fragment", example
         )
-    if "%" in (parts.hostname or "") and ":" not in (parts.hostname or ""):  # only an IPv6 address may have a zone
+    if "%" in (parts.hostname or ""):
         raise URLError(f"the server's URL {shown!r} names a host that cannot be", example)
     if parts.scheme not in ("http", "https"):
         raise URLError(f"the server's URL {shown!r} is not https", example)
@@ -259,31 +260,7 @@ def checked_url(url: str, allow_insecure_http: bool) -> str:
             f"the server's URL {shown!r} is plain http, by which anyone on the way can take the agent's session",
             "use https, or set allow_insecure_http (--insecure-allow-http) on a network that you trust",
         )
-    return prepared.rstrip("/")
-
-
-def _checked_verify(verify: bool | str | os.PathLike[str]) -> bool | str:
-    """Return True or a path that TLS can use; raises `ConfigError`."""
-    if verify is True:
-        return True
-    if not verify:
-        raise ConfigError(
-            "verify cannot be turned off, for anyone could pose as the server: for a private certificate authority"
-            " give the path of its certificate"
-        )
-    try:
-        path = os.fspath(verify)
-    except TypeError as error:
-        raise ConfigError(f"verify is {verify!r}: give True, or the path of a file or folder") from error
-    try:
-        if not Path(path).is_dir():
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-    except OSError as error:
-        raise ConfigError(
-            f"verify (--ca-file) names {path}, from which no certificate can be read ({error.strerror}): give a file"
-            " in PEM"
-        ) from error
-    return path
+    return (prepared.replace("]", f"%25{zone}]", 1) if zone else prepared).rstrip("/")
 
 
 def _chain_verifier(

@@ -1,9 +1,11 @@
 """An agent's private key and certificate, as the SDK stores them (protocol, "Credentials on disk")."""
 
+from __future__ import annotations
+
 import hashlib
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -38,6 +40,7 @@ class Credentials:
     public_key_pem: str
     """The key's public half: PEM, SubjectPublicKeyInfo."""
     _private_key: ec.EllipticCurvePrivateKey = field(repr=False, compare=False)
+    _source: _Source | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str], agent_id: str, password: str | None = None) -> Self:
@@ -50,11 +53,31 @@ class Credentials:
         Raises `CredentialsError` for an impossible agent id, a missing or unreadable file, and all that `from_pem`
         refuses.
         """
-        found = CredentialFiles.of(directory, agent_id)
+        return cls._loaded(CredentialFiles.of(directory, agent_id), agent_id, password)
+
+    @classmethod
+    def _loaded(cls, found: CredentialFiles, agent_id: str, password: str | None) -> Self:
+        source = _Source(found, password, found.version())  # first: what is changed meanwhile is read again
         key_data, certificate_data = found.read()
         for danger in found.dangers():
             logger.warning("%s", danger)
-        return cls._checked(agent_id, key_data, str(found.key), certificate_data, str(found.certificate), password)
+        loaded = cls._checked(agent_id, key_data, str(found.key), certificate_data, str(found.certificate), password)
+        return replace(loaded, _source=source)
+
+    def renewed(self) -> Self:
+        """Return what the files hold that these were loaded from, if they were changed since; else these.
+
+        These, too, with a warning, if the files cannot be used, such as in the midst of a renewal.
+        """
+        if (source := self._source) is None or source.files.version() == source.version:
+            return self
+        try:
+            renewed = self._loaded(source.files, self.agent_id, source.password)
+        except CredentialsError as error:
+            logger.warning("%s: the changed files are not used, but what they held before: %s", self.agent_id, error)
+            return self
+        logger.info("%s: the certificate or the key was renewed", self.agent_id)
+        return renewed
 
     @classmethod
     def from_pem(
@@ -138,12 +161,25 @@ class CredentialFiles:
         """Return what they hold; raises `CredentialsError` if one is missing or cannot be read."""
         return _read(self.key, self.places), _read(self.certificate, self.places)
 
+    def version(self) -> tuple[object, ...]:
+        """Return what differs once one of the files is changed or replaced."""
+        return files.version(self.key), files.version(self.certificate)
+
     def dangers(self) -> list[str]:
         """Say what other users of this machine could do to the files, and the remedy; empty if nothing."""
         return [
             *files.readable_by_others(self.key, "the private key"),
             *files.changeable_by_others(self.key, self.certificate),
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where credentials are from."""
+
+    files: CredentialFiles
+    password: str | None
+    version: tuple[object, ...]
 
 
 def _check_agent_id(agent_id: str) -> None:

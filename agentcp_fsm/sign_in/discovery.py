@@ -6,7 +6,7 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Unpack
 from urllib.parse import urlsplit
 
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
@@ -14,7 +14,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyErr
 from agentcp_fsm.errors import ConfigError, DiscoveryError, DiscoveryStep, FailureKind, SignInError, URLError
 from agentcp_fsm.sign_in.answers import Fields, is_host
 from agentcp_fsm.sign_in.call import Call, Timeouts
-from agentcp_fsm.sign_in.client import AuthClient, checked_url, secure_url
+from agentcp_fsm.sign_in.client import AuthClient, ClientOptions, checked_url, secure_url
 from agentcp_fsm.sign_in.credentials import Credentials
 from agentcp_fsm.sign_in.failures import causes
 from agentcp_fsm.sign_in.http import Transport
@@ -22,11 +22,6 @@ from agentcp_fsm.support.abandonment import Abandonment
 from agentcp_fsm.support.addresses import near
 from agentcp_fsm.support.lookups import is_address
 from agentcp_fsm.support.quoting import quoted, shown_url
-
-if TYPE_CHECKING:
-    from typing import Unpack
-
-    from agentcp_fsm.sign_in.client import ClientOptions
 
 API = "/api/accesspoint"
 """The path of an access point's calls."""

@@ -12,7 +12,6 @@ import io
 import os
 import socket
 import sys
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -35,8 +34,10 @@ from agentcp_fsm.sign_in.failures import FAILURES, abandoned, failure
 from agentcp_fsm.sign_in.names import look_up
 from agentcp_fsm.sign_in.proxies import is_proxy
 from agentcp_fsm.sign_in.waits import CONNECTING, readable, system_error, writable
-from agentcp_fsm.support import forking
+from agentcp_fsm.sign_in.zones import with_zone, without_zone
+from agentcp_fsm.support import clock, forking
 from agentcp_fsm.support.addresses import near
+from agentcp_fsm.support.signals import without_sigpipe
 
 MAX_ANSWER = 64 * 1024
 """Bytes.  The largest answer of the protocol, a challenge with a certificate chain, stays far below."""
@@ -55,8 +56,10 @@ class Answer:
     headers: Mapping[str, str]
     """Looked up without regard to case."""
     body: bytes
-    local: bool = False
-    """Whether this machine itself answered, at a loopback address and not through a proxy."""
+    near: str = ""
+    """Which kind of address answered (`near`), if not by way of a proxy: loopback is this machine itself."""
+    zone: str = ""
+    """The number of the interface by whose link it did, where its address is of that link alone."""
 
 
 class Transport:
@@ -87,10 +90,11 @@ class Transport:
         """
         if call.abandoned:
             raise abandoned(url)
-        request = requests.Request("POST", url, headers=headers, json=content).prepare()
-        # The environment's proxy stands outside of this machine and would not find its loopback.
-        proxies = {} if is_loopback(urlsplit(url).hostname) else get_environ_proxies(url)
-        proxy = select_proxy(url, proxies)
+        plain, zone = without_zone(url)
+        request = requests.Request("POST", plain, headers=headers, json=content).prepare()
+        # The environment's proxy stands outside of this machine and would not find its loopback, nor its links.
+        proxies = {} if zone or is_loopback(urlsplit(plain).hostname) else get_environ_proxies(plain)
+        proxy = select_proxy(plain, proxies)
         by_proxy = proxy is not None
         if proxy is not None and not is_proxy(proxy):
             raise SignInError(
@@ -103,12 +107,14 @@ class Transport:
             timeout = (call.patience(call.timeouts.connect), call.patience(call.timeouts.read))
             response = adapter.send(request, stream=True, timeout=timeout, verify=verify, proxies=proxies)
             with closing(response):
-                local = exchange.is_local and not by_proxy
-                return Answer(url, response.status_code, response.headers, read_body(response.raw), local)
+                body = read_body(response.raw)
+                kind, interface = ("", "") if by_proxy else exchange.answered_by
+                return Answer(url, response.status_code, response.headers, body, kind, interface)
 
         try:
-            with present(call) as exchange, self._adapter(self._idle_adapter()) as adapter:
-                return send(adapter, exchange)
+            if not zone:
+                with present(call) as exchange, self._adapter(self._idle_adapter()) as adapter:
+                    return send(adapter, exchange)
         except FAILURES as error:
             reason = failure(url, call, error)
             if reason.kind is not FailureKind.NETWORK or exchange.connected or exchange.answered:
@@ -116,7 +122,7 @@ class Transport:
         # The server closed the kept connection, and may not even have seen the request.  It may be sent twice: a
         # sign-out and a query change nothing the second time, and a nonce is good for one sign-in.
         try:
-            with present(call) as exchange, self._adapter(_PatientAdapter()) as adapter:
+            with present(call, zone) as exchange, self._adapter(_PatientAdapter(), keep=not zone) as adapter:
                 return send(adapter, exchange)
         except FAILURES as error:
             # The cause of a proxy's error may quote its URL, with the password, so no traceback may show it.
@@ -131,21 +137,21 @@ class Transport:
             adapter, idle_since = self._idle.pop()
         except IndexError:
             return _PatientAdapter()
-        if time.monotonic() - idle_since > KEEP_ALIVE:
+        if clock.now() - idle_since > KEEP_ALIVE:
             adapter.close()  # its connections; it will make new ones
         return adapter
 
     @contextmanager
-    def _adapter(self, adapter: HTTPAdapter) -> Iterator[HTTPAdapter]:
+    def _adapter(self, adapter: HTTPAdapter, keep: bool = True) -> Iterator[HTTPAdapter]:
         try:
             yield adapter
         except BaseException:
             adapter.close()
             raise
-        if self._closed:
+        if self._closed or not keep:  # the same address may be another host's on another link
             adapter.close()
         else:
-            self._idle.append((adapter, time.monotonic()))
+            self._idle.append((adapter, clock.now()))
 
 
 def is_loopback(host: str | None) -> bool:
@@ -161,12 +167,14 @@ class Exchange:
     """One request and its answer, within a call."""
 
     call: Call
+    zone: str = ""
+    """The interface by whose link the host is reached, if it matters."""
     connected: bool = False
     """Whether a connection was made for it, rather than a kept one used."""
     answered: bool = False
     """Whether a byte of the answer was read."""
-    is_local: bool = False
-    """Whether the other end of the connection is at an address of loopback."""
+    answered_by: tuple[str, str] = ("", "")
+    """Which kind of address is at the other end of the connection, and its zone."""
 
 
 _present: ContextVar[Exchange] = ContextVar("_present")
@@ -174,12 +182,13 @@ _present: ContextVar[Exchange] = ContextVar("_present")
 
 
 @contextmanager
-def present(call: Call) -> Iterator[Exchange]:
+def present(call: Call, zone: str = "") -> Iterator[Exchange]:
     """Have the answers that this thread reads meanwhile keep to the bounds of `call`."""
-    exchange = Exchange(call)
+    exchange = Exchange(call, zone)
     token = _present.set(exchange)
     try:
-        yield exchange
+        with without_sigpipe():
+            yield exchange
     finally:
         _present.reset(token)
         if call.abandonment is not None:
@@ -223,7 +232,7 @@ class _PatientResponse(HTTPResponse):
         if (abandonment := exchange.call.abandonment) is not None:
             abandonment.watch(sock)  # first: it may fail for want of descriptors, and nothing may be open then
         super().__init__(sock, *arguments, **options)
-        exchange.is_local = _is_local(sock)
+        exchange.answered_by = _other_end(sock)
         budget = Budget()
         self._file = self.fp = BudgetedFile(_PatientReader(self.fp.detach(), sock, exchange, budget), budget)
 
@@ -237,12 +246,14 @@ class _PatientResponse(HTTPResponse):
             del self.headers["Content-Length"]
 
 
-def _is_local(connection: socket.socket) -> bool:
-    """Whether the other end is at an address of loopback."""
+def _other_end(connection: Any) -> tuple[str, str]:
+    """Return which kind of address is at the other end, and its zone."""
     try:
-        return near(str(connection.getpeername()[0])) == "loopback"
-    except OSError:  # it is gone; the received bytes can still be read
-        return False
+        # That of pyOpenSSL, in the place of the system's TLS, is no socket, but has one.
+        host, _, *more = getattr(connection, "socket", connection).getpeername()
+    except OSError:  # it is gone; what was received may be read all the same
+        return "", ""
+    return near(str(host)), str(more[1]) if any(more[1:]) else ""
 
 
 def _open_connection(connection: Any) -> socket.socket:
@@ -250,10 +261,11 @@ def _open_connection(connection: Any) -> socket.socket:
 
     Raises what theirs raise.
     """
-    call = _present.get().call
+    exchange = _present.get()
+    call = exchange.call
     sys.audit("http.client.connect", connection, connection.host, connection.port)
     try:
-        found = look_up(connection._dns_host, connection.port, call)
+        found = look_up(with_zone(connection._dns_host, exchange.zone), connection.port, call)
     except socket.gaierror as error:
         raise urllib3.exceptions.NameResolutionError(connection.host, connection, error) from error
     except UnicodeError as error:

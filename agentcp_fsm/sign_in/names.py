@@ -1,20 +1,21 @@
 """The addresses of an HTTP server, looked up within the bounds of a call."""
 
 import socket
-import time
 from contextlib import closing, suppress
 
 from agentcp_fsm.sign_in.call import Call
 from agentcp_fsm.sign_in.waits import readable
-from agentcp_fsm.support import forking, lookups
+from agentcp_fsm.support import clock, forking, lookups
 
 
 def look_up(host: str, port: int, call: Call) -> lookups.Found:
     """Return a host's addresses.
 
-    A look-up counts as connecting does, and from when it was first asked on: so a name whose look-up hangs costs each
-    call after the first nothing.  Raises socket.gaierror also at the end of that time; OSError if the call is
-    abandoned, or there are too many look-ups; TimeoutError at the end of the call's time; UnicodeError.
+    A look-up counts as connecting does, from when it was asked on.  One that takes longer is left behind, and the next
+    call asks anew; after some that hang, calls cost nothing (`lookups`).
+
+    Raises socket.gaierror also at the end of that time; OSError if the call is abandoned, or there are too many
+    look-ups; TimeoutError at the end of the call's time; UnicodeError.
     """
     if lookups.is_address(host):
         return lookups.resolve(host, port, socket.SOCK_STREAM, 0)
@@ -22,14 +23,14 @@ def look_up(host: str, port: int, call: Call) -> lookups.Found:
 
     def wake() -> None:
         with suppress(OSError):  # it is closed: nobody waits
-            theirs.send(b"!")
+            theirs.send(b"!", getattr(socket, "MSG_NOSIGNAL", 0))
 
     with closing(ours), closing(theirs):
-        lookup = lookups.ask(host, port, socket.SOCK_STREAM, wake)
+        lookup = lookups.ask(host, port, socket.SOCK_STREAM, wake, call.timeouts.connect)
         try:
             if call.abandonment is not None:
                 call.abandonment.watch(ours)
-            seconds = call.timeouts.connect - (time.monotonic() - lookup.asked_at)
+            seconds = call.timeouts.connect - (clock.now() - lookup.asked_at)
             patience = call.patience(max(seconds, 0.001))
             ours.settimeout(patience)
             readable(ours, patience, call)

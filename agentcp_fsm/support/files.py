@@ -31,6 +31,15 @@ def is_there(path: Path) -> bool:
     return True
 
 
+def version(path: Path) -> tuple[int, ...] | None:
+    """Return what differs once a file is changed or replaced; None: it cannot be looked at."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 def read_small(file: str | os.PathLike[str], limit: int = MAX_SIZE, patience: float = 0.0) -> bytes:
     """Return what a regular file holds.
 

@@ -40,6 +40,7 @@ _done = threading.Condition()
 _busy: set[int] = set()
 """The threads that a fork waits for."""
 _held = threading.local()
+_process = os.getpid()
 _hooks: list[tuple[Stage, Callable[[], None]]] = []
 """What a forked child does, in this order."""
 
@@ -125,9 +126,16 @@ def after_in_parent() -> None:
     _gate.release()
 
 
+def notice() -> None:
+    """Call the hooks if this is a child of whose fork Python was not told, as of a server that forks in C."""
+    if os.getpid() != _process:
+        after_in_child()
+
+
 def after_in_child() -> None:
     """Do the same without the threads that are not there, then call the hooks."""
-    global _gate, _done
+    global _gate, _done, _process
+    _process = os.getpid()
     with ExitStack() as hooks:  # each hook runs, even if another raises
         for _, hook in reversed(_hooks):
             hooks.callback(hook)

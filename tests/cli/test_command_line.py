@@ -1,5 +1,6 @@
 """Every command: help, version, wrong uses, and missing extras."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import refused, run
+from tests.server_process import ROOT
 
 COMMANDS = ("chart", "check", "connect", "demo", "doctor", "identity", "paths", "serve")
 HEAVY = {"aiohttp", "asyncio", "cryptography", "google.protobuf", "requests", "rich.live", "transitions", "uvloop"}
@@ -33,6 +35,26 @@ def test_every_command_has_help(command: str) -> None:
     assert result.returncode == 0
     assert "Usage: agentcp-fsm " in result.stdout
     assert result.stdout == run(command, "-h").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), *((command,) for command in COMMANDS), ("identity", "new"), ("diagram", "diff")]
+)
+def test_help_is_there_without_docstrings(arguments: tuple[str, ...]) -> None:
+    """It was not: `python -OO` takes them away."""
+    command = [sys.executable, "-OO", "-m", "agentcp_fsm", *arguments, "--help"]
+    optimized = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert optimized.stdout.replace("python -m agentcp_fsm", "agentcp-fsm") == run(*arguments, "--help").stdout
+
+
+def test_a_present_folder_that_is_gone(tmp_path: Path) -> None:
+    """It said "[Errno 2] No such file or directory", of nobody knew what."""
+    command = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m agentcp_fsm diagram"
+    ended = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "agentcp-fsm: the present folder is gone: change to one that is there\n"
 
 
 def test_help_loads_nothing_that_it_does_not_need() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agentcp_fsm import State
 from agentcp_fsm.cli.options import read_password
 from agentcp_fsm.cli.output import Output, transition_text
 from agentcp_fsm.errors import CredentialsError
@@ -39,7 +40,7 @@ def test_text_is_shown_as_it_is(
         monkeypatch.setenv("FORCE_COLOR", "1")
     output = Output()
     output.say("one", text, "|", (text, "bold"))
-    output.say("two", transition_text(ReportTransition("ONLINE", "BACKOFF", "", text, text, 0.0), text))
+    output.say("two", transition_text(ReportTransition(State.ONLINE, State.BACKOFF, "", text, text, 0.0), text))
     first, second = capsys.readouterr().out.splitlines()
     assert first.count(text) == 2
     assert second.count(text) == 2

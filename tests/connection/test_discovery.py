@@ -191,8 +191,10 @@ def test_a_server_that_moved_for_good_is_found(
 ) -> None:
     """Be the old one gone, or still there to sign in at, without ever answering a heartbeat again."""
     impatient = replace(PATIENT, silence_limit=6)
-    with ServerThread(next_beat=0.05) as left, discover(access_point, credentials, impatient) as connection:
+    connection = discover(access_point, credentials, impatient)
+    with ServerThread(next_beat=0.05) as left:
         access_point.set_faults(heartbeat_server=left.url)
+        connection.start()
         online(connection)
         until(lambda: is_reached(left))
         access_point.set_faults(heartbeat_server=server.url)
@@ -206,6 +208,7 @@ def test_a_server_that_moved_for_good_is_found(
                 left.restart()
         until(lambda: is_reached(server))
         online(connection)
+        connection.stop()
     assert server.statistics().sign_outs == 1, "where the session is from"
 
 

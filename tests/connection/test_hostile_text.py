@@ -57,7 +57,7 @@ def clean(text: str) -> None:
 
 
 HOSTILE_ANSWERS = {
-    "status line": b"ICY\r2026-01-01 00:00:00,000 CRITICAL root: \x1b]0;owned\x07\x1b[2J" + b"Z" * 6_000 + b"\r\n\r\n",
+    "status line": b"ICY\r2026-01-01 00:00:00,000 CRITICAL root: \x1b]0;owned\x07\x1b[2J" + b"Z" * 60_000 + b"\r\n\r\n",
     "status and reason": b"HTTP/1.1 \x1b[31m " + b"Z" * 5000 + b"\r\n\r\n",
     "error": b'HTTP/1.1 403 x\r\n\r\n{"error": "\\n2026-01-01 00:00:00 CRITICAL \\u001b[31m\\u202e" }',
     "content type": b"HTTP/1.1 200 OK\r\nContent-Type: \x1b[31m" + b"Z" * 5000 + b"\r\nContent-Length: 1\r\n\r\nx",

@@ -163,7 +163,7 @@ def test_invitations_are_delivered_once_in_the_order_of_their_arrival_and_answer
 
 def test_an_invitation_is_known_until_so_many_others_have_come_also_after_a_reconnect() -> None:
     with Peer(next_beat=20_000) as peer:
-        agent = Invited(peer, replace(QUIET, invitation_memory=3))
+        agent = Invited(peer, replace(QUIET, invitation_memory=3, invitation_window=60.0))
         agent.online()
         assert agent.gets("1", "2", "3") == ["1", "2", "3"]
         assert agent.gets("1", "1") == [], "seen again, it does not become younger"

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, Row
-from agentcp_fsm.fsm.step import Step as Stepper
+from agentcp_fsm.fsm.protocols import Step as Stepper
 from agentcp_fsm.lifecycle.chart import CHART
 from agentcp_fsm.testing import strategies
 from tests.diagram.strategies import SPECIAL_NAMES

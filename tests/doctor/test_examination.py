@@ -252,6 +252,18 @@ class TestTLS:
         assert finding.says.startswith("TLSv1.3, certificate of 127.0.0.1 until ")
         assert finding.facts["not_after"] == good.certificate.not_valid_after_utc.isoformat()
 
+    @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+    def test_of_an_authority_that_the_environment_names(
+        self, data: Path, authorities: Path, variable: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        monkeypatch.setenv(variable, str(authorities))
+        good = make_identity("server", self.AUTHORITY, valid_until=timedelta(days=30))
+        finding = self.examine_tls(data, good, verify=True)
+        assert finding.outcome is OK
+        assert finding.says.endswith(f", by the authorities that {variable} names")
+        assert finding.facts["authorities"] == str(authorities)
+
     def test_one_that_ends_soon(self, data: Path, authorities: Path) -> None:
         finding = self.examine_tls(data, make_identity("server", self.AUTHORITY), authorities)
         assert finding.outcome is WARNING

@@ -162,6 +162,16 @@ def exit_in(enter: Callable[[Bench], None], bench: Bench) -> None:
     bench.exits()
 
 
+def exit_and_stop(bench: Bench) -> None:
+    bench.agent.call(deeds.stop_at_exit)
+    bench.exits()
+
+
+def start_and_stop_at_the_mercy_of_sigpipe(times: int, bench: Bench) -> None:
+    bench.agent.call(deeds.sigpipe_ends_the_process)
+    start_and_stop(times, bench)
+
+
 def exit_while_a_handler_blocks(bench: Bench) -> None:
     bench.agent.call(deeds.handlers_never_return)
     bench.server(f"invite {ALICE}")
@@ -208,10 +218,15 @@ CASES = (
          within=1, sign_ins=2000, losses=None, processor=5),
     Case(name="start and stop 200 times", fault=partial(start_and_stop, 200), online=False, ends=Ends.STOPPED,
          within=1, sign_ins=200, processor=4),
+    Case(name="start and stop 200 times, with SIGPIPE at its default",
+         fault=partial(start_and_stop_at_the_mercy_of_sigpipe, 200), online=False, ends=Ends.STOPPED,
+         within=1, sign_ins=200, processor=4),
     Case(name="start and stop 1,000 times", fault=partial(start_and_stop, 1000), online=False, ends=Ends.STOPPED,
          slow=True, within=1, sign_ins=1000, processor=20),
     Case(name="fork in every state", fault=fork_in_every_state, online=False, ends=Ends.STOPPED, config=PATIENT,
          within=1, sign_ins=13, losses=1, processor=2),
+    Case(name="fork by C code, without Python's hooks", fault=lambda bench: bench.agent.call(deeds.fork_in_c),
+         within=2, sign_ins=0),
     Case(name="fork 50 times, at any moment", fault=fork_at_any_moment, online=False, ends=Ends.STOPPED,
          within=1, sign_ins=100, losses=None, processor=4),
     Case(name="100 connections hit by one 401", fault=partial(crowd_hit_by_401, 100), within=2, sign_ins=1, losses=1,
@@ -224,6 +239,8 @@ CASES = (
              config=PATIENT, within=2, sign_ins=sign_ins, losses=int(enter is reconnecting), sessions=sessions)
         for enter, (sign_ins, sessions) in LEFT_BY_EXIT.items()
     ),
+    Case(name="exit, and a handler of atexit that is older than the library's stops", fault=exit_and_stop,
+         ends=Ends.EXITED, within=2, sign_ins=1, sessions=0),  # the one call is the sign-out
     Case(name="exit while a handler blocks", fault=exit_while_a_handler_blocks, ends=Ends.EXITED, within=2, sign_ins=0,
          sessions=1),
 )  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import ctypes
 import faulthandler
 import gc
 import os
@@ -15,6 +17,7 @@ from functools import partial
 from random import Random
 
 from agentcp_fsm import ReportTransition, State
+from agentcp_fsm.connection import hub
 from tests.faults.application import Application
 from tests.server_process import PATIENCE
 from tests.waiting import until, until_it_ends
@@ -206,10 +209,18 @@ def run_forked(application: Application) -> None:
     until_it_ends(child, PATIENCE)
 
 
-def _fork_to_run(application: Application) -> tuple[int, int]:
+def fork_in_c(application: Application) -> None:
+    """By C code that calls none of Python's hooks, as uWSGI does; the child runs at once."""
+    library = ctypes.PyDLL(None)  # which keeps the interpreter's lock
+    child, told = _fork_to_run(application, library.fork)
+    os.close(told)
+    until_it_ends(child, PATIENCE)
+
+
+def _fork_to_run(application: Application, fork: Callable[[], int] = os.fork) -> tuple[int, int]:
     """A child that comes online and stops, once what is returned second is closed; it ends without Python's exit."""
     waits, told = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         status = 1
         try:
@@ -217,7 +228,8 @@ def _fork_to_run(application: Application) -> tuple[int, int]:
             os.close(told)
             connection = application.connection
             assert connection.state is State.OFFLINE
-            assert not [thread for thread in threading.enumerate() if thread.name.startswith("agentcp")]
+            if fork is os.fork:  # else Python itself does not know that its threads are gone
+                assert not [thread for thread in threading.enumerate() if thread.name.startswith("agentcp")]
             os.read(waits, 1)
             connection.start()
             assert connection.wait_for(State.ONLINE, timeout=PATIENCE)
@@ -255,6 +267,21 @@ def fork_and_exit(application: Application) -> None:
     if child == 0:
         raise SystemExit(0)
     until_it_ends(child, PATIENCE)
+
+
+def stop_at_exit(application: Application) -> None:
+    """By a handler of `atexit` that comes after the library's own: the program registered it before the import."""
+    atexit.unregister(hub._stop_at_exit)
+    atexit.register(application.connection.stop)
+    atexit.register(hub._stop_at_exit)
+
+
+# The system, as the application sees it -------------------------------------------------------------------------------
+
+
+def sigpipe_ends_the_process(application: Application) -> None:
+    """As after a program's ``signal.signal(SIGPIPE, SIG_DFL)``."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 # The way back from a loss ---------------------------------------------------------------------------------------------

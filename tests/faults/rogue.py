@@ -18,6 +18,7 @@ def _json(text: bytes) -> bytes:
 
 ANSWERS: dict[str, tuple[bytes, bytes]] = {
     "a status line without end": (b"HTTP/1.1 200 ", MUCH),
+    "a malformed status line of 60,000 characters": (b"ICY " + MUCH[:60_000] + b"\r\n\r\n", b""),
     "headers without end": (OK, b"X: %s\r\n" % MUCH[:1000]),
     "a header without end": (OK + b"X: ", MUCH),
     "interim answers without end": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),

@@ -93,6 +93,10 @@ def suspended(seconds: float, bench: Bench) -> None:
         bench.agent.signal(signal.SIGCONT)
 
 
+def machine_suspended(bench: Bench) -> None:
+    bench.agent.call(system_deeds.machine_suspended, 3600.0)
+
+
 def suspended_while_signing_in(bench: Bench) -> None:
     """For longer than the sign-in may take."""
     bench.server("fault sign_in hang")
@@ -179,6 +183,8 @@ CASES = (
          within=6, sign_ins=0),
     Case(name="process suspended for longer than a sign-in may take", fault=suspended_while_signing_in, online=False,
          config=replace(CALM, sign_in_timeout=1.0), within=3, sign_ins=None),
+    Case(name="machine suspended for an hour, unseen by the monotonic clock", fault=machine_suspended,
+         config=Config(), next_beat=20.0, within=2, sign_ins=0),
     Case(name="wall clock an hour ahead, then an hour back", fault=wall_clock_steps, launcher=faketime, processor=3,
          config=replace(CALM, silence_limit=100),  # libfaketime is slow
          within=1, sign_ins=0),

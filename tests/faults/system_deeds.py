@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from agentcp_fsm import State
+from agentcp_fsm.support import clock
 from tests.faults.application import PAGE, Application
 from tests.server_process import PATIENCE
 from tests.waiting import until
@@ -122,3 +123,9 @@ def fail_to_start(application: Application) -> None:
 def clocks(application: Application) -> tuple[float, float]:
     """The wall clock and the monotonic clock."""
     return time.time(), time.monotonic()
+
+
+def machine_suspended(application: Application, seconds: float) -> None:
+    """The clock that goes on meanwhile jumps, and no other does."""
+    now = clock.now
+    clock.now = lambda: now() + seconds

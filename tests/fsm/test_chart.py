@@ -4,7 +4,7 @@ import pytest
 
 from agentcp_fsm.errors import ChartError
 from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
-from agentcp_fsm.fsm.step import Step
+from agentcp_fsm.fsm.protocols import Step
 
 TURNSTILE = Chart(
     "turnstile",

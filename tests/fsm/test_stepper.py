@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from agentcp_fsm.errors import ChartError
 from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
-from agentcp_fsm.fsm.step import QueuedStep, Step
+from agentcp_fsm.fsm.protocols import QueuedStep, Step
 
 names = st.text(min_size=1).filter(lambda name: name not in (EVERY, SAME))
 callback_names = names.filter(lambda name: not name.startswith(("__", "on")))

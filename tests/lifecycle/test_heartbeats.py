@@ -5,6 +5,7 @@ The names of the tests begin with the number of the rule.
 
 import pytest
 
+from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import (
     CloseSocket,
     ConfirmSession,
@@ -57,8 +58,8 @@ def test_a_transition_is_reported_with_its_reasons() -> None:
     reports = [effect for effect in life.tell(SignInFailed(1, "HTTP 500"), 1.0) if isinstance(effect, ReportTransition)]
     assert reports == [
         ReportTransition(
-            "SIGNING_IN",
-            "BACKOFF",
+            State.SIGNING_IN,
+            State.BACKOFF,
             "sign_in_failed",
             "The sign-in failed; it is tried again.",
             "HTTP 500; next try in 5.0 s",

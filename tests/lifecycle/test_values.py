@@ -66,7 +66,8 @@ def acts(effects: list[Effect]) -> list[Effect]:
 def test_the_compiled_machine_and_the_live_one_agree(
     config: Config, life: list[tuple[str, Event, float]], seed: int
 ) -> None:
-    compiled, live, now = Lifecycle(config, Random(seed)), Traced(config, Random(seed)), 0.0
+    chance, live_chance = Random(seed), Random(seed)
+    compiled, live, now = Lifecycle(config, chance), Traced(config, live_chance), 0.0
     for kind, event, delay in life:
         event, now = choose(compiled, kind, event, delay, now)
         effects = compiled.handle(event, now)
@@ -75,21 +76,22 @@ def test_the_compiled_machine_and_the_live_one_agree(
         assert isinstance(live.state, State)
         compiled.statistics.last_loss = None  # comes with the row, which only the compiled machine has
         assert compiled.statistics == live.statistics
-        assert (compiled.random.getstate()) == live.random.getstate()
+        assert chance.getstate() == live_chance.getstate()
 
 
 @given(config=strategies.configs(), life=steps(), rest=steps(), seed=st.integers(0, 99))
 def test_equal_snapshots_behave_equally(
     config: Config, life: list[tuple[str, Event, float]], rest: list[tuple[str, Event, float]], seed: int
 ) -> None:
-    machine, now = Lifecycle(config, Random(seed)), 0.0
+    chance, other_chance = Random(seed), Random(seed)
+    machine, now = Lifecycle(config, chance), 0.0
     for kind, event, delay in life:
         event, now = choose(machine, kind, event, delay, now)
         machine.handle(event, now)
     taken = machine.snapshot()
-    other = Lifecycle(config, Random(seed))
+    other = Lifecycle(config, other_chance)
     other.handle(Start(), now + 1e10)  # whatever it was before, it is the snapshot now
-    other.random.setstate(machine.random.getstate())
+    other_chance.setstate(chance.getstate())
     other.restore(taken)
     assert other.snapshot() == taken
     assert hash(other.snapshot()) == hash(taken)

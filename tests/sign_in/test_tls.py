@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from agentcp_fsm.errors import ConfigError, FailureKind
@@ -51,6 +52,30 @@ class TestTLS:
         with AuthClient(tls_server.url, verify=authority_file) as client:
             assert client.sign_in(CREDENTIALS) == SESSION
         assert len({request.peer for request in tls_server.requests}) == 1
+
+    @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+    def test_or_by_the_environments_as_requests_does(
+        self, variable: str, tls_server: Server, authority_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It was not: a company's machines name their authority so."""
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        monkeypatch.setenv("CURL_CA_BUNDLE", "/nowhere")
+        monkeypatch.setenv(variable, str(authority_file))
+        with AuthClient(tls_server.url) as client:
+            assert client.sign_in(CREDENTIALS) == SESSION
+        with AuthClient(tls_server.url, verify=certifi.where()) as client:  # what is given counts before it
+            assert failure_of(lambda: client.sign_in(CREDENTIALS)).kind is FailureKind.UNPROVEN_SERVER
+        monkeypatch.setenv(variable, "")
+        monkeypatch.setenv("CURL_CA_BUNDLE", "")
+        with AuthClient(tls_server.url) as client:
+            assert failure_of(lambda: client.sign_in(CREDENTIALS)).kind is FailureKind.UNPROVEN_SERVER
+
+    def test_an_environments_authority_that_cannot_be_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "absent.pem"))
+        with pytest.raises(ConfigError, match=r"REQUESTS_CA_BUNDLE names .*absent\.pem, from which no certificate can"):
+            AuthClient("https://heartbeat.example")
 
     def test_and_refused_without(self, tls_server: Server) -> None:
         with AuthClient(tls_server.url) as client:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from agentcp_fsm.errors import ChartError
-from agentcp_fsm.fsm.chart import Chart
-from agentcp_fsm.fsm.coverage import Coverage
+
+if TYPE_CHECKING:
+    from agentcp_fsm.fsm.chart import Chart
+    from agentcp_fsm.fsm.coverage import Coverage
 
 OVERVIEW = "overview"
+VIEWS = "overview, full, state:NAME or path:FROM..TO"
+"""How a view is written."""
 
 
 class Theme(StrEnum):

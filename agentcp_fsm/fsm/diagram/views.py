@@ -8,9 +8,7 @@ from enum import StrEnum
 
 from agentcp_fsm.errors import ChartError
 from agentcp_fsm.fsm.chart import SAME, Chart, Role, Row
-
-VIEWS = "overview, full, state:NAME or path:FROM..TO"
-"""How a view is written."""
+from agentcp_fsm.fsm.diagram.formats import VIEWS
 
 Step = tuple[str, str]
 """A state and the state that follows it; twice the same where a state is left and entered again."""

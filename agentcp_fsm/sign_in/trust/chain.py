@@ -4,6 +4,7 @@ Paths are built and judged by cryptography's verifier: signatures, dates, CA fla
 critical extensions, up to a root, which is judged too.  This module adds what the verifier does not do:
 
 - find issuers that the server did not send along (`agentcp_fsm.sign_in.trust.issuers`);
+- keep from it what does not lead to a root: it would follow each path of hostile certificates before it says so;
 - check a key's usage, which the verifier leaves to its caller;
 - fall back on the common name, which the verifier does not know: the SDK's own authority is asked for certificates that
   have no other name.
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import dsa, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store
 
@@ -38,12 +39,13 @@ MAX_FETCHES = 4
 """How many issuers are asked for one proof, with or without success."""
 MAX_KNOWN = 16
 """How many issuers are remembered."""
-MAX_SIGNATURES = 128
-"""How many signatures are verified to find out where a chain breaks off: as many as the verifier itself verifies at the
-most, and far more than honest certificates ask for."""
+MAX_SIGNATURES = 32
+"""How many signatures are verified to find out where the certificates lead: far more than honest ones ask for."""
 MAX_RSA_BITS = 8192
 MAX_RSA_EXPONENT = 2**32
 """Above these, as above those of other libraries, it is an attack: one signature takes up to 6 ms of processor time."""
+CURVES = ("secp256r1", "secp384r1", "secp521r1")
+"""Of an issuer's key; the verifier takes no others, some of which cost several times as much."""
 
 _PURPOSES = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 
@@ -121,10 +123,13 @@ class ChainVerifier:
         chain: list[x509.Certificate] = []
         while not chain:
             signatures.keep_to_call()
-            try:
-                chain = verifier.verify(server, others).chain
-            except UNREADABLE as error:
-                why = _reason(error)
+            why = "they lead to none"
+            issuers = self._issuers(server, others, signatures)
+            if issuers is not None:
+                try:
+                    chain = verifier.verify(server, issuers).chain
+                except UNREADABLE as error:
+                    why = _reason(error)
             if not chain:  # not above, where what fails now would have that error for its cause
                 others += self._missing_issuers(server, others, asked, signatures, why)
         self._check_name(chain, now)
@@ -189,14 +194,23 @@ class ChainVerifier:
                 )
         raise failure or ServerProofError(f"no trusted root vouches for its certificate ({why})")
 
+    def _issuers(
+        self, server: x509.Certificate, others: Sequence[x509.Certificate], signatures: _Signatures
+    ) -> list[x509.Certificate] | None:
+        """Return the issuers by way of which the server's certificate leads to a root; None: it leads to none."""
+        if server in self._roots:
+            return []
+        issuers_of = dict(_upwards(server, others, signatures))
+        leading = [each for each in issuers_of if any(signatures.link(each, root) for root in self._roots)]
+        for issuer in leading:  # which grows meanwhile
+            leading += [each for each in issuers_of if issuer in issuers_of[each] and each not in leading]
+        return [each for each in leading if each != server] if server in leading else None
+
     def _ends(
         self, server: x509.Certificate, others: Sequence[x509.Certificate], signatures: _Signatures
     ) -> Iterator[x509.Certificate]:
         """Yield the certificates, from the server's up, whose issuer is neither there nor a root."""
-        reached = [server]
-        for certificate in reached:  # which grows meanwhile
-            issuers = [each for each in others if each != certificate and signatures.link(certificate, each)]
-            reached += [each for each in issuers if each not in reached]
+        for certificate, issuers in _upwards(server, others, signatures):
             if not issuers and not any(signatures.link(certificate, root) for root in self._roots):
                 yield certificate
 
@@ -224,6 +238,17 @@ class ChainVerifier:
             f"its certificate is that of {quoted(', '.join(names)) or 'nobody'}, not of {self._server_name} (if the"
             " server is right to call itself that, give it as server_name, --server-name)"
         )
+
+
+def _upwards(
+    server: x509.Certificate, others: Sequence[x509.Certificate], signatures: _Signatures
+) -> Iterator[tuple[x509.Certificate, list[x509.Certificate]]]:
+    """Yield the certificates, from the server's up, each with its issuers among the others."""
+    reached = [server]
+    for certificate in reached:  # which grows meanwhile
+        issuers = [each for each in others if each != certificate and signatures.link(certificate, each)]
+        reached += [each for each in issuers if each not in reached]
+        yield certificate, issuers
 
 
 def _alternative_names(certificate: x509.Certificate) -> list[str] | None:
@@ -321,6 +346,11 @@ def _check_key(certificate: x509.Certificate) -> None:
     if isinstance(key, dsa.DSAPublicKey):
         raise ServerProofError(
             f"the key of {_subject(certificate)} is of DSA, which no certificate should use any more"
+        )
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name not in CURVES:
+        raise ServerProofError(
+            f"the key of {_subject(certificate)} is on the curve {key.curve.name}, and an authority's on one of"
+            f" {', '.join(CURVES)}"
         )
     if isinstance(key, rsa.RSAPublicKey) and (
         key.key_size > MAX_RSA_BITS or key.public_numbers().e >= MAX_RSA_EXPONENT
