@@ -13,7 +13,7 @@ PACKAGE = Path(agentcp_fsm.__file__).parent
 LAYERS = (
     {"cli"},
     {"sdk", "doctor"},
-    {"connection", "server", "testing"},
+    {"connection", "server", "testing", "pytest_plugin"},
     {"sign_in", "wire"},
     {"lifecycle"},
     {"fsm"},

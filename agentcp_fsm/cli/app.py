@@ -6,12 +6,11 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from agentcp_fsm.cli import streams
+from agentcp_fsm.cli import charts, streams
 from agentcp_fsm.cli.language import Language, command_in_language
 from agentcp_fsm.cli.options import (
     AgentId,
@@ -24,8 +23,6 @@ from agentcp_fsm.cli.options import (
     with_agent_options,
 )
 from agentcp_fsm.errors import AgentCPError, ConfigError
-from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme
-from agentcp_fsm.fsm.diagram.views import VIEWS
 from agentcp_fsm.wire import NextBeatEncoding
 
 WRONG = 2
@@ -43,8 +40,7 @@ app = typer.Typer(
 )
 identity = typer.Typer(help="Throwaway identities, for use with a local server.")
 app.add_typer(identity, name="identity")
-diagram = typer.Typer(invoke_without_command=True)
-app.add_typer(diagram, name="diagram")
+app.add_typer(charts.app)
 
 
 class LogLevel(StrEnum):
@@ -56,9 +52,6 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-ChartName = Annotated[
-    str, typer.Option("--from", metavar="MODULE:NAME", help="The chart; its module may be in the present folder.")
-]
 Logging = Annotated[LogLevel, typer.Option("--log-level", help="What to log to standard error.")]
 
 
@@ -139,91 +132,6 @@ def options(
     ] = None,
 ) -> None:
     """Keep an AgentCP agent reachable: its heartbeat connection as one explicit state machine."""
-
-
-@app.command()
-def chart(
-    state: Annotated[list[str] | None, typer.Option(help="Only rows that hold in this state (repeatable).")] = None,
-    trigger: Annotated[list[str] | None, typer.Option(help="Only rows of this trigger (repeatable).")] = None,
-    ignored: Annotated[bool, typer.Option(help="Whether to show ignored events too.")] = True,
-    json: Json = False,
-) -> None:
-    """Print the chart: what every event does in every state."""
-    from agentcp_fsm.cli.chart import show_chart
-
-    show_chart(state or [], trigger or [], ignored, json)
-
-
-@diagram.callback()
-def show_diagram(
-    context: typer.Context,
-    format: Annotated[
-        str | None, typer.Option(help="By default that of the file's name, else mermaid.", metavar=" | ".join(FORMATS))
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="By default standard output; of a Markdown page, only the diagram."),
-    ] = None,
-    check: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="Only report, by the exit status, whether the file is stale (repeatable)."),
-    ] = None,
-    chart: ChartName = "agentcp_fsm.lifecycle.chart:CHART",
-    view: Annotated[str | None, typer.Option(help=VIEWS, metavar="VIEW")] = None,
-    theme: Annotated[Theme | None, typer.Option(help="The background that a picture is for.")] = None,
-) -> None:
-    """Draw the chart, or write it down for other programs.
-
-    In a Markdown page a diagram is kept between the lines <!-- diagram:begin --> and <!-- diagram:end -->.
-    """
-    from agentcp_fsm.cli.diagram import show_diagram
-
-    if context.invoked_subcommand is None:
-        raise typer.Exit(show_diagram(format, output, check or [], chart, view, theme))
-
-
-@diagram.command("docs")
-def diagram_docs(
-    folder: Annotated[Path, typer.Argument(help="The folder to write to.")] = Path("docs/diagram"),
-    check: Annotated[
-        bool, typer.Option("--check", help="Only report, by the exit status, whether one is stale.")
-    ] = False,
-    chart: ChartName = "agentcp_fsm.lifecycle.chart:CHART",
-) -> None:
-    """Write the diagrams that documents show: the overview, the full diagram, the table and the page."""
-    from agentcp_fsm.cli.diagram import write_docs
-
-    raise typer.Exit(write_docs(folder, check, chart))
-
-
-@diagram.command("diff")
-def diagram_diff(
-    old: Annotated[str, typer.Argument(metavar="OLD", help="A git revision, or a file that --format json wrote.")],
-    new: Annotated[str | None, typer.Argument(metavar="NEW", help="The same; by default the work tree.")] = None,
-    format: Annotated[
-        str | None,
-        typer.Option(help="By default that of the file's name, else text.", metavar=" | ".join(DIFF_FORMATS)),
-    ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default standard output.")] = None,
-    chart: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            metavar="MODULE:NAME",
-            help="The chart; its module is sought in the repository's top folder and its src.",
-        ),
-    ] = "agentcp_fsm.lifecycle.chart:CHART",
-    theme: Annotated[Theme | None, typer.Option(help="The background that a picture is for.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs, else 0.")] = False,
-) -> None:
-    """Show what differs between two charts: rows, their order, states and words.
-
-    The modules of a revision are imported, which runs its code.
-    """
-    from agentcp_fsm.cli.diagram_diff import show_difference
-
-    raise typer.Exit(show_difference(old, new, "json" if json else format, output, chart, theme, exit_code))
 
 
 @app.command()

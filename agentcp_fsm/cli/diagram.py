@@ -2,58 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shlex
 import sys
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
 
 from agentcp_fsm.cli import streams
+from agentcp_fsm.cli.target import OURS
 from agentcp_fsm.errors import ChartError, ConfigError, DiagramFileError
 from agentcp_fsm.fsm.chart import Chart
+from agentcp_fsm.fsm.coverage import Coverage
 from agentcp_fsm.fsm.diagram import docs
 from agentcp_fsm.fsm.diagram.files import DiagramFile, check_page, format_of
 from agentcp_fsm.fsm.diagram.formats import FORMATS, Theme, format_named
+from agentcp_fsm.fsm.loading import load_chart
 
-OURS = "agentcp_fsm.lifecycle.chart:CHART"
+LARGE = 300
+"""Rows of a chart whose drawing is announced on a terminal."""
 STALE = 1
 """The exit status if a file is stale."""
-
-
-def load_chart(target: str) -> Chart:
-    """The chart that ``module:name`` names; the module may be in the present folder.
-
-    Raises ChartError if it names none.
-    """
-    module_name, _, name = target.partition(":")
-    if not module_name or not name:
-        raise ChartError(f"{target!r} names no chart: write module:name, as in {OURS}")
-    sys.path.insert(0, os.getcwd())
-    try:
-        value: object = import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise ChartError(f"the module {module_name} imports {error.name}, which is not installed") from error
-        raise ChartError(
-            f"there is no module {error.name}: run the command in the folder that holds it, or install it"
-        ) from error
-    except Exception as error:
-        raise ChartError(f"the module {module_name} cannot be imported: {error!r}") from error
-    finally:
-        sys.path.pop(0)
-    module = value
-    for part in name.split("."):
-        if not hasattr(value, part):
-            charts = [other for other, found in vars(module).items() if isinstance(found, Chart)]
-            raise ChartError(
-                f"the module {module_name} has no {name}; "
-                + (f"its charts are {', '.join(charts)}" if charts else "there is no chart in it")
-            )
-        value = getattr(value, part)
-    if not isinstance(value, Chart):
-        raise ChartError(f"{target} is no chart, but of type {type(value).__name__}: name a Chart")
-    return value
 
 
 def show_diagram(
@@ -63,6 +31,7 @@ def show_diagram(
     target: str,
     view: str | None,
     theme: Theme | None,
+    coverage_file: Path | None,
 ) -> int:
     """Write a diagram to a file or to standard output, or check files; return the exit status."""
     if output is not None and check:
@@ -70,18 +39,41 @@ def show_diagram(
     wanted = None if format_name is None else format_named(format_name)
     chart = load_chart(target)
     chart.check()
+    coverage = None if coverage_file is None else _coverage(chart, coverage_file)
     if check:
-        files = [DiagramFile(path, wanted or format_of(path), view, theme, target) for path in check]
+        files = [DiagramFile(path, wanted or format_of(path), view, theme, target, coverage) for path in check]
         return _check(files, chart, target)
     if output is not None:
         check_page(output)
-        DiagramFile(output, wanted or format_of(output), view, theme, target).write(chart)
+        with streams.progress(_size(chart)):
+            DiagramFile(output, wanted or format_of(output), view, theme, target, coverage).write(chart)
         return 0
     format = wanted or FORMATS["mermaid"]
     if format.binary and sys.stdout.isatty():
         raise ConfigError(f"a {format.name} is nothing to read on a terminal: give --output FILE, or pipe it")
-    sys.stdout.buffer.write(format.export(chart, view, theme, target))
+    with streams.progress(_size(chart)):
+        content = format.export(chart, view, theme, target, coverage)
+    sys.stdout.buffer.write(content)
     return 0
+
+
+def _size(chart: Chart) -> str:
+    """What takes its time, if the chart is a large one; else nothing."""
+    if len(chart.rows) < LARGE:
+        return ""
+    return f"drawing {chart.name}: {len(chart.states)} states, {len(chart.rows)} rows"
+
+
+def _coverage(chart: Chart, path: Path) -> Coverage:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ChartError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ChartError(f"{path} is no JSON ({error}): write it with pytest's --chart-coverage-file") from error
+    coverage = Coverage(chart)
+    coverage.add(content)
+    return coverage
 
 
 def write_docs(folder: Path, check: bool, target: str) -> int:
@@ -96,7 +88,8 @@ def write_docs(folder: Path, check: bool, target: str) -> int:
     except OSError as error:
         raise DiagramFileError(f"cannot make the folder {folder} ({error.strerror}): choose another") from error
     for file in files:
-        file.write(chart)
+        with streams.progress(_size(chart) and f"{_size(chart)}: {file.path.name}"):
+            file.write(chart)
     return 0
 
 

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 from rich.text import Text
 
+from agentcp_fsm.fsm.chart import Role
 from agentcp_fsm.fsm.printable import printable
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.support.messages import translated
@@ -29,6 +29,15 @@ STATE_STYLES = {
     "BACKOFF": "blue",
     "STOPPING": "dim cyan",
 }
+ROLE_STYLES = {
+    Role.REST: "dim",
+    Role.WORKING: "cyan",
+    Role.HEALTHY: "bold green",
+    Role.IMPAIRED: "bold yellow",
+    Role.WAITING: "blue",
+    Role.LEAVING: "dim cyan",
+}
+"""Of the states of any chart."""
 
 
 class _Console(Console):
@@ -96,7 +105,7 @@ class Output:
                 self._error = self._error or error
                 self._on_lost()
 
-    def table(self, kind: str, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    def table(self, kind: str, table: RenderableType, rows: Sequence[Mapping[str, Any]]) -> None:
         """Show `table` on a terminal, else `rows`: as columns, with their keys as headings, or to programs."""
         with self._writing():
             if self.json_lines:

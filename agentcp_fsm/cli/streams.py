@@ -10,7 +10,8 @@ import io
 import os
 import select
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 NAMES = ("stdin", "stdout", "stderr")
 """The streams by their descriptors' numbers."""
@@ -60,6 +61,26 @@ def complain(text: str) -> None:
     with suppress(OSError):
         sys.stderr.write(f"agentcp-fsm: {printable(' '.join(text.split()))}\n")
         sys.stderr.flush()
+
+
+@contextmanager
+def progress(what: str) -> Iterator[None]:
+    """Show on a terminal, while something lasts, what it is and for how many seconds it has lasted; nothing elsewhere.
+
+    It needs rich.
+    """
+    if not what or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from agentcp_fsm.fsm.printable import printable
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        shown.add_task(printable(what), total=None)
+        yield
 
 
 def flush() -> OSError | None:

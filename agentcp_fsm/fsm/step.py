@@ -45,6 +45,10 @@ class QueuedStep(Protocol[M_contra]):
         """Send one event, now or after the one under way."""
 
 
+WATCHERS: list[Callable[[Chart, str, Row], None]] = []
+"""Each is called with the chart, the state and the row of every event, by steps that are compiled while it is here."""
+
+
 class Callbacks(Protocol):
     """Where the callbacks of a chart come from."""
 
@@ -176,7 +180,10 @@ class _Stepper:
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)  # for tracebacks
         exec(compile(source, filename, "exec"), self._globals)  # noqa: S102 - written above, out of names
         self._globals["cells"] = {
-            state.value: {trigger: self._globals[function] for trigger, function in cells[state.name].items()}
+            state.value: {
+                trigger: _watched(self._globals[function], self._chart, state.name)
+                for trigger, function in cells[state.name].items()
+            }
             for state in self._chart.states
         }
         step: Step[Any] = self._globals["step"]
@@ -227,6 +234,21 @@ class _Stepper:
         name = f"{re.sub(_NO_NAME, '_', label)}_{len(self._globals)}"
         self._globals[name] = value
         return name
+
+
+def _watched(cell: Callable[..., Row], chart: Chart, state: str) -> Callable[..., Row]:
+    """The cell's function itself, unless anybody watches."""
+    watchers = tuple(WATCHERS)
+    if not watchers:
+        return cell
+
+    def watched(model: object, /, *args: object, **kwargs: object) -> Row:
+        row = cell(model, *args, **kwargs)
+        for watcher in watchers:
+            watcher(chart, state, row)
+        return row
+
+    return watched
 
 
 def _unknown(chart: Chart, model: Any, trigger: object) -> ChartError:

@@ -12,15 +12,16 @@ from tests.cli.command import COMMAND, ESCAPE, run
 from tests.needs import needs_posix
 
 
-def on_a_terminal(*arguments: str, columns: int = 100) -> str:
-    """What the command writes to a terminal."""
+def on_a_terminal(*arguments: str, columns: int = 100, errors: bool = False) -> str:
+    """What the command writes to a terminal; `errors`: with standard error."""
     needs_posix("there is a pseudo-terminal")
     import pty
 
     ours, its = pty.openpty()
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(columns)}
     environment.pop("NO_COLOR", None)
-    with subprocess.Popen([*COMMAND, *arguments], stdout=its, stdin=its, env=environment) as process:
+    stderr = its if errors else None
+    with subprocess.Popen([*COMMAND, *arguments], stdout=its, stdin=its, stderr=stderr, env=environment) as process:
         os.close(its)
         parts = []
         try:
@@ -42,6 +43,7 @@ def test_json_lines_are_the_rows() -> None:
             "trigger": row.trigger,
             "source": list(CHART.sources(row)),
             "dest": row.dest,
+            "prepare": list(row.prepare),
             "conditions": list(row.conditions),
             "unless": list(row.unless),
             "before": list(row.before),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.command import refused, run
 
-COMMANDS = ("chart", "connect", "demo", "doctor", "identity", "serve")
+COMMANDS = ("chart", "check", "connect", "demo", "doctor", "identity", "paths", "serve")
 HEAVY = {"aiohttp", "asyncio", "cryptography", "google.protobuf", "requests", "rich.live", "transitions", "uvloop"}
 
 
@@ -93,7 +93,7 @@ def test_without_the_extra_it_says_the_one_command_to_run(missing: str, argument
 
 def test_a_module_of_ours_that_is_missing_is_no_matter_of_the_extra() -> None:
     code = "import sys\nsys.modules['agentcp_fsm.lifecycle.chart'] = None\nfrom agentcp_fsm.cli import main\nmain()"
-    result = python(code, "chart")
+    result = python(code, "demo")
     assert "ModuleNotFoundError" in result.stderr
 
 

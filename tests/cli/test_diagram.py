@@ -12,12 +12,12 @@ from typing import Protocol
 import pytest
 
 from agentcp_fsm.cli import app
-from agentcp_fsm.cli.diagram import load_chart
 from agentcp_fsm.errors import ChartError, DiagramFileError
 from agentcp_fsm.fsm.diagram.document import document
 from agentcp_fsm.fsm.diagram.files import BEGIN, END, DiagramFile
 from agentcp_fsm.fsm.diagram.formats import FORMATS, Theme
 from agentcp_fsm.fsm.diagram.mermaid import mermaid
+from agentcp_fsm.fsm.loading import load_chart
 from agentcp_fsm.lifecycle.chart import CHART, State
 from tests.cli.command import COMMAND, refused, run
 from tests.needs import needs_posix

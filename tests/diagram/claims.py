@@ -41,11 +41,14 @@ class Claims:
             assert any(trigger in line for line in lines), f"{trigger!r} is broken"
             self.found += [(source, trigger, guards, dest) for source in sources]
 
-    def stays(self, state: str, lines: Sequence[str]) -> None:
-        """Add what the notes in a state say."""
-        text = " ".join(lines)
-        if "stays on " in text:
-            self.found += [(state, trigger, guards, None) for trigger, guards in clauses(text.split("stays on ")[1])]
+    def notes(self, state: str, lines: Sequence[str]) -> None:
+        """Add what the notes in a state say: on what it stays, and on what it leads to others."""
+        for note in re.split(r"\n(?=to .)", "\n".join(lines)):
+            text = note.replace("\n", " ")
+            if match := re.search(r"stays on (.*)", text):
+                self.found += [(state, trigger, guards, None) for trigger, guards in clauses(match[1])]
+            elif match := re.match(r"to (.*?) on (.*)", text):
+                self.found += [(state, trigger, guards, match[1]) for trigger, guards in clauses(match[2])]
 
 
 def clauses(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -73,7 +76,7 @@ def of_mermaid(text: str) -> Claims:
     for line in plain:
         if match := re.fullmatch(r'  (\w+)\("<b>(.*?)</b>(.*)"\)', line):
             names[match[1]] = match[2]
-            claims.stays(match[2], match[3].split("<br>"))
+            claims.notes(match[2], match[3].split("<br>"))
             if frame:
                 frames[frame].append(match[1])
         elif match := re.fullmatch(r'  (events\d+)\["(.*)"\]', line):
@@ -114,7 +117,7 @@ def of_dot(text: str) -> Claims:
             cluster = None
         elif match := re.match(r'\s+"(state-[^"]*)" \[id=.*?<b>(.*?)</b>(.*)', line):
             names[match[1]] = unescape(match[2])
-            claims.stays(unescape(match[2]), re.findall(r'<font point-size="9">(.*?)</font>', unescape(match[3])))
+            claims.notes(unescape(match[2]), re.findall(r'<font point-size="9">(.*?)</font>', unescape(match[3])))
             if cluster:
                 clusters[cluster].append(match[1])
         elif match := re.match(r'\s+"(label-\d+)" \[class=label label="(.*?)" fontsize', line):
@@ -128,6 +131,9 @@ def of_dot(text: str) -> Claims:
     if match := re.search(r"<td>(An event .*?)</td>", text):
         claims.otherwise = match[1]
     for start, end in arrows:
+        if start in names:  # its label is in its state
+            claims.pairs.append((names[start], names[end]))
+            continue
         ends = [node for tie in ties.get(start, []) for node in clusters.get(tie, [tie])]
         claims.arrow(labels[start], [names[node] for node in ends], names[end], list(names.values()))
     return claims
@@ -142,7 +148,7 @@ def of_svg(text: str) -> Claims:
         if group.get("class") == "legend":
             claims.otherwise = next((line for line in texts if line.startswith("An event ")), "")
         elif "data-state" in group.attrib:
-            claims.stays(group.attrib["data-state"], texts)
+            claims.notes(group.attrib["data-state"], texts)
         elif group.get("class") == "edge" and texts:
             where = next((index for index, line in enumerate(texts) if line.startswith("in every state")), len(texts))
             for step in (group.findtext(f"{SVG}title") or "").split("\n"):
@@ -163,7 +169,7 @@ def of_plantuml(text: str, *, line_by_line: bool) -> Claims:
             lines = [*(f"{line};" for line in lines[:-1]), lines[-1]]
         claims.arrow(lines, [names[start]], names[end], [])
     for name, note in re.findall(r"^(S_\w+) : (.*)$", plain, re.MULTILINE):
-        claims.stays(names[name], [f"stays on {note}"])
+        claims.notes(names[name], [f"stays on {note}"])
     return claims
 
 

@@ -290,7 +290,7 @@ def test_each_kind_of_change_has_its_look_in_the_picture() -> None:
         ("edge added", "edge-C-C"): ["+ go"],
         ("node plain", "A"): ["A"],
         ("node plain", "B"): ["B"],
-        ("node added", "C"): ["+ C"],
+        ("node plain added", "C"): ["+ C"],
     }
     ids = [element.get("id") for element in root.iter() if element.get("id")]
     assert len(ids) == len(set(ids))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
+from agentcp_fsm.fsm.chart import Chart, ChartState, Row
+from agentcp_fsm.fsm.coverage import Coverage
+from agentcp_fsm.fsm.diagram.page import page
 from agentcp_fsm.lifecycle.chart import CHART, DEGRADED, ONLINE, SIGNING_IN
 from tests.diagram.reader import TO_DEGRADED, Reader, answer, event, fragment, here, marked
 
@@ -288,3 +293,30 @@ def test_everything_is_reached_by_the_tab_key_and_shows_that_it_is(reader: Reade
         "!each.dataset.reached && !each.closest('[role=tablist]')).map(each => each.outerHTML)"
     )
     assert missed == []
+
+
+# What tests took ------------------------------------------------------------------------------------------------------
+
+
+def test_rows_that_no_test_took_are_marked(browser: Browser, tmp_path: Path) -> None:
+    chart = Chart(
+        "switch", "off", (ChartState("off"), ChartState("on")),
+        (Row("press", "off", "on"), Row("press", "on", "off"), Row("wait", ("off", "on"), None)),
+    )  # fmt: skip
+    coverage = Coverage(chart, Counter({(0, "off"): 3, (2, "on"): 1}))
+    path = tmp_path / "switch.html"
+    path.write_text(page(chart, coverage=coverage), encoding="utf-8")
+    reader = Reader(browser.new_context(offline=True), path)
+    shown = reader.open("state=off")
+    expect(shown.locator("#summary")).to_contain_text("Tests take 2 of the rows; others are marked.")
+    assert shown.locator("#read .mark").all_inner_texts() == ["No test takes it here."]
+    assert "untested" in (shown.locator("#read .cell", has_text="wait").locator(".row").get_attribute("class") or "")
+    shown = reader.open("event=press")
+    assert shown.locator("#read .mark").all_inner_texts() == ["No test takes it."]
+    reader.close()
+
+
+def test_without_tests_nothing_is_marked(reader: Reader) -> None:
+    shown = reader.open("state=ONLINE")
+    assert shown.locator(".mark").count() == 0
+    assert "Tests take" not in shown.locator("#summary").inner_text()

@@ -23,6 +23,7 @@ from agentcp_fsm.fsm.diagram.formats import FORMATS, Format, Theme
 from agentcp_fsm.fsm.diagram.svg import svg
 from agentcp_fsm.fsm.diagram.views import happy_path, steps, view_of
 from agentcp_fsm.lifecycle.chart import CHART, State
+from tests.benchmarks.drawing import LARGE
 from tests.diagram.layout import Layout
 from tests.diagram.strategies import charts
 from tests.needs import needs, needs_root
@@ -278,3 +279,34 @@ def test_the_legend_explains_only_what_is_drawn() -> None:
     assert "[guard]: if it holds<" in dot(door)
     assert "[else]" not in dot(door)
     assert "[else]: if no other does" in dot(CHART)
+
+
+def test_a_label_may_begin_with_an_empty_line() -> None:
+    """Graphviz 14 crashes on such a label in a graph with a legend."""
+    rows = (Row("\n\nx", "A", "B", conditions="g"), Row("\n", "B", "A", conditions="g"))
+    chart = Chart("empty lines", "A", (ChartState("A"), ChartState("B")), rows)
+    for view in ("overview", "full", "state:A"):
+        assert "x [g]" in [text.text for text in ElementTree.fromstring(svg(chart, view)).iter(f"{SVG}text")]
+
+
+def test_a_large_chart_is_a_grid_in_the_charts_order() -> None:
+    layout = Layout(LARGE, "full")
+    assert not layout.covered()
+    assert not layout.overflowing()
+    boxes = {box.name: box for box in layout.boxes}
+    placed = [boxes[state_id(name)] for name in LARGE.state_names]
+    rows = [box for box, before in zip(placed[1:], placed, strict=False) if box.left < before.left]
+    assert 2 <= len(rows) < len(placed) / 2
+    assert sorted(placed, key=lambda box: (-round(box.top, -2), box.left))[0] in placed[:2]
+    drawn = svg(LARGE, "full")
+    ids = set(re.findall(r'id="(edge-[^"]*)"', drawn))
+    assert ids == {edge_id(*step) for step in steps(LARGE)}
+    assert "[guard]" not in drawn
+
+
+def test_an_arrow_begins_with_a_dot_and_ends_with_a_head() -> None:
+    chart = Chart("two", "A", (ChartState("A"), ChartState("B")), (Row("go", "A", "B"), Row("back", "B", "A")))
+    root = ElementTree.fromstring(svg(chart))
+    for edge in ("edge-A-B", "edge-B-A"):
+        (group,) = [group for group in root.iter(f"{SVG}g") if group.get("id") == edge]
+        assert [part.tag for part in group if part.get("class") == "head"] == [f"{SVG}ellipse", f"{SVG}path"]

@@ -20,6 +20,7 @@ from tests.diagram.claims import Claim, Claims, of_dot, of_markdown, of_mermaid,
 from tests.fsm.charts import CHARTS
 from tests.fsm.loose import DEFAULTS
 
+DOT = "agentcp_fsm.fsm.diagram.dot"
 READERS: dict[str, Callable[[Chart, str], Claims]] = {
     "mermaid": lambda chart, view: of_mermaid(mermaid(chart, view)),
     "dot": lambda chart, view: of_dot(dot(chart, view)),
@@ -121,6 +122,25 @@ def test_each_view_of_each_chart_claims_what_its_rows_say(name: str, format: str
 def test_so_does_each_view_of_any_chart(format: str, chart: Chart) -> None:
     for view in views(chart):
         check(chart, view, format, READERS[format](chart, view))
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_grid_claims_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{DOT}.MANY_FORKS", 0)
+    chart = NAMED[name]
+    for view in ("overview", "full"):
+        claims = of_dot(dot(chart, view))
+        check(chart, view, "dot", claims)
+        assert {(source, dest) for source, _, _, dest in claims.found if dest is not None} == set(claims.pairs)
+        assert set(of_svg(svg(chart, view)).found) == expected(chart, view, "svg")
+
+
+@given(chart=worded_charts())
+def test_so_does_a_grid_of_any_chart(chart: Chart) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{DOT}.MANY_FORKS", 0)
+        for view in ("overview", "full"):
+            check(chart, view, "dot", of_dot(dot(chart, view)))
 
 
 @pytest.mark.parametrize("name", NAMED)

@@ -21,13 +21,17 @@ class Colours:
     @property
     def mermaid(self) -> str:
         """The same as the style of a Mermaid class."""
-        more = {
-            "solid": "",
-            "dashed": ",stroke-dasharray:4",
-            "dotted": ",stroke-dasharray:2",
-            "bold": ",stroke-width:3px",
-        }
-        return f"fill:{self.fill},stroke:{self.stroke},color:{self.text}{more[self.border]}"
+        width = ",stroke-width:3px" if self.border == "bold" else ""
+        return f"fill:{self.fill},stroke:{self.stroke},color:{self.text}{self._mermaid_dashes}{width}"
+
+    @property
+    def mermaid_border(self) -> str:
+        """The same of its border alone, which is a thick one."""
+        return f"stroke:{self.stroke},stroke-width:4px{self._mermaid_dashes or ',stroke-dasharray:0'}"
+
+    @property
+    def _mermaid_dashes(self) -> str:
+        return {"dashed": ",stroke-dasharray:4", "dotted": ",stroke-dasharray:2"}.get(self.border, "")
 
     @property
     def graphviz_style(self) -> str:

@@ -13,7 +13,7 @@ from agentcp_fsm.fsm.diagram.graphviz import draw_pdf, draw_png
 from agentcp_fsm.fsm.diagram.mermaid import mermaid_of
 from agentcp_fsm.fsm.diagram.picture import Box, Fork, Picture
 from agentcp_fsm.fsm.diagram.svg import svg_of
-from agentcp_fsm.fsm.diagram.views import Scope, View, steps
+from agentcp_fsm.fsm.diagram.views import Scope, View, happy_path, steps
 
 
 def dot(found: Difference, theme: Theme = Theme.LIGHT) -> str:
@@ -60,18 +60,20 @@ def picture(found: Difference, whole: bool = True) -> Picture:
     for name in names if whole else [name for name in names if name in touched]:
         change = changes.get(name)
         title = _line(change.kind, name, part_names(change)) if change else name
-        boxes.append(Box(states[name], title, tuple(notes[name]), change.kind if change else "plain"))
+        role = states[name].role
+        shown = (*([str(role)] if role else []), *notes[name])
+        boxes.append(Box(states[name], title, shown, str(role or "plain"), change.kind if change else None))
     forks = [Fork((source,), tuple(lines), dest, mark=kind) for (source, dest, kind), lines in arrows.items()]
     if whole:
         drawn = {(source, dest) for source, dest, _ in arrows}
         both = sorted({*steps(found.old)} & {*steps(found.new)} - drawn)
-        forks += [Fork((source,), (), dest) for source, dest in both]
+        forks += [Fork((source,), (), dest) for source, dest in both if source != dest]
     rows = (replace(row, source=chart.sources(row)) for chart in (found.new, found.old) for row in chart.rows)
     chart = Chart(
         found.new.name, found.new.initial, [states[name] for name in names], rows, undecided=found.new.undecided
     )
     view = View(Scope.DIFFERENCE, tuple(str(box.state.name) for box in boxes), tuple(steps(chart)))
-    return Picture(chart, view, tuple(boxes), (), tuple(forks), ())
+    return Picture(chart, view, tuple(boxes), (), tuple(forks), happy_path(found.new) if whole else ())
 
 
 def _add(

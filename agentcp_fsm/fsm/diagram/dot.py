@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import pairwise
 
 from agentcp_fsm.fsm.chart import Chart
-from agentcp_fsm.fsm.diagram.colours import LOOKS, PAPERS
+from agentcp_fsm.fsm.diagram.colours import LOOKS, PAPERS, Paper
 from agentcp_fsm.fsm.diagram.diff import SIGNS, Kind
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
-from agentcp_fsm.fsm.diagram.picture import Box, Fork, Picture, picture
+from agentcp_fsm.fsm.diagram.picture import Box, Fork, Picture, listed, picture
 from agentcp_fsm.fsm.diagram.views import Scope, Step
 from agentcp_fsm.fsm.printable import printable
 
 FONT = "Roboto"
-UNCHANGED = "as before"
-"""The legend's words for a state that did not change, in a difference."""
 MANY_FORKS = 100
-"""In a graph with more, Graphviz' search for the shortest lines is cut short: it would take minutes."""
+"""A picture with more is a grid of states that list their ways out: to place so many labels would take minutes."""
+GRID_SHAPE = 1.5
+"""Of a grid: its width in relation to its height."""
+MARK_WIDTH = 3.0
+"""Of the border of a state that changed, in points."""
 SPINE_WEIGHT = 20
 """How much straighter and shorter the lines of the spine are than others."""
 
@@ -27,8 +30,9 @@ SPINE_WEIGHT = 20
 def dot(chart: Chart, view: str = OVERVIEW, theme: Theme = Theme.LIGHT) -> str:
     """A view of a chart in Graphviz' language: the happy path from left to right, everything else below it.
 
-    A label is a node in the middle of its arrow, so that no label can cover another.  Nodes and edges carry what the
-    SVG needs: ``id`` and ``class``, and as ``comment`` the ids of all steps (`edge_id`) that they are part of.
+    A label is a node in the middle of its arrow, so that no label can cover another.  A view with more than
+    `MANY_FORKS` arrows is a grid, in which each state lists the ways out of it.  Nodes and edges carry what the SVG
+    needs: ``id`` and ``class``, and as ``comment`` the ids of all steps (`edge_id`) that they are part of.
 
     Raises ChartError for a view that the chart does not have.
     """
@@ -37,6 +41,8 @@ def dot(chart: Chart, view: str = OVERVIEW, theme: Theme = Theme.LIGHT) -> str:
 
 def dot_of(shown: Picture, theme: Theme) -> str:
     """A picture in Graphviz' language."""
+    if len(shown.forks) > MANY_FORKS:
+        shown = listed(shown)
     return "".join(f"{line}\n" for line in _Graph(shown, theme).lines())
 
 
@@ -68,12 +74,14 @@ class _Graph:
 
     def lines(self) -> Iterator[str]:
         paper = self.paper
-        sideways = self.picture.view.scope in (Scope.STATE, Scope.PATH, Scope.DIFFERENCE)
+        sideways = self.picture.view.scope in (Scope.STATE, Scope.PATH)
         yield f'digraph "{_text(self.picture.chart.name)}" {{'
-        yield f"  graph [rankdir={'LR' if sideways else 'TB'} newrank=true compound=true"
-        yield "    nodesep=0.3 ranksep=0.35 pad=0.2"
-        if len(self.picture.forks) > MANY_FORKS:
-            yield "    nslimit=2 nslimit1=2"
+        if self.picture.listed:
+            yield f'  graph [layout=osage pack=24 packmode="array_u{self._columns()}" splines=line'
+            yield "    outputorder=edgesfirst pad=0.2"
+        else:
+            yield f"  graph [rankdir={'LR' if sideways else 'TB'} newrank=true compound=true"
+            yield "    nodesep=0.3 ranksep=0.35 pad=0.2"
         yield f'    bgcolor="{paper.page}" fontname="{FONT}" fontcolor="{paper.ink}" fontsize=10 labelloc=b'
         yield f"    label=<{_legend(self.picture)}>]"
         yield f'  node [shape=plaintext width=0 height=0 margin="0.05,0.02" fontname="{FONT}" fontcolor="{paper.ink}"]'
@@ -85,19 +93,26 @@ class _Graph:
             )
             yield self._line("initial", self.picture.initial, [], weight=SPINE_WEIGHT)
             self.row.append("initial")
-        for name, end in self.picture.outer.items():
+        for place, (name, end) in enumerate(self.picture.outer.items(), 1):
             if name == end:
-                yield f"  {_state(self.boxes[name])}"
+                yield f"  {_state(self.boxes[name], self.paper, place if self.picture.listed else None)}"
         for frame in self.picture.frames:
             yield f"  subgraph {self.clusters[frame.name]} {{"
             yield f'    graph [class=frame label="" style=rounded color="{paper.line}" margin=14]'
-            yield from (f"    {_state(self.boxes[name])}" for name in frame.states)
+            yield from (f"    {_state(self.boxes[name], self.paper)}" for name in frame.states)
             yield from (f"  {line}" for line in self._forks(frame.name))
             yield "  }"
         yield from self._forks(None)
         if not sideways and len(self.picture.spine) > 1:
             yield f"  {{ rank=same; {'; '.join(map(_quoted, dict.fromkeys(self.row)))} }}"
         yield "}"
+
+    def _columns(self) -> int:
+        """How many states stand side by side in a grid, so that it is somewhat wider than high."""
+        lines = [(box.title, *box.notes) for box in self.picture.boxes]
+        width = 5 * sum(max(map(len, its)) for its in lines) / len(lines) + 44  # in points, roughly
+        height = 13 * sum(map(len, lines)) / len(lines) + 32
+        return max(1, round(math.sqrt(GRID_SHAPE * len(lines) * height / width)))
 
     def _forks(self, frame: str | None) -> Iterator[str]:
         for fork in self.picture.forks:
@@ -107,18 +122,18 @@ class _Graph:
     def _fork(self, fork: Fork) -> Iterator[str]:
         """Lines from the sources to the label, and an arrow from there to the destination."""
         steps = {source: list(self.picture.steps(source, fork.dest)) for source in fork.sources}
-        if not fork.lines:
-            for source, its in steps.items():
-                yield self._line(source, fork.dest, its)
-            return
         everything = [step for its in steps.values() for step in its]
-        label, line = self._label(fork.lines, everything, fork.mark)
+        straight = len(everything) == 1 and everything[0] in pairwise(self.picture.spine)
+        weight = SPINE_WEIGHT if straight else 1
+        if not fork.lines:
+            self.row += [state_id(name) for name in everything[0]] if straight else []
+            for source, its in steps.items():
+                yield self._line(source, fork.dest, its, fork.mark, weight=weight)
+            return
+        label, line = self._label((*fork.lines, *fork.where), everything, fork.mark)
         yield line
-        weight = 1
-        if len(everything) == 1 and everything[0] in pairwise(self.picture.spine):
-            weight = SPINE_WEIGHT
-            self.row += [state_id(everything[0][0]), label, state_id(everything[0][1])]
-        if not fork.everywhere:
+        self.row += [state_id(everything[0][0]), label, state_id(everything[0][1])] if straight else []
+        if not fork.where:
             for source, its in steps.items():
                 yield self._line(source, label, its, fork.mark, arrow=False, weight=weight)
         yield self._line(label, fork.dest, everything, fork.mark, weight=weight)
@@ -127,7 +142,8 @@ class _Graph:
         """A node's name and its line."""
         name = f"label-{self.labels}"
         self.labels += 1
-        text = "\\n".join(_text(part) for line in lines for part in line.splitlines())
+        # An empty first line would crash Graphviz 14 in a graph whose own label is a table.
+        text = "\\n".join(_text(part) or " " for line in lines for part in line.splitlines())
         look = "class=label" if mark is None else f'class="label {mark}" fontcolor="{self.paper.marks[mark]}"'
         return name, f'  {_quoted(name)} [{look} label="{text}" fontsize=10 comment={_steps(steps)}]'
 
@@ -146,6 +162,8 @@ class _Graph:
         # A line into a frame leads to the state that is entered; one out of it begins at its border.
         if not arrow:
             options += " arrowhead=none"
+        if start in self.boxes or start in self.entrances:
+            options += " dir=both arrowtail=dot"  # so that a line that begins here is not taken for one that ends here
         if weight != 1:
             options += f" weight={weight}"
         return f"  {self._node(start)} -> {self._node(end)} [{options}]"
@@ -155,34 +173,41 @@ class _Graph:
         return _quoted(state_id(name) if name in self.boxes else name)
 
 
-def _state(box: Box) -> str:
+def _state(box: Box, paper: Paper, place: int | None = None) -> str:
+    """A state's line; `place` is where it stands in a grid."""
     state = box.state
     colours = LOOKS[box.look]
+    border, stroke, width, look = colours.graphviz_style, colours.stroke, colours.width, box.look
+    if box.mark is not None:
+        border, stroke, width = LOOKS[box.mark].graphviz_style, paper.marks[box.mark], MARK_WIDTH
+        look = f'"{box.look} {box.mark}"'
     cells = [f'<font point-size="12"><b>{_broken(box.title)}</b></font>']
     cells += [f'<font point-size="9">{_broken(line)}</font>' for line in box.notes]
     table = "".join(f"<tr><td>{cell}</td></tr>" for cell in cells)
     name = _quoted(state_id(state.name))
     return (
-        f"{name} [id={name} class={box.look} "
+        f"{name} [id={name} class={look} "
         f'label=<<table border="0" cellspacing="0" cellpadding="1">{table}</table>> '
-        f'shape=box style="{colours.graphviz_style}" peripheries={2 if state.final else 1} penwidth={colours.width} '
-        f'margin="0.14,0.05" fillcolor="{colours.fill}" color="{colours.stroke}" fontcolor="{colours.text}"]'
+        f'shape=box style="{border}" peripheries={2 if state.final else 1} penwidth={width} '
+        f'margin="0.14,0.05" fillcolor="{colours.fill}" color="{stroke}" fontcolor="{colours.text}"'
+        f"{'' if place is None else f' sortv={place}'}]"
     )
 
 
 def _legend(shown: Picture) -> str:
     """The meaning of the colours and signs that the picture uses."""
-    words = {str(kind): f"{sign} {kind} ({LOOKS[kind].border})" for kind, sign in SIGNS.items()}
-    if shown.view.scope is Scope.DIFFERENCE:
-        words["plain"] = UNCHANGED
+    marks = [mark for mark in (*(box.mark for box in shown.boxes), *(fork.mark for fork in shown.forks)) if mark]
+    words = {box.look: box.look for box in shown.boxes if box.look != "plain"}
+    words |= {str(kind): f"{SIGNS[kind]} {kind} ({LOOKS[kind].border})" for kind in marks}
     cells = [
         # Not dashed as the states' borders are: Graphviz 14 crashes on that, writing JSON.
         f'<td border="{round(colours.width)}" style="rounded" bgcolor="{colours.fill}" color="{colours.stroke}">'
-        f'<font color="{colours.text}">{words.get(look, look)}</font></td>'
-        for look in dict.fromkeys([box.look for box in shown.boxes] + [fork.mark for fork in shown.forks if fork.mark])
-        if (look in words or look != "plain") and (colours := LOOKS[look])
+        f'<font color="{colours.text}">{word}</font></td>'
+        for look, word in words.items()
+        if (colours := LOOKS[look])
     ]
     lines = [line for fork in shown.forks for line in fork.lines]
+    lines += [line for box in shown.boxes for line in box.notes if shown.listed]
     if any("[" in line for line in lines):
         otherwise = "; [else]: if no other does" if any("[else]" in line for line in lines) else ""
         cells.append(f"<td>[guard]: if it holds{otherwise}</td>")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agentcp_fsm.errors import ChartError, DiagramFileError
 from agentcp_fsm.fsm.chart import Chart
+from agentcp_fsm.fsm.coverage import Coverage
 from agentcp_fsm.fsm.diagram.formats import FORMATS, Format, Theme
 
 BEGIN = "<!-- diagram:begin -->"
@@ -30,6 +31,8 @@ class DiagramFile:
     theme: Theme | None = None
     imported_from: str | None = None
     """Where the chart is imported from, ``module:name``."""
+    coverage: Coverage | None = None
+    """What tests took, to mark the rows that none took."""
 
     def write(self, chart: Chart) -> None:
         """Write the present diagram; in a Markdown page with the two lines, only the part between them.
@@ -60,7 +63,7 @@ class DiagramFile:
     def fresh(self, chart: Chart) -> bytes:
         """The content that the file should have."""
         page = self._page()
-        content = self.format.export(chart, self.view, self.theme, self.imported_from)
+        content = self.format.export(chart, self.view, self.theme, self.imported_from, self.coverage)
         if page is None:
             return content
         before, after = page

@@ -8,6 +8,7 @@ from importlib import import_module
 
 from agentcp_fsm.errors import ChartError
 from agentcp_fsm.fsm.chart import Chart
+from agentcp_fsm.fsm.coverage import Coverage
 
 OVERVIEW = "overview"
 
@@ -28,8 +29,8 @@ class Format:
     module: str
     """Of `agentcp_fsm.fsm.diagram`; imported when it is used."""
     function: str
-    """Of the module.  It takes the chart, and ``view``, ``theme`` or ``imported_from`` if the format has them, and
-    returns a text or bytes."""
+    """Of the module.  It takes the chart, and ``view``, ``theme``, ``imported_from`` or ``coverage`` if the format has
+    them, and returns a text or bytes."""
     description: str
     suffixes: tuple[str, ...]
     """How files of this format end, the usual way first."""
@@ -38,15 +39,21 @@ class Format:
     themes: tuple[Theme, ...] = ()
     """The themes it has, the default first; none if there is nothing to choose."""
 
-    imports: bool = False
-    """Whether its files say where the chart is imported from."""
+    is_page: bool = False
+    """Whether its files say where the chart is imported from, and may mark what tests took."""
 
     def export(
-        self, chart: Chart, view: str | None = None, theme: Theme | None = None, imported_from: str | None = None
+        self,
+        chart: Chart,
+        view: str | None = None,
+        theme: Theme | None = None,
+        imported_from: str | None = None,
+        coverage: Coverage | None = None,
     ) -> bytes:
         """The chart, which is imported from `imported_from` (``module:name``), in this format; a text is UTF-8.
 
-        Raises ChartError for a view or a theme that this format does not have, and whatever the format raises.
+        With `coverage`, rows that no test took are marked.  Raises ChartError for a view, a theme or marks that this
+        format does not have, and whatever the format raises.
         """
         options: dict[str, object] = {}
         if view is not None:
@@ -56,8 +63,12 @@ class Format:
         if theme is not None:
             check_theme(theme, self.name, self.themes)
             options["theme"] = theme
-        if self.imports and imported_from is not None:
+        if self.is_page and imported_from is not None:
             options["imported_from"] = imported_from
+        if coverage is not None:
+            if not self.is_page:
+                raise ChartError(f"the format {self.name} marks no rows that tests took: choose html")
+            options["coverage"] = coverage
         content = getattr(import_module(f"agentcp_fsm.fsm.diagram.{self.module}"), self.function)(chart, **options)
         return content if isinstance(content, bytes) else content.encode()
 
@@ -76,7 +87,7 @@ FORMATS = {
         Format("pdf", "graphviz", "pdf", "a picture", (".pdf",),
                binary=True, has_views=True, themes=(Theme.LIGHT, Theme.DARK)),
         Format("html", "page", "page", "an interactive page: explains every row, and walks", (".html", ".htm"),
-               imports=True),
+               is_page=True),
         Format("plantuml", "plantuml", "plantuml", "a PlantUML state diagram", (".puml", ".plantuml"),
                has_views=True),
         Format("scxml", "scxml", "scxml", "SCXML, which other interpreters run", (".scxml",)),

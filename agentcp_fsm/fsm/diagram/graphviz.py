@@ -22,7 +22,7 @@ import pygraphviz
 graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())
 format, *attributes = sys.argv[1:]
 graph.graph_attr.update(attribute.split("=", 1) for attribute in attributes)
-sys.stdout.buffer.write(graph.draw(format=format, prog="dot"))
+sys.stdout.buffer.write(graph.draw(format=format, prog=graph.graph_attr.get("layout") or "dot"))
 """
 _FONTS = """\
 <?xml version="1.0"?>

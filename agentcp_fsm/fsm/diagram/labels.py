@@ -62,11 +62,14 @@ def by_trigger(clauses: Iterable[Clause]) -> list[Clause]:
     return by_guards(Clause(triggers, tuple(dict.fromkeys(guards))) for triggers, guards in alternatives.items())
 
 
-def label(clauses: Sequence[Clause], length: int) -> tuple[str, ...]:
-    """Clauses in lines, each clause from the beginning of a line; a line breaks between names, never inside one."""
+def label(clauses: Sequence[Clause], length: int, opening: str = "") -> tuple[str, ...]:
+    """Clauses in lines, each clause from the beginning of a line; a line breaks between names, never inside one.
+
+    `opening` stands before the first clause.
+    """
     lines: list[str] = []
     for clause in clauses:
-        lines += wrapped(_pieces(clause), length)
+        lines += wrapped([*([opening] if opening and not lines else []), *_pieces(clause)], length)
         if clause is not clauses[-1]:
             lines[-1] += ";"
     return tuple(lines)

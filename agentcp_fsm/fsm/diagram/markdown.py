@@ -10,6 +10,8 @@ from agentcp_fsm.fsm.diagram.labels import ELSE, shown_guards
 from agentcp_fsm.fsm.diagram.table import table
 from agentcp_fsm.fsm.diagram.views import check_states
 
+MOST_COLUMNS = 50
+"""States of a chart for which there is a table of all pairs of states."""
 _PLAIN_WORDS = re.compile(r"[A-Za-z0-9_.]+( [A-Za-z0-9_.]+)*", re.ASCII)
 _SPECIAL = re.compile(
     r"[\\`*\[\]|~$]"
@@ -81,9 +83,12 @@ def _lines(chart: Chart) -> Iterator[str]:
     yield "## From state to state"
     yield ""
     if any(row.dest is not None for row in rows):
-        yield from _matrix(chart, rows)
-        yield ""
-        yield "The same, with the guards and the reasons; \\[else\\]: if no other row of the event is taken."
+        same = "With"
+        if len(chart.states) <= MOST_COLUMNS:
+            yield from _matrix(chart, rows)
+            yield ""
+            same = "The same, with"
+        yield f"{same} the guards and the reasons; \\[else\\]: if no other row of the event is taken."
         yield ""
         yield from rows_of(("from", "to", "on, if, because"), _steps(chart, rows))
     else:
@@ -92,8 +97,11 @@ def _lines(chart: Chart) -> Iterator[str]:
     yield "## State by state"
     yield ""
     yield "The rows of an event are tried from top to bottom; one without guards is taken if none before it was."
+    of_state: dict[str, list[Row]] = {}
+    for row in rows:
+        of_state.setdefault(row.source[0], []).append(row)
     for state in chart.states:
-        yield from _section(chart, state, [row for row in rows if row.source == (state.name,)])
+        yield from _section(chart, state, of_state.get(state.name, []))
     yield from _glossary("Guards", chart.guards, [name for row in chart.rows for name in row.conditions + row.unless])
     actions = [name for row in chart.rows for name in row.prepare + row.before + row.after]
     of_states = [name for state in chart.states for name in state.on_enter + state.on_exit]
@@ -125,13 +133,13 @@ def _steps(chart: Chart, rows: Sequence[Row]) -> Iterator[list[str]]:
         (source,) = row.source
         cells.setdefault((source, row.trigger), []).append(row)
         leading.setdefault((source, row.dest), []).append(row)
-    for source in map(str, chart.state_names):
-        shown = _state(source)
-        for dest in map(str, chart.state_names):
-            if its := leading.get((source, dest)):
-                told = [_step(row, shown_guards(row, cells[source, row.trigger])) for row in its]
-                yield [shown, _state(dest), "<br>".join(told)]
-                shown = ""
+    order = {name: place for place, name in enumerate(chart.state_names)}
+    last = None
+    for source, dest in sorted(leading, key=lambda step: (order[step[0]], order.get(step[1] or "", -1))):
+        if dest is not None:
+            told = [_step(row, shown_guards(row, cells[source, row.trigger])) for row in leading[source, dest]]
+            yield ["" if source == last else _state(source), _state(dest), "<br>".join(told)]
+            last = source
 
 
 def _step(row: Row, shown: tuple[str, ...]) -> str:
@@ -148,11 +156,7 @@ def _section(chart: Chart, state: ChartState, rows: Sequence[Row]) -> Iterator[s
         if names:
             facts.append(f"{kind}: {', '.join(map(code, names))}.")
     yield " ".join(fact for fact in facts if fact)
-    ignored = {
-        trigger
-        for trigger in chart.triggers
-        if all(row.ignored and not row.guards for row in rows if row.trigger == trigger)
-    }
+    ignored = {row.trigger for row in rows} - {row.trigger for row in rows if row.guards or not row.ignored}
     shown = [row for row in rows if row.trigger not in ignored]
     if shown:
         yield ""

@@ -108,6 +108,9 @@ class _Flowchart:
             yield f"  classDef {look} {LOOKS[look].mermaid}"
             yield f"  class {','.join(nodes)} {look}"
         for kind, colours in KINDS.items():
+            if marked := [self.nodes[box.state.name] for box in self.picture.boxes if box.mark is kind]:
+                yield f"  classDef {kind} {colours.mermaid_border}"
+                yield f"  class {','.join(marked)} {kind}"
             if numbers := [str(number) for number, mark in enumerate(self.links) if mark is kind]:
                 yield f"  linkStyle {','.join(numbers)} stroke:{colours.stroke},stroke-width:3px"
 
@@ -132,10 +135,10 @@ class _Flowchart:
 
     def _fork(self, fork: Fork) -> Iterator[str]:
         dest = self.ends[fork.dest]
-        if fork.everywhere:
+        if fork.where:
             label = f"events{len(self.labels)}"
             self.labels.append(label)
-            yield f'  {label}["{_lines(fork.lines)}"]'
+            yield f'  {label}["{_lines((*fork.lines, *fork.where))}"]'
             yield self._link(label, dest, mark=fork.mark)
         else:
             yield from (self._link(self.ends[source], dest, fork.lines, fork.mark) for source in fork.sources)
@@ -172,5 +175,5 @@ def label_text(text: str) -> str:
 
 def _character(character: str) -> str:
     if character == "\n":
-        return "<br>"
+        return "<br> "  # with a space for programs that read the text alone
     return character if character.isalnum() or character in "_ ,.[]()-" else f"#{ord(character)};"

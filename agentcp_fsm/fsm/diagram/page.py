@@ -17,6 +17,7 @@ from string import Template
 from typing import Any
 
 from agentcp_fsm.fsm.chart import Chart
+from agentcp_fsm.fsm.coverage import Coverage
 from agentcp_fsm.fsm.diagram.colours import COLOURS, Colours
 from agentcp_fsm.fsm.diagram.document import document, rows_data
 from agentcp_fsm.fsm.diagram.dot import edge_id
@@ -40,18 +41,20 @@ SCRIPTS = (
 """In this order: each uses names that earlier ones define."""
 
 
-def page(chart: Chart, imported_from: str = UNKNOWN) -> str:
+def page(chart: Chart, imported_from: str = UNKNOWN, coverage: Coverage | None = None) -> str:
     """The page of a chart, as HTML.
 
-    The page writes tests, which import the chart from `imported_from`, ``module:name``.  Raises RendererError without
-    the extra ``diagram``.
+    The page writes tests, which import the chart from `imported_from`, ``module:name``.  With `coverage`, it marks the
+    rows that no test took.  Raises RendererError without the extra ``diagram``.
     """
     from agentcp_fsm.fsm.diagram.svg import svg
 
-    return page_with(chart, {view: svg(chart, view) for view in VIEWS}, imported_from)
+    return page_with(chart, {view: svg(chart, view) for view in VIEWS}, imported_from, coverage)
 
 
-def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str = UNKNOWN) -> str:
+def page_with(
+    chart: Chart, pictures: Mapping[str, str], imported_from: str = UNKNOWN, coverage: Coverage | None = None
+) -> str:
     """The page of a chart with these pictures, SVG by the name of the view; `page` makes them itself.
 
     The pictures mark their states and arrows as `agentcp_fsm.fsm.diagram.svg` does.
@@ -60,6 +63,7 @@ def page_with(chart: Chart, pictures: Mapping[str, str], imported_from: str = UN
     content = walkable(chart) | {
         "imported_from": imported_from,
         "views": list(drawings),
+        "taken": None if coverage is None else [list(pair) for pair in sorted(coverage.taken)],
         "arrows": {edge_id(*step): step for step in steps(chart)},
     }
     style = _asset("page.css") + _role_styles()

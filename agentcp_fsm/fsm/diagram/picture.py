@@ -6,7 +6,7 @@ A fork is an arrow from one or more states to another, with a label.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agentcp_fsm.fsm.chart import Chart, ChartState
 from agentcp_fsm.fsm.diagram.diff import Kind
@@ -31,6 +31,8 @@ class Box:
     """Lines under its title."""
     look: str
     """Its colours, by their name in `colours.LOOKS`."""
+    mark: Kind | None = None
+    """The kind of change, in a difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ class Fork:
     lines: tuple[str, ...]
     """The label; none for a bare arrow."""
     dest: str
-    everywhere: bool = False
-    """Whether the label says which the sources are, so that nothing needs to be drawn from them."""
+    where: tuple[str, ...] = ()
+    """More lines of the label, if it says which the sources are; then nothing needs to be drawn from them."""
     inside: str | None = None
     """The frame that it is drawn in."""
     mark: Kind | None = None
@@ -69,6 +71,8 @@ class Picture:
     forks: tuple[Fork, ...]
     spine: tuple[str, ...]
     """The states that are drawn in a row from left to right."""
+    listed: bool = False
+    """Whether each state's box lists the ways out of it, instead of labels at the arrows."""
 
     @property
     def outer(self) -> dict[str, str]:
@@ -112,6 +116,20 @@ def picture(chart: Chart, view: str) -> Picture:
     return Picture(chart, shown, boxes, (), tuple(forks), spine)
 
 
+def listed(shown: Picture) -> Picture:
+    """The same picture, with the labels of a state's arrows as notes in its box, and without frames."""
+    notes: dict[str, list[str]] = {str(box.state.name): [] for box in shown.boxes}
+    forks: list[Fork] = []
+    for fork in shown.forks:
+        for end in fork.sources:
+            for source, dest in shown.steps(end, fork.dest):
+                if fork.lines:
+                    notes[source] += (*wrapped(["to", dest, "on", fork.lines[0]], NOTE_LENGTH), *fork.lines[1:])
+                forks.append(Fork((source,), (), dest, mark=fork.mark))
+    boxes = tuple(replace(box, notes=(*box.notes, *notes[str(box.state.name)])) for box in shown.boxes)
+    return replace(shown, boxes=boxes, frames=(), forks=tuple(forks), spine=(), listed=True)
+
+
 def _box(state: ChartState, notes: Iterable[str] = ()) -> Box:
     return Box(state, state.name, (*([state.role] if state.role else []), *notes), state.role or "plain")
 
@@ -119,15 +137,14 @@ def _box(state: ChartState, notes: Iterable[str] = ()) -> Box:
 def _notes(chart: Chart, state: ChartState, view: View) -> Iterator[str]:
     """The notes in a state's box: all that is known if the view is about the state, else the events it stays on."""
     if view.scope == Scope.STATE and state.name in view.named:
-        if state.meaning:
-            yield from wrapped(state.meaning.split(), NOTE_LENGTH)
+        for line in state.meaning.splitlines():
+            yield from wrapped(line.split(), NOTE_LENGTH)
         if state.owns:
             yield from wrapped(["owns", *state.owns.split()], NOTE_LENGTH)
     elif view.scope != Scope.FULL:
         return
     if staying := clauses_of_rows(chart, str(state.name)).get(None):
-        first, *others = label(by_guards(staying), NOTE_LENGTH)
-        yield from (*wrapped(["stays on", first], NOTE_LENGTH), *others)
+        yield from label(by_guards(staying), NOTE_LENGTH, "stays on")
 
 
 # The overview --------------------------------------------------------------------------------------------------------
@@ -194,7 +211,7 @@ def _forks(
         if inside is None and 1 < len(sources) > len(leaving) / 2:
             others = [state for state, end in ends.items() if end not in sources]
             where = ["in every state except", *wrapped(commas(others), LINE_LENGTH)] if others else ["in every state"]
-            yield Fork(tuple(sources), (*lines, *where), dest, everywhere=True)
+            yield Fork(tuple(sources), lines, dest, tuple(where))
         elif len(lines) > MOST_LINES:
             yield Fork(tuple(sources), lines, dest, inside=inside)
         else:

@@ -20,7 +20,7 @@ from xml.etree.ElementTree import Element, SubElement
 from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.colours import COLOURS, KINDS, PAPERS, PLAIN, Colours, Paper
 from agentcp_fsm.fsm.diagram.diff import Kind
-from agentcp_fsm.fsm.diagram.dot import UNCHANGED, dot_of, edge_id, state_id
+from agentcp_fsm.fsm.diagram.dot import MARK_WIDTH, dot_of, edge_id, state_id
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
 from agentcp_fsm.fsm.diagram.graphviz import draw
 from agentcp_fsm.fsm.diagram.picture import Picture, picture
@@ -112,7 +112,7 @@ class _Drawing:
             else:
                 continue
             self._shapes(group, item.get("_draw_", ()))
-            self._shapes(group, item.get("_hdraw_", ()), "head")
+            self._shapes(group, (*item.get("_hdraw_", ()), *item.get("_tdraw_", ())), "head")
             self._texts(group, item.get("_ldraw_", ()))
 
     def _states(self, root: Element, items: Iterable[Mapping[str, Any]]) -> None:
@@ -179,8 +179,7 @@ class _Drawing:
         shapes: list[Mapping[str, Any]] = []
         for operation in self.graph.get("_ldraw_", ()):
             if operation["op"] == "T":
-                look = "plain" if operation["text"] == UNCHANGED else operation["text"]
-                entry = SubElement(group, "g", {"class": look}) if shapes else group
+                entry = SubElement(group, "g", {"class": operation["text"]}) if shapes else group
                 self._shapes(entry, shapes)
                 self._text(entry, operation, LEGEND_SIZE, bold=False)
                 shapes = []
@@ -190,9 +189,10 @@ class _Drawing:
 
 def _style(theme: Theme, difference: bool) -> str:
     lines = [STYLE % {"fonts": FONTS}]
-    looks: Mapping[Any, Colours] = KINDS if difference else COLOURS
-    lines += [_look_style(str(look), colours) for look, colours in [*looks.items(), ("plain", PLAIN)]]
-    lines += [_edge_style(kind, colours) for kind, colours in KINDS.items() if difference]
+    lines += [_look_style(str(look), colours) for look, colours in [*COLOURS.items(), ("plain", PLAIN)]]
+    if difference:
+        lines += [_look_style(f"legend .{kind}", colours) for kind, colours in KINDS.items()]
+        lines += [_mark_style(kind, colours) for kind, colours in KINDS.items()]
     lines.append(".chart .shape.outline { fill: none; }")
     if theme == Theme.AUTO:
         lines.append(_paper_style(PAPERS[Theme.LIGHT], difference))
@@ -215,8 +215,10 @@ def _look_style(look: str, colours: Colours) -> str:
     )
 
 
-def _edge_style(kind: Kind, colours: Colours) -> str:
+def _mark_style(kind: Kind, colours: Colours) -> str:
     return (
+        f".chart .node.{kind} .shape {{ stroke: var(--{kind}); stroke-width: {MARK_WIDTH};"
+        f"{_dashes(colours) or ' stroke-dasharray: none;'} }}\n"
         f".chart .edge.{kind} .shape {{ fill: none; stroke: var(--{kind}); stroke-width: 2;{_dashes(colours)} }}\n"
         f".chart .edge.{kind} .head {{ fill: var(--{kind}); stroke: var(--{kind}); }}\n"
         f".chart .edge.{kind} text {{ fill: var(--{kind}); }}"

@@ -14,4 +14,5 @@ def cell(chart: Chart, state: str, trigger: str) -> tuple[Row, ...]:
 
 def table(chart: Chart) -> list[Row]:
     """The rows of all pairs, state by state and trigger by trigger, in the order in which they are tried."""
-    return [row for state in chart.state_names for trigger in chart.triggers for row in cell(chart, state, trigger)]
+    triggers = chart.triggers
+    return [row for state in chart.state_names for trigger in triggers for row in cell(chart, state, trigger)]

@@ -22,9 +22,23 @@
  * @property {Row | null} [row]
  */
 
-/** @type {Chart & {imported_from: string, views: string[], arrows: Record<string, [string, string]>}} */
+/** @type {Chart & {imported_from: string, views: string[], arrows: Record<string, [string, string]>, taken: [number, string][] | null}} */
 const chart = JSON.parse(element("chart").textContent ?? "");
 const states = new Map(chart.states.map((state) => [state.name, state]));
+
+/** The rows, by number, with the states in which tests took them; null if nothing is known of tests. */
+const taken = chart.taken && new Set(chart.taken.map((pair) => JSON.stringify(pair)));
+
+/**
+ * Whether no test took a row in a state, or in any state if none is given.
+ * @param {Row} row
+ * @param {string} [source]
+ */
+function isUntested(row, source) {
+  const number = chart.rows.indexOf(row);
+  const sources = source === undefined ? row.source : [source];
+  return taken !== null && !sources.some((state) => taken.has(JSON.stringify([number, state])));
+}
 
 /** @param {string} id */
 function element(id) {

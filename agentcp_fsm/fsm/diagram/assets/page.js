@@ -287,6 +287,10 @@ function begin() {
 
   element("summary").textContent =
     `${[counted(chart.states.length, "state"), counted(triggers(chart).length, "event"), counted(chart.rows.length, "row")].join(", ")}: all that it does, and why.`;
+  if (taken !== null) {
+    const untested = chart.rows.filter((row) => isUntested(row)).length;
+    element("summary").append(` Tests take ${chart.rows.length - untested} of the rows; others are marked.`);
+  }
   const roles = new Set(chart.states.map((state) => state.role).filter((role) => role !== null));
   element("legend").append(
     ...[...roles].map((role) => make("li", {}, make("span", { class: `swatch ${role}`, "aria-hidden": "true" }), role)),

@@ -28,11 +28,12 @@ function outcome(row) {
  * @param {{source?: string, trigger?: string}} known
  */
 function rowItem(row, known) {
-  const taken = known.source === undefined ? [...row.before, ...row.after] : actions(chart, row, known.source);
-  const does = [...row.prepare, ...taken];
+  const doing = known.source === undefined ? [...row.before, ...row.after] : actions(chart, row, known.source);
+  const does = [...row.prepare, ...doing];
+  const untested = isUntested(row, known.source);
   return make(
     "li",
-    { class: `row${row.ignored ? " ignored" : ""}${row === shown.subject?.row ? " found" : ""}` },
+    { class: `row${row.ignored ? " ignored" : ""}${untested ? " untested" : ""}${row === shown.subject?.row ? " found" : ""}` },
     (known.source === undefined || known.trigger === undefined) &&
       make(
         "p",
@@ -43,6 +44,7 @@ function rowItem(row, known) {
     make("p", { class: "outcome" }, make("span", { class: "to" }, ...outcome(row)), ...conditions(row)),
     row.reason !== "" && make("p", { class: "reason" }, row.reason),
     does.length > 0 && make("p", { class: "does" }, ...joined(does.map((name) => term("action", name)))),
+    untested && make("p", { class: "mark" }, `No test takes it${known.source === undefined ? "" : " here"}.`),
   );
 }
 

@@ -1,0 +1,148 @@
+"""The commands for charts, whether this library's own or any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentcp_fsm.cli.options import Json
+from agentcp_fsm.cli.target import OURS
+from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, Theme
+from agentcp_fsm.fsm.diagram.views import VIEWS
+from agentcp_fsm.fsm.path_formats import PATH_FORMATS
+
+app = typer.Typer()
+diagram = typer.Typer(invoke_without_command=True)
+
+ChartName = Annotated[
+    str, typer.Option("--from", metavar="MODULE:NAME", help="The chart; its module may be in the present folder.")
+]
+States = Annotated[list[str] | None, typer.Option("--state", help="Only rows that hold in this state (repeatable).")]
+Triggers = Annotated[list[str] | None, typer.Option("--trigger", help="Only rows of this trigger (repeatable).")]
+
+
+@app.command()
+def chart(
+    state: States = None,
+    trigger: Triggers = None,
+    ignored: Annotated[bool, typer.Option(help="Whether to show ignored events too.")] = True,
+    chart: ChartName = OURS,
+    json: Json = False,
+) -> None:
+    """Print the chart: what every event does in every state."""
+    from agentcp_fsm.cli.chart import show_chart
+
+    show_chart(state or [], trigger or [], ignored, chart, json)
+
+
+@app.command()
+def check(
+    chart: ChartName = OURS,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Check that a chart decides all and can reach all.
+
+    Every event is decided in every state, every state and every row can be reached, no row is shadowed by an earlier
+    one, and no state is a dead end unless it is final.  The exit status is 0 for a sound chart, 1 if something was
+    found, and 2 if there is no chart to check.
+    """
+    from agentcp_fsm.cli.check import show_findings
+
+    raise typer.Exit(show_findings(chart, json))
+
+
+@app.command()
+def paths(
+    chart: ChartName = OURS,
+    state: States = None,
+    trigger: Triggers = None,
+    every_source: Annotated[
+        bool, typer.Option("--every-source", help="Walk to each row in each of its states, not only in the nearest.")
+    ] = False,
+    format: Annotated[str, typer.Option(metavar=" | ".join(PATH_FORMATS), help="What to print.")] = "text",
+) -> None:
+    """Print a shortest walk to each state and each row."""
+    from agentcp_fsm.cli.paths import show_paths
+
+    show_paths(chart, state or [], trigger or [], every_source, format)
+
+
+@diagram.callback()
+def show_diagram(
+    context: typer.Context,
+    format: Annotated[
+        str | None, typer.Option(help="By default that of the file's name, else mermaid.", metavar=" | ".join(FORMATS))
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="By default standard output; of a Markdown page, only the diagram."),
+    ] = None,
+    check: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Only report, by the exit status, whether the file is stale (repeatable)."),
+    ] = None,
+    chart: ChartName = OURS,
+    view: Annotated[str | None, typer.Option(help=VIEWS, metavar="VIEW")] = None,
+    theme: Annotated[Theme | None, typer.Option(help="The background that a picture is for.")] = None,
+    coverage: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Mark on the page the rows that no test took; pytest writes the file."),
+    ] = None,
+) -> None:
+    """Draw the chart, or write it down for other programs.
+
+    In a Markdown page a diagram is kept between the lines <!-- diagram:begin --> and <!-- diagram:end -->.
+    """
+    from agentcp_fsm.cli.diagram import show_diagram
+
+    if context.invoked_subcommand is None:
+        raise typer.Exit(show_diagram(format, output, check or [], chart, view, theme, coverage))
+
+
+@diagram.command("docs")
+def diagram_docs(
+    folder: Annotated[Path, typer.Argument(help="The folder to write to.")] = Path("docs/diagram"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Only report, by the exit status, whether one is stale.")
+    ] = False,
+    chart: ChartName = OURS,
+) -> None:
+    """Write the diagrams that documents show: the overview, the full diagram, the table and the page."""
+    from agentcp_fsm.cli.diagram import write_docs
+
+    raise typer.Exit(write_docs(folder, check, chart))
+
+
+@diagram.command("diff")
+def diagram_diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A git revision, or a file that --format json wrote.")],
+    new: Annotated[str | None, typer.Argument(metavar="NEW", help="The same; by default the work tree.")] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="By default that of the file's name, else text.", metavar=" | ".join(DIFF_FORMATS)),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default standard output.")] = None,
+    chart: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="MODULE:NAME",
+            help="The chart; its module is sought in the repository's top folder and its src.",
+        ),
+    ] = OURS,
+    theme: Annotated[Theme | None, typer.Option(help="The background that a picture is for.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything differs, else 0.")] = False,
+) -> None:
+    """Show what differs between two charts: rows, their order, states and words.
+
+    The modules of a revision are imported, which runs its code.
+    """
+    from agentcp_fsm.cli.diagram_diff import show_difference
+
+    raise typer.Exit(show_difference(old, new, "json" if json else format, output, chart, theme, exit_code))
+
+
+app.add_typer(diagram, name="diagram")
