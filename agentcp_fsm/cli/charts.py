@@ -9,8 +9,7 @@ import typer
 
 from agentcp_fsm.cli.options import Json
 from agentcp_fsm.cli.target import OURS
-from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, VIEWS, Theme
-from agentcp_fsm.fsm.path_formats import PATH_FORMATS
+from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, PATH_FORMATS, VIEWS, Theme
 
 app = typer.Typer()
 diagram = typer.Typer(invoke_without_command=True)

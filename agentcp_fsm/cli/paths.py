@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from agentcp_fsm.cli.output import Output, plain
 from agentcp_fsm.cli.target import named
 from agentcp_fsm.errors import ChartError
+from agentcp_fsm.fsm.diagram.formats import PATH_FORMATS
 from agentcp_fsm.fsm.loading import load_chart
-from agentcp_fsm.fsm.path_formats import PATH_FORMATS, as_data, as_text, pytest_source
+from agentcp_fsm.fsm.path_formats import as_data, as_text, pytest_source
 from agentcp_fsm.fsm.paths import Path, paths
 
 

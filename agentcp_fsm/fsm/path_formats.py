@@ -11,7 +11,6 @@ from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.paths import Answers, Event, Path
 from agentcp_fsm.fsm.walk import Walk
 
-PATH_FORMATS = ("text", "json", "pytest")
 LINE_LENGTH = 100
 """Characters in a line of the tests, where nothing forbids a break."""
 

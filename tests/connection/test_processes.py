@@ -218,5 +218,6 @@ HOOKS = ["not told", *(["told"] if sys.version_info < (3, 13) else [])]
 @pytest.mark.parametrize(("started", "state"), [("started", "ONLINE"), ("fresh", "OFFLINE")])
 def test_a_fork_by_c_code_that_calls_not_all_hooks_or_none(told: str, started: str, state: str) -> None:
     """As of uWSGI: without any hook the child said that it was ONLINE."""
+    needs_posix("a process forks")
     ended = _run(FORKED_IN_C, started, told)
     assert (ended.stdout, ended.stderr) == (f"child: OFFLINE True True\nparent: {state} True\n", "")

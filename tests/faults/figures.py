@@ -91,7 +91,9 @@ class Agents:
 
 def after_401(runs: int, spread: float) -> list[Figure]:
     """From the 401 to the next heartbeat that is answered, where the least time between sign-ins has passed."""
-    config = Config(interval_min=0.1, sign_in_interval_min=0.05, unauthorized_spread=spread, stable_after=0.0)
+    config = Config(
+        interval_min=0.1, sign_in_interval_min=0.05, unauthorized_spread=spread, stable_after=0.0, flapping_span=0.0
+    )
     took = []
     with Agents(1, config, 0.1) as agents:
         agents.online()

@@ -81,6 +81,7 @@ def installed(line: str, *more: str) -> list[str]:
     return [*own[program], *arguments, *more]
 
 
+@pytest.mark.slow
 def test_a_new_user_follows_the_page(tmp_path: Path, no_proxy_in_the_environment: None) -> None:
     needs_linux("the page is written for a POSIX shell")
     assert [line.split()[0] for line in SETUP[:3]] == ["python3", ".", "pip"]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 OVERVIEW = "overview"
 VIEWS = "overview, full, state:NAME or path:FROM..TO"
 """How a view is written."""
+PATH_FORMATS = ("text", "json", "pytest")
+"""How walks through a chart are written down."""
 
 
 class Theme(StrEnum):
