@@ -5,6 +5,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,6 @@ SHORT = (
     ("--help", 0),
     ("chart --help", 0),
     ("--version", 0),
-    ("demo --fast", 0),
     ("nonsense", 2),
     ("chart --state NONE", 2),
     ("diagram diff no-such-revision", 2),
@@ -56,7 +57,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("redirections", QUIET)
 @pytest.mark.parametrize(("command", "status"), SHORT)
 def test_a_command_does_without_a_stream(folder: Path, command: str, status: int, redirections: str) -> None:
-    result = shell(folder, command, redirections)
+    ends_well(shell(folder, command, redirections), status)
+
+
+def test_a_demo_does_without_a_stream(folder: Path) -> None:
+    with ThreadPoolExecutor() as pool:  # they wait for most of their time
+        for result in pool.map(partial(shell, folder, "demo --fast"), QUIET):
+            ends_well(result, 0)
+
+
+def ends_well(result: subprocess.CompletedProcess[str], status: int) -> None:
     assert result.returncode == status, result.stderr
     assert "Traceback" not in result.stderr
     assert "Exception" not in result.stderr
