@@ -227,6 +227,8 @@ class _PatientReader(io.RawIOBase):
 class _PatientResponse(HTTPResponse):
     """An answer that is read, from its first byte on, under the running thread's call and a budget of its own."""
 
+    fp: Any = None  # for `close`, which Python 3.13 calls even if there was no descriptor left to make the file with
+
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         exchange = _present.get()
         if (abandonment := exchange.call.abandonment) is not None:

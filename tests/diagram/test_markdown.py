@@ -66,7 +66,8 @@ def read(content: str) -> Page:
 
 def shown(name: str) -> str:
     """A name as a page shows it, but for white space, of which pages make little."""
-    return "".join("".join(char if char.isprintable() else "\ufffd" for char in line) for line in name.splitlines())
+    kept = name.replace("\r\n", "\n").replace("\n", "") if name.strip("\r\n") else name.replace("\r\n", "\n")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in kept)
 
 
 def squeezed(content: str) -> str:

@@ -16,12 +16,13 @@ from playwright.sync_api import Page
 
 from agentcp_fsm.errors import ChartError, RendererError
 from agentcp_fsm.fsm.chart import Chart, ChartState, Row
-from agentcp_fsm.fsm.diagram import graphviz
+from agentcp_fsm.fsm.diagram import graphviz, markdown
 from agentcp_fsm.fsm.diagram.colours import PAPERS
 from agentcp_fsm.fsm.diagram.dot import dot, edge_id, state_id
 from agentcp_fsm.fsm.diagram.formats import FORMATS, Format, Theme
 from agentcp_fsm.fsm.diagram.svg import svg
 from agentcp_fsm.fsm.diagram.views import happy_path, steps, view_of
+from agentcp_fsm.fsm.printable import printable
 from agentcp_fsm.lifecycle.chart import CHART, State
 from tests.benchmarks.drawing import LARGE
 from tests.diagram.layout import Layout
@@ -201,6 +202,7 @@ DRAW = """
 import sys
 from agentcp_fsm.lifecycle.chart import CHART
 from agentcp_fsm.fsm.diagram.graphviz import png
+from agentcp_fsm.fsm.diagram import markdown
 from agentcp_fsm.fsm.diagram.svg import svg
 sys.stdout.buffer.write(svg(CHART).encode() + png(CHART))
 """
@@ -310,3 +312,15 @@ def test_an_arrow_begins_with_a_dot_and_ends_with_a_head() -> None:
     for edge in ("edge-A-B", "edge-B-A"):
         (group,) = [group for group in root.iter(f"{SVG}g") if group.get("id") == edge]
         assert [part.tag for part in group if part.get("class") == "head"] == [f"{SVG}ellipse", f"{SVG}path"]
+
+
+BREAKS = ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\t", "a\x1eb"]
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_name_of_breaks_is_shown_escaped(name: str) -> None:
+    """Python breaks lines at ten characters: of a name that was one of them nothing was left; drawing it failed."""
+    chart = Chart("x", name, (ChartState(name), ChartState("b")), (Row(name, name, "b"), Row("go", "b", name)))
+    shown = printable(name.replace("\r\n", "\n"))
+    assert shown in "".join(ElementTree.fromstring(svg(chart, "full")).itertext())
+    assert markdown.text(name).replace("\\\\", "\\") == shown

@@ -14,7 +14,7 @@ from agentcp_fsm.fsm.diagram.diff import SIGNS, Kind
 from agentcp_fsm.fsm.diagram.formats import OVERVIEW, Theme
 from agentcp_fsm.fsm.diagram.picture import Box, Fork, Picture, listed, picture
 from agentcp_fsm.fsm.diagram.views import Scope, Step
-from agentcp_fsm.fsm.printable import printable
+from agentcp_fsm.fsm.printable import printable, printable_lines
 
 FONT = "Roboto"
 MANY_FORKS = 100
@@ -143,7 +143,7 @@ class _Graph:
         name = f"label-{self.labels}"
         self.labels += 1
         # An empty first line would crash Graphviz 14 in a graph whose own label is a table.
-        text = "\\n".join(_text(part) or " " for line in lines for part in line.splitlines())
+        text = "\\n".join(_text(part) or " " for line in lines for part in printable_lines(line))
         look = "class=label" if mark is None else f'class="label {mark}" fontcolor="{self.paper.marks[mark]}"'
         return name, f'  {_quoted(name)} [{look} label="{text}" fontsize=10 comment={_steps(steps)}]'
 
@@ -223,7 +223,7 @@ def _legend(shown: Picture) -> str:
 
 def _broken(text: str) -> str:
     """A text in a table, where Graphviz knows no escapes."""
-    return "<br/>".join(escape(printable(line)) for line in text.splitlines())
+    return "<br/>".join(map(escape, printable_lines(text)))
 
 
 def _steps(steps: Iterable[Step]) -> str:

@@ -9,6 +9,7 @@ from agentcp_fsm.fsm.chart import Chart, ChartState, Row
 from agentcp_fsm.fsm.diagram.labels import ELSE, shown_guards
 from agentcp_fsm.fsm.diagram.table import table
 from agentcp_fsm.fsm.diagram.views import check_states
+from agentcp_fsm.fsm.printable import printable_lines
 
 MOST_COLUMNS = 50
 """States of a chart for which there is a table of all pairs of states."""
@@ -35,7 +36,7 @@ def markdown(chart: Chart) -> str:
 
 def text(content: str) -> str:
     """Any text as Markdown that shows it as it is, in a table too."""
-    lines = [_SPECIAL.sub(r"\\\g<0>", _entities(line)) for line in content.splitlines()]
+    lines = [_SPECIAL.sub(r"\\\g<0>", _entities(line)) for line in printable_lines(content)]
     return "<br>".join(lines).strip()
 
 
@@ -59,11 +60,8 @@ def rows_of(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[s
 
 
 def _entities(line: str) -> str:
-    """The line with entities for what means something to HTML or GitHub, and U+FFFD for what no page can show."""
-    return "".join(
-        f"&#{ord(character)};" if character in "&<>@\"'" else character if character.isprintable() else "\ufffd"
-        for character in line
-    )
+    """The line with entities for what means something to HTML or GitHub."""
+    return "".join(f"&#{ord(character)};" if character in "&<>@\"'" else character for character in line)
 
 
 def _lines(chart: Chart) -> Iterator[str]:
