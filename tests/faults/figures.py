@@ -110,8 +110,11 @@ def after_401(runs: int, spread: float) -> list[Figure]:
 def after_an_outage(
     runs: int, outage: float, config: Config, next_beat: float, fault: str, back: float
 ) -> list[Figure]:
-    """Everybody loses the session while no sign-in succeeds, and returns once the service is back."""
-    with Agents(runs, config, next_beat) as agents:
+    """Everybody loses the session while no sign-in succeeds, and returns once the service is back.
+
+    ONLINE counts as lasting from its beginning on: what is measured is an outage, not flapping.
+    """
+    with Agents(runs, replace(config, stable_after=0.0), next_beat) as agents:
         agents.online()
         begun = agents.each(Application.reading)
         agents.server(f"fault sign_in {fault}")

@@ -300,6 +300,15 @@ def test_6_the_row_is_broken_by_another_loss_after_online_has_lasted(kind: str, 
     assert life.machine.refusals == 0
 
 
+def test_6_the_row_is_broken_by_silence_after_which_a_sign_in_follows_at_once() -> None:
+    life = Life().online()
+    for _ in range(2):
+        lose(life, "401", 60.0)
+        return_online(life)
+    lose(life, "silence", 16.0)
+    assert (life.state, life.machine.refusals) == ("RECONNECTING", 0)
+
+
 def test_6_how_soon_a_401_counts_is_configurable() -> None:
     life = Life(flapping_span=6.0, flapping_limit=1).online()
     assert refusals(life, 1) == []

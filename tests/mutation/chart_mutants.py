@@ -148,6 +148,8 @@ def main() -> int:
     if not tests_pass():  # which also imports everything once, before the processes part
         raise RuntimeError("the tests fail without any mutant")
     chosen = [mutant for mutant in mutants() if re.search(arguments.only, mutant[0])]
+    if not chosen:
+        parser.error(f"no mutant's name matches {arguments.only!r}")
     fates: Counter[str] = Counter()
     survivors = []
     with get_context("fork").Pool(arguments.jobs, maxtasksperchild=1) as pool:
