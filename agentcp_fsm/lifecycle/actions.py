@@ -54,8 +54,8 @@ class Actions(Guards):
         self.not_before = now + self.config.sign_in_interval_min
         self.beat_due = NEVER
         self.timeout_at = now + self.config.sign_in_timeout
-        patience = _doubled(self.config.connect_timeout, self.failures + 1, self.config.connect_timeout_max)
-        self._effects.append(SignIn(self.attempt, max(patience, self.config.connect_timeout)))
+        patience = _prolonged(self.config.connect_timeout, self.failures, self.config.connect_timeout_max)
+        self._effects.append(SignIn(self.attempt, patience))
 
     def expect_late_sign_in(self, event: Event, now: float) -> None:
         self.late_sign_in = self.attempt
@@ -100,8 +100,7 @@ class Actions(Guards):
     def prove_session(self, event: Event, now: float) -> None:
         self.socket_ready = True
         allowed = self.config.probe_limit * self.config.probe_interval
-        longer = _doubled(allowed, self.silent_attempts + 1, self.config.probe_time_max)
-        self.timeout_at = now + max(allowed, longer)
+        self.timeout_at = now + _prolonged(allowed, self.silent_attempts, self.config.probe_time_max)
         self.prove_again(event, now)
 
     def prove_again(self, event: Event, now: float) -> None:
@@ -370,7 +369,7 @@ class Actions(Guards):
             self.note_failed_attempt(event, now)
 
     def note_refusal(self, event: Event, now: float) -> None:
-        self.refusals = self.refusals + 1 if self.ended_soon(event, now) else 0
+        self.refusals = self.refusals + 1 if self._ended_soon(now) else 0
 
     def end_refusals(self, event: Event, now: float) -> None:
         self.refusals = 0
@@ -391,3 +390,8 @@ class Actions(Guards):
 def _doubled(initial: float, times: int, maximum: float) -> float:
     """`initial`, doubled with each of `times` but the first, at most `maximum`."""
     return min(initial * 2.0 ** min(times - 1, 1000), maximum)
+
+
+def _prolonged(usual: float, failures: int, maximum: float) -> float:
+    """`usual`, doubled with each failure, at most `maximum`, but never below `usual` (rule 2)."""
+    return max(usual, _doubled(usual, failures + 1, maximum))

@@ -92,11 +92,11 @@ class Config:
     a failed attempt.  The first such loss is followed by a sign-in as soon as rule 5 allows it, each further one in a
     row by a backoff."""
     flapping_limit: int = _count(3)
-    """Connections in a row that a 401 ended soon: the last of them, and each further one, is reported as an error (rule
-    6), for another copy of the agent may be signing in."""
+    """Connections in a row that a 401 ended within `flapping_span` of ONLINE: the last of them, and each further one,
+    is reported as an error (rule 6), for another copy of the agent may be signing in."""
     flapping_span: float = _seconds(90.0, zero=True)
-    """How soon after ONLINE began a 401 counts as one of those.  Of two copies one is ONLINE for as long as the other
-    waits: `flapping_wait` and a backoff."""
+    """How soon after ONLINE began a 401 counts as one of those (rule 6).  Of two copies one is ONLINE for as long as
+    the other waits, which is `flapping_wait` and a backoff: let this be longer."""
     flapping_wait: float = _seconds(45.0)
     """The least wait after a 401 that is reported so; the backoff comes on top (rule 6).  With the defaults, an agent
     then signs in no more than 60 times an hour.  `retry_now` and `reconnect` end the wait."""

@@ -92,14 +92,14 @@ class Guards(Variables):
     def _was_online_for(self, now: float) -> float:
         return (now if self.state is State.ONLINE else self.online_until) - self.online_since
 
-    def ended_soon(self, event: Event, now: float) -> bool:
+    def _ended_soon(self, now: float) -> bool:
         return self._was_online_for(now) < self.config.flapping_span
 
     def flapping(self, event: Event, now: float) -> bool:
         return self.failures > 0 and not self.online_lasted(event, now)
 
     def refused_again(self, event: Event, now: float) -> bool:
-        return self.refusals + 1 >= self.config.flapping_limit and self.ended_soon(event, now)
+        return self.refusals + 1 >= self.config.flapping_limit and self._ended_soon(now)
 
     def sign_in_too_soon(self, event: Event, now: float) -> bool:
         return now < self.not_before

@@ -96,7 +96,7 @@ class Variables:
         self.failures = 0
         """Attempts that failed since the connection was started, or since ONLINE last lasted."""
         self.refusals = 0
-        """Connections in a row that a 401 ended soon."""
+        """Connections in a row that a 401 ended within `flapping_span` of ONLINE (rule 6)."""
         self.silent_attempts = 0
         """Attempts that ended without an answer since the connection was started or last ONLINE (rule 2)."""
         self.was_online = False

@@ -122,7 +122,7 @@ class Books:
         self.failures = 0
         """Failed attempts in a row."""
         self.refusals = 0
-        """Connections in a row that a 401 ended soon."""
+        """Connections in a row that a 401 ended within `flapping_span` of ONLINE."""
         self.silent_attempts = 0
         self.proven_at = -math.inf
         # The socket
