@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -46,7 +46,8 @@ def audit(chart: Chart) -> tuple[Finding, ...]:
 
     A row counts as reachable if the guards could answer so that it is taken (`agentcp_fsm.fsm.paths`).
     """
-    findings = (*_undecided(chart), *_states(chart), *_rows(chart))
+    reached = ways_to_states(chart).keys()
+    findings = (*_undecided(chart), *_states(chart, reached), *_rows(chart, reached))
     if not findings:
         try:
             check(chart)
@@ -67,8 +68,7 @@ def _undecided(chart: Chart) -> Iterator[Finding]:
                 yield Finding(Fault.UNDECIDED, text, state, str(trigger))
 
 
-def _states(chart: Chart) -> Iterator[Finding]:
-    reached = ways_to_states(chart)
+def _states(chart: Chart, reached: Collection[str]) -> Iterator[Finding]:
     steps = ((str(source), row.leads_to(source)) for row in chart.rows for source in chart.sources(row))
     left = {source for source, dest in steps if dest not in (None, source)}
     for state in chart.states:
@@ -80,8 +80,7 @@ def _states(chart: Chart) -> Iterator[Finding]:
             yield Finding(Fault.DEAD_END, text, name)
 
 
-def _rows(chart: Chart) -> Iterator[Finding]:
-    reached = ways_to_states(chart)
+def _rows(chart: Chart, reached: Collection[str]) -> Iterator[Finding]:
     for row in chart.rows:
         sources = [str(source) for source in chart.sources(row)]
         taken = [source for source in sources if answers_for(chart, source, row) is not None]

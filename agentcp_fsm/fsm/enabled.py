@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agentcp_fsm.errors import ChartError
 from agentcp_fsm.fsm.chart import Chart, name_of
+from agentcp_fsm.fsm.step import unknown_event
 
 
 def may(chart: Chart, model: Any, trigger: str, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bool:
@@ -16,11 +16,10 @@ def may(chart: Chart, model: Any, trigger: str, args: tuple[object, ...], kwargs
     answers as it would without.  Raises ChartError for a trigger or a state that the chart does not have, and whatever
     a guard raises.
     """
-    if trigger not in chart.triggers:
-        raise ChartError(f"{chart.name}: unknown trigger {trigger!r}; the chart has {', '.join(chart.triggers)}")
-    state = name_of(model.state)
-    if state not in chart.state_names:
-        raise ChartError(f"{chart.name}: unknown state {state!r}; the chart has {', '.join(chart.state_names)}")
+    present: Any = getattr(model, "state", None)
+    state = name_of(present)
+    if trigger not in chart.triggers or state not in chart.state_names:
+        raise unknown_event(chart, model, trigger)
 
     def answers(name: str, wanted: bool) -> bool:
         value = getattr(model, name)

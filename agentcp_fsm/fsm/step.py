@@ -69,7 +69,7 @@ def run_to_completion(chart: Chart, step: Step[M]) -> QueuedStep[M]:
         events = waiting.get(id(model))
         if events is not None:
             if trigger not in triggers:
-                raise _unknown(chart, model, trigger)
+                raise unknown_event(chart, model, trigger)
             events.append((trigger, args, kwargs))
             return None
         events = waiting[id(model)] = deque()
@@ -123,7 +123,7 @@ class _Stepper:
         self._callbacks = callbacks
         self._arguments = ", ".join(arguments)
         self._globals: dict[str, Any] = {
-            "unknown": partial(_unknown, chart), "undecided": partial(_undecided, chart),
+            "unknown": partial(unknown_event, chart), "undecided": partial(_undecided, chart),
         }  # fmt: skip
         self._calls: dict[tuple[Use, str], str] = {}
         self._states = {state.name: self._named(state.value, state.name) for state in chart.states}
@@ -227,7 +227,7 @@ def _watched(cell: Callable[..., Row], chart: Chart, state: str) -> Callable[...
     return watched
 
 
-def _unknown(chart: Chart, model: Any, trigger: object) -> ChartError:
+def unknown_event(chart: Chart, model: Any, trigger: object) -> ChartError:
     """The error for an event that has no cell."""
     if trigger not in chart.triggers:
         return ChartError(f"{chart.name}: unknown trigger {trigger!r}; the chart has {', '.join(chart.triggers)}")
