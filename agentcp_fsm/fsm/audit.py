@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from agentcp_fsm.errors import ChartError
 from agentcp_fsm.fsm.chart import EVERY, Chart, Row
-from agentcp_fsm.fsm.check import check
+from agentcp_fsm.fsm.check import check, check_parts
 from agentcp_fsm.fsm.paths import answers_for, ways_to_states
 
 
@@ -44,15 +44,17 @@ class Finding:
 def audit(chart: Chart) -> tuple[Finding, ...]:
     """Every finding; none if the chart is sound.  A chart that has none is one that `check` accepts.
 
-    A row counts as reachable if the guards could answer so that it is taken (`agentcp_fsm.fsm.paths`).
+    If a part is wrong by itself, such as a row to an unknown state, that is the only finding: others could follow from
+    it.  A row counts as reachable if the guards could answer so that it is taken (`agentcp_fsm.fsm.paths`).
     """
-    reached = ways_to_states(chart).keys()
-    findings = (*_undecided(chart), *_states(chart, reached), *_rows(chart, reached))
-    if not findings:
-        try:
+    try:
+        check_parts(chart)
+        reached = ways_to_states(chart).keys()
+        findings = (*_undecided(chart), *_states(chart, reached), *_rows(chart, reached))
+        if not findings:
             check(chart)
-        except ChartError as error:
-            return (Finding(Fault.REFUSED, str(error).removeprefix(f"{chart.name}: ")),)
+    except ChartError as error:
+        return (Finding(Fault.REFUSED, str(error).removeprefix(f"{chart.name}: ")),)
     return findings
 
 

@@ -19,16 +19,21 @@ def check(chart: Chart, model: type | None = None) -> None:
     chart says what becomes of them; an unreachable state; a state without exit that is not final, or a final one with
     an exit.
     """
-    _check_names(chart)
-    _check_rows(chart)
-    _check_glossary(chart)
-    _check_events(chart)
+    check_parts(chart)
     if model is not None:
         check_callbacks(chart, model)
     for state in chart.state_names:
         for trigger in chart.triggers:
             _check_cell(chart, state, trigger)
     _check_paths(chart)
+
+
+def check_parts(chart: Chart) -> None:
+    """The first of those checks: all that concern a state, a row or a word by itself.  Raises ChartError."""
+    _check_names(chart)
+    _check_rows(chart)
+    _check_glossary(chart)
+    _check_events(chart)
 
 
 def _check_names(chart: Chart) -> None:

@@ -8,7 +8,7 @@ with coverage.watching():
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,9 +91,15 @@ class Coverage:
             raise ChartError(f"no {FORMAT!r} of version {VERSION}: make one with pytest -p agentcp_fsm.pytest_plugin")
         if content.get("rows") != [str(row) for row in self.chart.rows]:
             raise ChartError(f"the coverage is not of the present chart {self.chart.name}: run the tests again")
-        taken: Iterable[tuple[int, str, int]] = content["taken"]
-        for number, state, count in taken:
-            self.taken[number, state] += count
+        known, added = {*self.pairs}, Counter[tuple[int, str]]()
+        try:
+            for number, state, count in content["taken"]:
+                added[number, state] += count
+        except (KeyError, TypeError, ValueError) as error:
+            raise ChartError(f"the coverage of {self.chart.name} is damaged: run the tests again") from error
+        if not added.keys() <= known:
+            raise ChartError(f"the coverage of {self.chart.name} has rows that it does not: run the tests again")
+        self.taken += added
 
 
 def _share(part: int, whole: int) -> str:

@@ -16,7 +16,7 @@ LINE_LENGTH = 100
 
 
 def as_text(path: Path) -> str:
-    """One line: ``turn_key [key_fits] in locked → closed: turn_key [key_fits], turn_key [key_fits]``."""
+    """One line: ``turn_key [key_fits] in locked → closed: turn_key [key_fits]; turn_key [key_fits]``."""
     events = "; ".join(map(event_text, path.events)) or "it begins there"
     if path.row is None:
         return f"→ {path.end}: {events}"
@@ -107,7 +107,7 @@ def _arguments(answers: Answers) -> list[str]:
 
 
 def _word(text: str) -> str:
-    return "test_" + re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+    return "test_" + re.sub(r"[\W_]+", "_", text.lower()).strip("_")
 
 
 def _unlike(name: str, taken: set[str]) -> str:

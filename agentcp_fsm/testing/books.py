@@ -248,9 +248,7 @@ class Books:
     def connect_timeout(self) -> float:
         """Seconds that the next sign-in's connection may take to be made (rule 2)."""
         config = self.config
-        longer = config.connect_timeout
-        for _ in range(min(self.failures, 2000)):
-            longer = min(2 * longer, config.connect_timeout_max)
+        longer = doubled(config.connect_timeout, self.failures + 1, config.connect_timeout_max)
         return max(longer, config.connect_timeout)
 
     def note_socket_closed(self, step: Observation) -> None:

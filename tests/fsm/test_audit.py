@@ -77,3 +77,10 @@ def test_what_else_check_refuses_is_a_finding() -> None:
     (finding,) = audit(chart)
     assert finding.fault == Fault.REFUSED
     assert "reserved name" in finding.text
+
+
+def test_a_row_to_nowhere_is_what_is_found_and_not_what_follows_from_it() -> None:
+    states = (ChartState("a"), ChartState("b"))
+    (finding,) = audit(Chart("x", "a", states, (Row("go", "a", "typo"), Row("go", "b", "a"))))
+    assert finding.fault is Fault.REFUSED
+    assert "typo" in finding.text

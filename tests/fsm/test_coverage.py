@@ -112,3 +112,14 @@ def test_a_wrong_option_is_an_error_of_usage(project: Path, options: list[str], 
     result = pytest_in(project, *options)
     assert result.returncode == pytest.ExitCode.USAGE_ERROR
     assert words in result.stderr
+
+
+DAMAGED = [None, 5, [[0]], [["a", "off", 1]], [[0, "on", 1]], [[99, "off", 1]], [[0, "off", "x"]]]
+
+
+@pytest.mark.parametrize("taken", DAMAGED)
+def test_damaged_coverage_is_refused_and_nothing_of_it_is_added(taken: object) -> None:
+    coverage = Coverage(SWITCH)
+    with pytest.raises(ChartError, match="run the tests again"):
+        coverage.add(coverage.as_data() | {"taken": taken})
+    assert not coverage.taken
