@@ -6,7 +6,6 @@ The server is given (`HttpAuthenticator`), or found through the agent's access p
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +25,7 @@ from agentcp_fsm.sign_in import (
     Transport,
     access_point_url,
 )
+from agentcp_fsm.support import clock
 from agentcp_fsm.support.log import logger_of
 from agentcp_fsm.support.quoting import shown_url
 
@@ -129,7 +129,7 @@ class DiscoveringAuthenticator:
         self._doubted = False
         """Whether nothing came of the server since it was last turned to."""
         self._ask_from = 0.0
-        """When the access point may be asked again; monotonic seconds."""
+        """When the access point may be asked again, in seconds of `agentcp_fsm.support.clock`."""
         self._clients: dict[Session, AuthClient] = {}
         """Where the latest sessions are from."""
 
@@ -161,7 +161,7 @@ class DiscoveringAuthenticator:
 
     def _find_server(self, abandonment: Abandonment) -> AuthClient:
         with self._lock:
-            known, now = self._client, time.monotonic()
+            known, now = self._client, clock.now()
             ask = known is None or (self._doubted and now >= self._ask_from)
             self._doubted = True
             if ask:  # with or without success: an access point that never answers must not be asked each time
@@ -177,7 +177,7 @@ class DiscoveringAuthenticator:
             if error.retry_after is not None:
                 patience = min(error.retry_after, self._config.retry_after_max)
                 with self._lock:
-                    self._ask_from = max(self._ask_from, time.monotonic() + patience)
+                    self._ask_from = max(self._ask_from, clock.now() + patience)
             logger.warning("%s: %s; %s, which it named before, is tried again", agent_id, error, self._server)
             return known
         with self._lock:

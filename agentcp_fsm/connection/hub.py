@@ -184,6 +184,7 @@ class Background(Hub):
     def rest(self) -> None:
         """Have the loop stand still, where the interpreter's end does not harm it; returns when it does, bounded."""
         self._woken.clear()
+        self._rests_now.clear()
         self._rests = True
         if self.post(self.loop.stop):
             self._rests_now.wait(JOIN_TIMEOUT)

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agentcp_fsm.support import forking
+from agentcp_fsm.support import forking, threads
 from agentcp_fsm.support.log import logger_of
 
 logger = logger_of(__name__)
@@ -134,9 +134,9 @@ class WatchThread:
         self._ending = False
         self.watches: set[ThreadWatch] = set()
         """All that are not ended; under the module's lock."""
-        self._thread = threading.Thread(target=self._run, name="agentcp-watch", daemon=True)
+        self._thread = threads.daemon("agentcp-watch", self._run)
         try:
-            self._thread.start()
+            threads.start(self._thread)
         except RuntimeError as error:
             self._close()
             raise OSError(f"the system has no thread to watch sockets: {error}") from error
@@ -168,7 +168,8 @@ class WatchThread:
             self.watches.discard(watch)
             if self.watches:
                 return
-            _threads.remove(self)
+            if self in _threads:
+                _threads.remove(self)
         self._ending = True
         self._wake()
 
@@ -185,6 +186,9 @@ class WatchThread:
         except Exception:
             logger.exception("the thread that watches sockets ends")
         finally:
+            with _lock:  # no socket more is for it
+                if self in _threads:
+                    _threads.remove(self)
             self._close()
 
     def _obey(self) -> None:
@@ -207,7 +211,9 @@ class WatchThread:
         try:
             return [key for key, _ in self._selector.select()]
         except (OSError, ValueError):  # a socket was closed meanwhile, of which select does not say which
-            return [key for key in list(self._selector.get_map().values()) if _is_gone(key.fd)]
+            if gone := [key for key in list(self._selector.get_map().values()) if _is_gone(key.fd)]:
+                return gone
+            return [key for key, _ in self._selector.select()]  # its number is another socket's now; else this raises
 
     def _close(self) -> None:
         self._selector.close()

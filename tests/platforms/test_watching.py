@@ -227,3 +227,28 @@ def test_a_forked_child_has_a_clean_slate() -> None:
                 await asyncio.to_thread(peer.wait, lambda: peer.heartbeats > seen + 3)
 
         run(main())
+
+
+def test_a_thread_that_ended_is_given_no_more_sockets(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each later socket went to it, and its connection was deaf."""
+
+    def fail(thread: watching.WatchThread) -> None:
+        raise RuntimeError("a fault of ours")
+
+    async def main() -> None:
+        loop, readable = asyncio.get_running_loop(), asyncio.Event()
+        with monkeypatch.context() as patched:
+            patched.setattr(watching.WatchThread, "_obey", fail)
+            first = watch(loop, pair[0].fileno(), lambda: None)
+            assert isinstance(first, ThreadWatch)
+            first.thread._thread.join(BOUND)
+            assert not first.thread._thread.is_alive()
+        second = watch(loop, pair[0].fileno(), readable.set)
+        pair[1].send(b"!")
+        await asyncio.wait_for(readable.wait(), BOUND)
+        second.end()
+
+    run(main())
+    assert "a fault of ours" in caplog.text
