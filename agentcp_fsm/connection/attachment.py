@@ -8,8 +8,9 @@ The life of a connection (`agentcp_fsm.lifecycle`) runs in the thread of one loo
 and posts to its loop that the life is to begin.  Once the life has come to rest, the connection lets go of the hub,
 unless another start is on its way to the loop.
 
-Starts and stops reach the loop in the order of their calls.  A start counts from its call on: while one is on its way,
-the connection does not count as OFFLINE.
+Starts and stops reach the loop in the order of their calls, those of a signal's handler included: no handler
+interrupts a start (`agentcp_fsm.support.signals.uninterrupted`), unless the system has no thread.  A start counts from
+its call on: while one is on its way, the connection does not count as OFFLINE.
 """
 
 from __future__ import annotations
@@ -168,6 +169,11 @@ class Attachment:
     def lease(self) -> Lease | None:
         """The present stay at a hub, if the connection is attached."""
         return self.driver.lease
+
+    def settled_lease(self) -> Lease | None:
+        """The same, after a start that is being made in another thread."""
+        with self._lock:
+            return self.lease
 
     def is_in(self, states: frozenset[State]) -> bool:
         """Whether the connection is in one of the states; not in OFFLINE while a start is on its way."""

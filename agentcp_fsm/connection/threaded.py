@@ -13,10 +13,12 @@ from typing import Any, Self
 from agentcp_fsm.connection.face import STOP_MARGIN, Face
 from agentcp_fsm.connection.handlers import Handler, Job, Kind
 from agentcp_fsm.connection.hub import JOIN_TIMEOUT, Background, Hub, background
-from agentcp_fsm.connection.waiting import Latch, checked_states
+from agentcp_fsm.connection.waiting import checked_states
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.lifecycle.chart import State
+from agentcp_fsm.support import forking, signals
 from agentcp_fsm.support.abandonment import Abandonment
+from agentcp_fsm.support.latch import Latch
 
 
 class Connection(Face):
@@ -41,6 +43,10 @@ class Connection(Face):
     """
 
     __slots__ = ()
+
+    def start(self) -> None:
+        """Become reachable, and stay so until `stop`; returns at once, and does nothing if started already."""
+        signals.uninterrupted(super().start)
 
     def wait_for(self, *states: State | str, timeout: float | None = None) -> bool:
         """Wait until one of `states` is entered, at most `timeout` seconds; False if it was not.
@@ -70,7 +76,8 @@ class Connection(Face):
         started again meanwhile, or the system has no thread for the sign-out.  At the interpreter's exit it needs none:
         a handler of `atexit` may call this.  A handler that does not return is not waited for.
         """
-        if (lease := self._lease()) is not None:
+        forking.notice()
+        if (lease := signals.uninterrupted(self._attachment.settled_lease)) is not None:
             hub = lease.hub
             if isinstance(hub, Background):
                 hub.wake()

@@ -43,13 +43,15 @@ class Lifecycle(Actions):
             now = self.now
         self.now = now
         effects = self._effects = []
-        source = self.state
+        source, failed_attempts = self.state, self.statistics.failed_attempts
         row = self.step(event.trigger, event, now)
         if row.dest is not None:
             transition = ReportTransition(
                 source, self.state, event.trigger, row.reason, self._detail(event, now), now, self._lost
             )
             effects.append(transition)
+            if self._lost or self.statistics.failed_attempts != failed_attempts:
+                self.statistics.last_failure = transition
             if self._lost:
                 self.statistics.last_loss = transition
                 self._lost = False

@@ -36,3 +36,5 @@ class Statistics:
     """Other events that had no meaning in their state."""
     last_loss: ReportTransition | None = None
     """How the connection was lost the last time, and why."""
+    last_failure: ReportTransition | None = None
+    """How an attempt failed or the connection was lost the last time, and why."""

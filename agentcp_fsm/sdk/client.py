@@ -68,7 +68,6 @@ class HeartbeatClient:
         self.connection.on_invite(self._invited)
         self.connection.on_transition(self._transitioned)
         self.auth_client = SessionToken(self.connection, server_url)
-        self._last_failure = "none"
         self._listener: InviteListener | None = None
         self._clean_slate()
         _clients.add(self)
@@ -145,8 +144,9 @@ class HeartbeatClient:
         if health.state is State.OFFLINE and self._wanted:
             logger.warning("%s %s; call online() to try again", self.agent_id, health.last_error)
         else:
-            failure = health.reason if health.state is State.BACKOFF else self._last_failure
-            logger.warning("%s is not online yet, but %s; the last failure: %s", self.agent_id, health.state, failure)
+            failure = health.statistics.last_failure
+            text = "none" if failure is None else failure.text
+            logger.warning("%s is not online yet, but %s; the last failure: %s", self.agent_id, health.state, text)
         return False
 
     def online(self) -> None:
@@ -201,15 +201,12 @@ class HeartbeatClient:
     def _transitioned(self, transition: ReportTransition) -> None:
         failed = transition.source in CONNECTING and transition.dest in (State.BACKOFF, State.STOPPING)
         if transition.lost or (failed and transition.trigger not in ("stop", "reconnect")):
-            self._last_failure = transition.text
             if transition.trigger == "unauthorized":
                 publish(f"{UNAUTHORIZED}: {self.agent_id}: {transition.text}", code=0)
             else:
                 publish(f"{self.agent_id}: {transition.text}")
-        if transition.dest == State.ONLINE:
-            self._last_failure = "none"
-            if transition.source == State.RECONNECTING:
-                self._deliveries.submit(partial(reconnect_message_clients, self.agent_id, self._listener))
+        if transition.dest == State.ONLINE and transition.source == State.RECONNECTING:
+            self._deliveries.submit(partial(reconnect_message_clients, self.agent_id, self._listener))
 
 
 class SessionToken:

@@ -3,14 +3,20 @@
 import asyncio
 import gc
 import io
+import itertools
 import logging
 import signal
 import socket
+import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -20,6 +26,8 @@ from agentcp_fsm.sign_in import identities
 from tests.connection.peer import FAST, Peer, connect, nothing_left
 from tests.needs import needs_posix
 from tests.waiting import until
+
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 
 def test_start_and_stop_a_hundred_times_leave_nothing() -> None:
@@ -153,6 +161,58 @@ def test_a_signal_s_handler_may_start_what_is_being_started(monkeypatch: pytest.
             assert peer.sign_ins == 2
         finally:
             signal.signal(signal.SIGUSR2, before)
+
+
+@pytest.mark.parametrize("call", ["start", "stop", "wait_for", "health"])
+def test_stop_by_a_signal_s_handler_comes_to_rest_wherever_it_interrupts(call: str) -> None:
+    """It waited for its whole timeout: the loop waited for a lock that the interrupted start held."""
+    needs_posix("a signal is sent")
+    took: list[float] = []
+
+    def stop(number: int, frame: object) -> None:
+        began = time.monotonic()
+        assert connection.stop(timeout=10)
+        took.append(time.monotonic() - began)
+
+    with Peer() as peer, nothing_left():
+        connection = connect(peer)
+        calls: dict[str, Callable[[], object]] = {
+            "start": connection.start,
+            "stop": connection.stop,
+            "wait_for": partial(connection.wait_for, State.DEGRADED, timeout=0),
+            "health": connection.health,
+        }
+        before = signal.signal(signal.SIGUSR2, stop)
+        try:
+            for place in itertools.count():
+                if call != "start":
+                    connection.start()
+                _trace_lines_of_the_package(place, then=partial(signal.raise_signal, signal.SIGUSR2))
+                calls[call]()
+                sys.settrace(None)
+                assert connection.stop(timeout=10)
+                assert connection.state is State.OFFLINE
+                if len(took) == place:
+                    break
+        finally:
+            sys.settrace(None)
+            signal.signal(signal.SIGUSR2, before)
+    assert place > 3
+    assert max(took) < 1
+
+
+def _trace_lines_of_the_package(count: int, then: Callable[[], None]) -> None:
+    """Have `then` called once, before this thread comes to the line of the package after as many."""
+    lines = itertools.count()
+
+    def trace(frame: FrameType, event: str, _: object) -> TraceFunction:
+        inside = "/agentcp_fsm/" in frame.f_code.co_filename
+        if inside and event == "line" and next(lines) == count:
+            sys.settrace(None)
+            then()
+        return trace
+
+    sys.settrace(trace)
 
 
 def test_stop_from_many_threads_at_once() -> None:

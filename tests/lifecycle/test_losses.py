@@ -19,7 +19,10 @@ from agentcp_fsm.lifecycle.events import (
     ReceiveFailed,
     Reconnect,
     SendFailed,
+    SignInFailed,
     SocketFailed,
+    Start,
+    Stop,
     Unauthorized,
 )
 from tests.lifecycle.life import BRITTLE, INVITATION, SECOND_SESSION, Life, beats, sign_in
@@ -180,7 +183,24 @@ def test_4_the_reason_is_kept_and_reported() -> None:
     assert [(report.reason, report.detail, report.lost) for report in told] == [
         ("The socket failed: the connection is lost.", "unplugged", True)
     ]
-    assert life.machine.statistics.last_loss == told[0]
+    assert life.machine.statistics.last_loss == life.machine.statistics.last_failure == told[0]
+
+
+def test_the_last_failure_is_known_before_the_next_attempt_begins() -> None:
+    """A reader that was woken by BACKOFF, and read in the attempt after it, found no failure."""
+    life = Life()
+    life.tell(Start(), 0.0)
+    life.tell(SignInFailed(1, "refused"), 0.1)
+    assert life.state == "BACKOFF"
+    life.wake()
+    assert life.state == "SIGNING_IN"
+    failure = life.machine.statistics.last_failure
+    assert failure is not None
+    assert (failure.source, failure.dest, failure.at) == ("SIGNING_IN", "BACKOFF", 0.1)
+    assert failure.detail.startswith("refused; ")
+    life.tell(Stop(), life.machine.now)
+    assert life.machine.statistics.last_failure is failure
+    assert life.machine.statistics.last_loss is None
 
 
 def test_5_a_new_session_is_used_after_the_loss() -> None:

@@ -1,16 +1,22 @@
-"""SIGPIPE at its default, which ends a process: not for what the library writes to a connection that is closed."""
+"""SIGPIPE at its default, which ends a process: not for what the library writes to a connection that is closed.
 
+And calls that no signal's handler interrupts.
+"""
+
+import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from agentcp_fsm.server import ServerThread
 from agentcp_fsm.sign_in.identities import make_identity
-from agentcp_fsm.support.signals import without_sigpipe
+from agentcp_fsm.support.signals import uninterrupted, without_sigpipe
+from tests.waiting import until_it_ends
 
 
 def run(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -76,3 +82,64 @@ def test_stops_in_the_midst_of_sign_ins(server: ServerThread, tmp_path: Path) ->
     make_identity(str(tmp_path), "alice.agentid.pub")
     ended = run(LIVES, server.url, str(tmp_path))
     assert (ended.returncode, ended.stdout) == (0, "lives\n"), ended.stderr
+
+
+def test_an_uninterrupted_call_returns_and_raises_what_it_does() -> None:
+    assert uninterrupted(lambda: 7) == 7
+    with pytest.raises(KeyboardInterrupt):
+        uninterrupted(lambda: signal.default_int_handler(signal.SIGINT, None))
+
+
+def test_a_signal_s_handler_runs_beside_an_uninterrupted_call_and_may_wait_for_it() -> None:
+    events, handled = list[str](), threading.Event()
+    returned = threading.Lock()
+
+    def call() -> None:
+        with returned:
+            os.kill(os.getpid(), signal.SIGUSR2)
+            assert handled.wait(10)
+            events.append("call")
+
+    def handle(number: int, frame: object) -> None:
+        handled.set()
+        with returned:
+            events.append("handler")
+
+    before = signal.signal(signal.SIGUSR2, handle)
+    try:
+        uninterrupted(call)
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert events == ["call", "handler"]
+
+
+def test_without_another_thread_the_call_is_made_in_the_main_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert uninterrupted(threading.current_thread) is threading.main_thread()
+
+
+def test_a_child_that_the_handler_forks_does_not_wait_for_its_parent_s_call() -> None:
+    children, go_on = list[int](), threading.Event()
+
+    def call() -> int:
+        os.kill(os.getpid(), signal.SIGUSR2)
+        assert go_on.wait(10)
+        return 7
+
+    def fork(number: int, frame: object) -> None:
+        children.append(os.fork())
+        go_on.set()
+
+    before = signal.signal(signal.SIGUSR2, fork)
+    result: int | None = 1
+    try:
+        result = uninterrupted(call)
+    finally:
+        if children == [0]:
+            os._exit(0 if result is None else 1)
+        signal.signal(signal.SIGUSR2, before)
+    assert result == 7
+    until_it_ends(children[0])
