@@ -143,9 +143,8 @@ class Actions(Guards):
 
     def _probe_gap(self) -> float:
         """Seconds from one probe to the next; none before the first."""
-        if self.probes == 0:
-            return 0.0
-        return max(_doubled(self.config.probe_interval, self.probes, self.interval), self.retransmission)
+        gap = max(_doubled(self.config.probe_interval, self.probes, self.interval), self.retransmission)
+        return gap if self.probes else 0.0
 
     def close_probe(self, event: Event, now: float) -> None:
         if self.socket_open:
@@ -201,7 +200,8 @@ class Actions(Guards):
         self.beat_due = beat_due if beat_due > now else now
         self.timeout_at = NEVER
         statistics.answers += 1
-        statistics.loss_rate -= statistics.loss_rate * LOSS_GAIN
+        if statistics.loss_rate:
+            statistics.loss_rate -= statistics.loss_rate * LOSS_GAIN
 
     def _note_next_beat(self, milliseconds: int) -> None:
         config = self.config
@@ -354,7 +354,7 @@ class Actions(Guards):
 
     def report_giving_up(self, event: Event, now: float) -> None:
         cause = event.reason or CAUSES.get(event.trigger, "no reason is known")
-        times = "1 attempt" if self.failures == 1 else f"{self.failures} attempts"
+        times = f"{self.failures} attempt{'' if self.failures == 1 else 's'}"
         self._effects.append(ReportError(f"gave up after {times}: {cause}"))
 
     def note_failed_attempt(self, event: Event, now: float) -> None:

@@ -269,7 +269,8 @@ class HandWritten(Steps):
         self.beat_due = beat_due if beat_due > now else now
         self.timeout_at = NEVER
         statistics.answers += 1
-        statistics.loss_rate -= statistics.loss_rate * LOSS_GAIN
+        if statistics.loss_rate:
+            statistics.loss_rate -= statistics.loss_rate * LOSS_GAIN
         if state is DEGRADED:
             self._change(event, now, ONLINE, "The server answered again.")
         elif state is BACKOFF:
