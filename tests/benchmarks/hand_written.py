@@ -54,7 +54,6 @@ class HandWritten(Steps):
         if not now > self.now:
             now = self.now
         self.now = now
-        self._failed_attempts = self.statistics.failed_attempts
         effects = self._effects = []
         kind = type(event)
         if kind is DeadlinePassed:

@@ -6,6 +6,7 @@ from typing import Any
 
 from agentcp_fsm.lifecycle.actions import CAUSES, NEXT_BEAT_MAX
 from agentcp_fsm.lifecycle.chart import State
+from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import (
     AbandonSignIn,
     AnswerInvitation,
@@ -22,7 +23,7 @@ from agentcp_fsm.lifecycle.effects import (
 from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.machine import silence_text
 from agentcp_fsm.lifecycle.session import Session
-from agentcp_fsm.lifecycle.variables import NEVER, Variables
+from agentcp_fsm.lifecycle.variables import NEVER, RandomSource, Variables
 
 OFFLINE, SIGNING_IN, ONLINE, DEGRADED, RECONNECTING, BACKOFF, STOPPING = State
 
@@ -32,10 +33,12 @@ class Steps(Variables):
 
     __slots__ = ("_failed_attempts", "_unanswered")
 
-    _failed_attempts: int
-    """How many attempts had failed before the present event."""
-    _unanswered: int
-    """How many heartbeats were unanswered when the connection was lost."""
+    def __init__(self, config: Config, random: RandomSource) -> None:
+        super().__init__(config, random)
+        self._failed_attempts = 0
+        """Those that were counted up to the last change of state."""
+        self._unanswered = 0
+        """How many heartbeats were unanswered when the connection was lost."""
 
     def _change(self, event: Event, now: float, dest: State, reason: str, lost: bool = False) -> None:
         if dest is DEGRADED:
@@ -49,10 +52,12 @@ class Steps(Variables):
         transition = ReportTransition(self.state, dest, event.trigger, reason, detail, now, lost)
         self.state = dest
         self._effects.append(transition)
-        if lost or self.statistics.failed_attempts != self._failed_attempts:
-            self.statistics.last_failure = transition
+        counted = self.statistics
         if lost:
-            self.statistics.last_loss = transition
+            counted.last_loss = transition
+        if lost or counted.failed_attempts != self._failed_attempts:
+            counted.last_failure = transition
+        self._failed_attempts = counted.failed_attempts
 
     # The attempt ------------------------------------------------------------------------------------------------------
 
