@@ -14,7 +14,7 @@ LAYERS = (
     {"cli"},
     {"sdk", "doctor"},
     {"connection", "server", "testing", "pytest_plugin"},
-    {"sign_in", "wire"},
+    {"sign_in", "traces", "wire"},
     {"lifecycle"},
     {"fsm"},
     {"support"},
