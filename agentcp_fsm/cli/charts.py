@@ -86,7 +86,7 @@ def check(
 
     from agentcp_fsm.cli.monitor import check_agents, check_probe
     from agentcp_fsm.operations.address import DEFAULT
-    from agentcp_fsm.operations.checking import Threshold
+    from agentcp_fsm.operations.checking import LOSSES, Threshold
 
     where = address or DEFAULT
     if probe is not None:
@@ -94,7 +94,7 @@ def check(
     thresholds = (
         Threshold("last_answer", "s", answer_age_warning, answer_age_critical),
         Threshold("loss_rate", "", loss_rate_warning, loss_rate_critical),
-        Threshold("losses_last_hour", "", losses_warning, losses_critical),
+        Threshold(LOSSES, "", losses_warning, losses_critical),
     )
     raise typer.Exit(check_agents(where, agent, thresholds, timeout, json))
 

@@ -25,6 +25,9 @@ SEVERITY = (Level.OK, Level.WARNING, Level.UNKNOWN, Level.CRITICAL)
 """From the best to the worst: the worst of several is the level of all."""
 LEVEL_OF = {State.ONLINE: Level.OK, State.DEGRADED: Level.WARNING}
 """All other states are critical: no invitation arrives."""
+LOSSES = "losses_last_hour"
+"""The one measure that is counted here; the others are fields of `Health`."""
+HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +130,17 @@ def _judge_one(agent: AgentStatus, thresholds: Sequence[Threshold]) -> tuple[Lev
 
 def _measured(agent: AgentStatus, thresholds: Sequence[Threshold]) -> Iterator[tuple[Threshold, float | None]]:
     for threshold in thresholds:
-        value = agent.get(threshold.name)
+        value = _losses(agent) if threshold.name == LOSSES else agent.get(threshold.name)
         yield threshold, float(value) if isinstance(value, int | float) else None
+
+
+def _losses(agent: AgentStatus) -> int | None:
+    """How often the connection was lost in the last hour, as far as its last transitions go back; None: not known."""
+    match agent.get("transitions"):
+        case list(transitions):
+            return sum(1 for each in transitions if isinstance(each, dict) and each.get("lost") and each["age"] <= HOUR)
+        case _:
+            return None
 
 
 def _id_of(agent: AgentStatus) -> str:
