@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agentcp_fsm import ConfigError, State
 from agentcp_fsm.operations.asking import AgentStatus, StatusError
-from agentcp_fsm.operations.checking import SEVERITY, Level, Threshold, chosen, judge
+from agentcp_fsm.operations.checking import LOSSES, SEVERITY, Level, Threshold, chosen, judge
 
 ALICE, BOB = "alice.agentid.pub", "bob.agentid.pub"
 LINE = re.compile(r"AGENTCP (OK|WARNING|CRITICAL|UNKNOWN) - [^|\n]+( \| ('[^']*'=[\d.e+-]+s?;[\d.]*;[\d.]*;0 ?)+)?")
@@ -36,6 +36,17 @@ def test_the_state_decides(state: State, level: int) -> None:
 @pytest.mark.parametrize(("value", "level"), [(0, 0), (20, 0), (20.1, 1), (60, 1), (60.1, 2), (None, 3)])
 def test_a_value_above_its_threshold(value: float | None, level: int) -> None:
     assert judge([agent(last_answer=value)], [AGE]).level == level
+
+
+def test_losses_of_the_last_hour_are_counted() -> None:
+    ages = [(True, 4000.0), (True, 3000.0), (False, 20.0), (True, 10.0)]
+    lost = agent(transitions=[{"lost": lost, "age": age} for lost, age in ages])
+    assert judge([lost], [Threshold(LOSSES, "", 2)]).level is Level.OK
+    verdict = judge([lost], [Threshold(LOSSES, "", 1)])
+    assert str(verdict) == (
+        "AGENTCP WARNING - alice.agentid.pub ONLINE for 3.2 s, losses_last_hour is 2, above 1"
+        " | 'losses_last_hour'=2;1;;0"
+    )
 
 
 def test_what_is_not_judged_may_be_unknown() -> None:
