@@ -104,6 +104,12 @@ class Face(ABC):
         return self._driver.fileno()
 
     @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that serves the connection; None at rest.  Other threads post to it, and do nothing else."""
+        lease = self._lease()
+        return None if lease is None else lease.hub.loop
+
+    @property
     def session(self) -> Session | None:
         """The session in which heartbeats are sent, with its secrets, cookie and token; None without one."""
         return self._driver.lifecycle.session

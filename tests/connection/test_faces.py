@@ -19,7 +19,7 @@ ALICE = "alice.agentid.pub"
 METHODS = {
     *("start", "stop", "reconnect", "retry_now", "wait_for", "query_online_state"),
     *("on_invite", "on_transition", "on_error", "observe"),
-    *("agent_id", "state", "config", "health", "fileno", "session", "local_address"),
+    *("agent_id", "state", "config", "health", "fileno", "session", "local_address", "loop"),
 }
 
 
