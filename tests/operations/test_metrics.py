@@ -42,8 +42,10 @@ def test_an_outage_is_counted() -> None:
         with connection:
             online(connection)
             peer.wait(lambda: peer.heartbeats >= 5)
-            peer.next_beat, peer.refuse = 401, True
-            until(lambda: connection.health().statistics.failed_attempts >= 1)
+            peer.refuse = True
+            peer.next_beat = 401
+            failed = ("agentcp_sign_ins_total", frozenset({("outcome", "failed")}))
+            until(lambda: samples(metrics).get(failed, 0) >= 1)
             peer.next_beat, peer.refuse = 50, False
             online(connection)
             found = samples(metrics)
