@@ -19,7 +19,8 @@ from tests.waiting import online, until
 
 pytest.importorskip("prometheus_client", reason="prometheus-client, of the extra 'metrics', is not installed")
 
-from agentcp_fsm.operations.metrics import FAMILIES, HISTOGRAMS, Metrics
+from agentcp_fsm.operations.measures import FAMILIES, HISTOGRAMS
+from agentcp_fsm.operations.metrics import Metrics
 from agentcp_fsm.operations.status_thread import StatusThread
 
 FOLDER = Path(__file__).parents[2] / "docs" / "operations"
@@ -111,8 +112,12 @@ def test_prometheus_scrapes_an_outage(tmp_path: Path) -> None:
                 assert value("sum(agentcp_sign_ins_total)") == counted.attempts
                 lost = value("sum(agentcp_transitions_total{trigger='unauthorized', source=~'ONLINE|DEGRADED'})")
                 assert lost == counted.losses
-                rules = asked(port, "/api/v1/rules")["groups"][0]["rules"]
-                assert {rule["health"] for rule in rules} == {"ok"}
+
+                def evaluated() -> bool:
+                    rules = asked(port, "/api/v1/rules")["groups"][0]["rules"]
+                    return {rule["health"] for rule in rules} == {"ok"}
+
+                until(evaluated, 60)
             finally:
                 process.terminate()
                 process.wait(20)
