@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agentcp_fsm.cli import main
 from tests.cli.command import refused, run
 from tests.server_process import ROOT
 
@@ -132,3 +133,15 @@ def test_the_installed_command_is_this_one() -> None:
 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["scripts"] == {"agentcp-fsm": "agentcp_fsm.cli:main"}
+
+
+@pytest.mark.parametrize("command", ["", "connect", "diagram", "identity new"])
+def test_help_fits_a_narrow_terminal(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Below 50 columns, the terminal broke each line once more."""
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main([*command.split(), "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    words = [line for line in lines if len(line) > 40 and len(line.split()) > 1]
+    assert not words
