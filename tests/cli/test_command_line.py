@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from agentcp_fsm.cli import main
 from tests.cli.command import refused, run
 from tests.server_process import ROOT
 
@@ -136,12 +135,9 @@ def test_the_installed_command_is_this_one() -> None:
 
 
 @pytest.mark.parametrize("command", ["", "connect", "diagram", "identity new"])
-def test_help_fits_a_narrow_terminal(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_help_fits_a_narrow_terminal(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Below 50 columns, the terminal broke each line once more."""
     monkeypatch.setenv("COLUMNS", "40")
-    assert main([*command.split(), "--help"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    words = [line for line in lines if len(line) > 40 and len(line.split()) > 1]
-    assert not words
+    shown = run(*command.split(), "--help").stdout.splitlines()
+    assert len(shown) > 10
+    assert not [line for line in shown if len(line) > 40 and not line.startswith("  --")]  # a long option has one line
