@@ -12,8 +12,9 @@ import agentcp_fsm
 PACKAGE = Path(agentcp_fsm.__file__).parent
 LAYERS = (
     {"cli"},
-    {"sdk", "doctor"},
-    {"connection", "server", "testing", "pytest_plugin"},
+    {"pytest_plugin"},
+    {"sdk", "doctor", "testing"},
+    {"connection", "server"},
     {"sign_in", "wire"},
     {"lifecycle"},
     {"fsm"},
