@@ -6,6 +6,7 @@ from typing import Any
 
 from agentcp_fsm.lifecycle.actions import CAUSES, NEXT_BEAT_MAX
 from agentcp_fsm.lifecycle.chart import State
+from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import (
     AbandonSignIn,
     AnswerInvitation,
@@ -21,7 +22,7 @@ from agentcp_fsm.lifecycle.effects import (
 )
 from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.session import Session
-from agentcp_fsm.lifecycle.variables import NEVER, Variables
+from agentcp_fsm.lifecycle.variables import NEVER, RandomSource, Variables
 
 OFFLINE, SIGNING_IN, ONLINE, DEGRADED, RECONNECTING, BACKOFF, STOPPING = State
 
@@ -29,7 +30,12 @@ OFFLINE, SIGNING_IN, ONLINE, DEGRADED, RECONNECTING, BACKOFF, STOPPING = State
 class Steps(Variables):
     """One connection's machine, but for its events."""
 
-    __slots__ = ()
+    __slots__ = ("_failed_attempts",)
+
+    def __init__(self, config: Config, random: RandomSource) -> None:
+        super().__init__(config, random)
+        self._failed_attempts = 0
+        """Those that were counted up to the last change of state."""
 
     def _change(self, event: Event, now: float, dest: State, reason: str, lost: bool = False) -> None:
         if dest is DEGRADED:
@@ -41,8 +47,12 @@ class Steps(Variables):
         transition = ReportTransition(self.state, dest, event.trigger, reason, detail, now, lost)
         self.state = dest
         self._effects.append(transition)
+        counted = self.statistics
         if lost:
-            self.statistics.last_loss = transition
+            counted.last_loss = transition
+        if lost or counted.failed_attempts != self._failed_attempts:
+            counted.last_failure = transition
+        self._failed_attempts = counted.failed_attempts
 
     # The attempt ------------------------------------------------------------------------------------------------------
 
