@@ -121,7 +121,8 @@ def _of_kind(name: str, given: object, kind: type[T]) -> T:
     return given
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
     """Warn of fixtures of other plugins that have the names of ours, for pytest picks one of them silently."""
     for plugin in session.config.pluginmanager.get_plugins():
         name = getattr(plugin, "__name__", "")
@@ -131,7 +132,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             if isinstance(getattr(plugin, fixture, None), type(connection)):
                 warnings.warn(
                     pytest.PytestWarning(
-                        f"the plugins {name or plugin!r} and {__name__} both have a fixture {fixture}: pytest takes"
+                        f"the plugins {name or repr(plugin)} and {__name__} both have a fixture {fixture}: pytest takes"
                         " that of the plugin loaded last; define it in a conftest.py to choose one"
                     ),
                     stacklevel=1,
