@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentcp_fsm.fsm.printable import printable
-from agentcp_fsm.lifecycle.chart import CHART, State
+from agentcp_fsm.lifecycle.chart import CHART, SERVING, State
 
 STATES = tuple(state.value for state in State)
 NOTHING = "-"
@@ -34,6 +34,11 @@ class AgentView:
     """Why it was lost the last time; empty if it never was."""
     content: dict[str, Any]
     """All that the status place says."""
+
+    @property
+    def last_reason(self) -> str:
+        """Why it is in this state; if it is reachable and was lost before, why that was."""
+        return self.last_loss if self.last_loss and self.state in SERVING else self.reason
 
     @property
     def key(self) -> str:
@@ -95,20 +100,21 @@ def percentage(share: float | None) -> str:
 
 
 def details(view: AgentView) -> list[str]:
-    """All that is known of an agent, a line each: fields, ways out of its state, the last transitions."""
-    lines = [f"{view.agent_id}  {view.state} for {duration(view.since)}", view.reason, ""]
-    for name, value in sorted(view.content.items()):
-        if isinstance(value, str | int | float) and name not in ("agent_id", "state", "reason", "since"):
-            lines.append(f"{_text(name):22} {_text(value)}")
-    statistics = view.content.get("statistics")
-    if isinstance(statistics, dict):
-        lines += ["", "counted"] + [f"{_text(name):22} {_text(value)}" for name, value in statistics.items()]
-    lines += ["", *diagram(view.state), "", "the last transitions, the latest first"]
+    """All that is known of an agent, a line each: the ways to and from its state, the last transitions, the numbers."""
+    lines = [f"{view.agent_id}  {view.state} for {duration(view.since)}", view.reason, "", *diagram(view.state)]
+    lines += ["", "the last transitions, the latest first"]
     transitions = view.content.get("transitions")
     for each in reversed(transitions if isinstance(transitions, list) else []):
         if isinstance(each, dict):
             at, source, dest = (_text(each.get(name)) for name in ("at", "source", "dest"))
             lines.append(f"{at}  {source} -> {dest}  {transition_reason(each)}")
+    lines += ["", "health"]
+    for name, value in sorted(view.content.items()):
+        if isinstance(value, str | int | float) and name not in ("agent_id", "state", "reason", "since"):
+            lines.append(f"{_text(name):22} {f'{value:.6g}' if isinstance(value, float) else _text(value)}")
+    statistics = view.content.get("statistics")
+    if isinstance(statistics, dict):
+        lines += ["", "counted"] + [f"{_text(name):22} {_text(value)}" for name, value in statistics.items()]
     return lines
 
 

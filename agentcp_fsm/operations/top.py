@@ -33,7 +33,7 @@ COLUMNS: tuple[tuple[str, Callable[[AgentView], Any]], ...] = (
     ("round trip", lambda view: -1.0 if view.round_trip is None else view.round_trip),
     ("missed", lambda view: -1.0 if view.loss_rate is None else view.loss_rate),
     ("losses", lambda view: view.losses),
-    ("why", lambda view: view.reason),
+    ("last reason", lambda view: view.last_reason),
 )
 """The columns, and what they are sorted by."""
 STYLES = {
@@ -213,4 +213,4 @@ def _cells(view: AgentView) -> list[Text]:
     state = Text(view.state, STYLES.get(view.state, ""))
     for number in (since, round_trip, missed):
         number.justify = "right"
-    return [agent, state, since, round_trip, missed, Text(str(view.losses), justify="right"), Text(view.reason)]
+    return [agent, state, since, round_trip, missed, Text(str(view.losses), justify="right"), Text(view.last_reason)]
