@@ -12,9 +12,10 @@ import agentcp_fsm
 PACKAGE = Path(agentcp_fsm.__file__).parent
 LAYERS = (
     {"cli"},
+    {"operations"},
     {"sdk", "doctor"},
     {"connection", "server", "testing", "pytest_plugin"},
-    {"sign_in", "wire"},
+    {"sign_in", "traces", "wire"},
     {"lifecycle"},
     {"fsm"},
     {"support"},
