@@ -68,6 +68,7 @@ autodoc_inherit_docstrings = True
 python_use_unqualified_type_names = True
 add_module_names = False
 default_role = "py:obj"
+suppress_warnings = ["ref.python"]  # a docstring's short name, such as Event, that several things have
 nitpick_ignore_regex = [
     ("py:obj", r".*"),  # a docstring's `name` may be a parameter: it is a link if it can be one
     ("py:.*", r"(?!agentcp_fsm\.).*"),  # the standard library's and other packages', whose pages need the network
