@@ -78,6 +78,10 @@ class DiagramFileError(AgentCPError):
     """A file can hold no diagram; the text names the file and the remedy."""
 
 
+class TraceError(AgentCPError, ValueError):
+    """A file is no trace of a connection, or not one that can be read; the text names the file and the remedy."""
+
+
 class FailureKind(StrEnum):
     """The class of a failure."""
 

@@ -12,10 +12,11 @@ import agentcp_fsm
 PACKAGE = Path(agentcp_fsm.__file__).parent
 LAYERS = (
     {"cli"},
+    {"operations"},
     {"pytest_plugin"},
     {"sdk", "doctor", "testing"},
     {"connection", "server"},
-    {"sign_in", "wire"},
+    {"sign_in", "traces", "wire"},
     {"lifecycle"},
     {"fsm"},
     {"support"},

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from agentcp_fsm.cli import charts, streams
+from agentcp_fsm.cli import charts, seen, streams
 from agentcp_fsm.cli.language import Language, command_in_language
 from agentcp_fsm.cli.options import (
     AgentId,
@@ -41,6 +41,7 @@ app = typer.Typer(
 identity = typer.Typer(help="Throwaway identities, for use with a local server.")
 app.add_typer(identity, name="identity")
 app.add_typer(charts.app)
+app.add_typer(seen.app)
 
 
 class LogLevel(StrEnum):
@@ -170,6 +171,18 @@ def connect(
             "--log-level", help="What to log to standard error; by default the errors that are not shown anyway."
         ),
     ] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Serve the status there: 127.0.0.1:8764, [::1]:8764, or a Unix socket's path."
+        ),
+    ] = None,
+    insecure_allow_any_status_address: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-allow-any-status-address", help="Serve the status to other machines, too: anybody can read it."
+        ),
+    ] = False,
 ) -> None:
     from agentcp_fsm.cli.connect import log_what_is_not_shown, run_connection
     from agentcp_fsm.connection import Connection
@@ -186,7 +199,12 @@ def connect(
         codec=agent.codec,
         **trust,
     )
-    raise typer.Exit(run_connection(connection, json))
+    if status is None:
+        raise typer.Exit(run_connection(connection, json))
+    from agentcp_fsm.operations.status_thread import StatusThread
+
+    with StatusThread(status, [connection], insecure_allow_any_address=insecure_allow_any_status_address):
+        raise typer.Exit(run_connection(connection, json))
 
 
 @app.command(

@@ -38,6 +38,10 @@ from agentcp_fsm.support.quoting import quoted
 logger = logger_of(__name__)
 
 
+TRANSITIONS_KEPT = 32
+"""How many of its latest transitions a connection remembers."""
+
+
 class AttachmentState(StrEnum):
     """The states of an attachment."""
 
@@ -135,8 +139,8 @@ class Attachment:
         "driver",
         "handlers",
         "last_error",
-        "last_transition",
         "state",
+        "transitions",
         "waiters",
     )
 
@@ -160,7 +164,8 @@ class Attachment:
         self._stops: list[Callable[[], None]] = []
         """What to call when the stopping under way is over; the loop's alone."""
         self.waiters = Waiters()
-        self.last_transition: ReportTransition | None = None
+        self.transitions: list[ReportTransition] = []
+        """The latest, `TRANSITIONS_KEPT` at most; a new list with each, so that other threads may read it."""
         self.last_error: str | None = None
 
     # What the faces ask for, from any thread --------------------------------------------------------------------------
@@ -242,7 +247,7 @@ class Attachment:
 
     def transitioned(self, transition: ReportTransition) -> None:
         """The lifecycle's state changed."""
-        self.last_transition = transition
+        self.transitions = [*self.transitions[1 - TRANSITIONS_KEPT :], transition]
         if transition.source == State.OFFLINE:
             self.last_error = None
         level = logging.WARNING if transition.lost else logging.INFO

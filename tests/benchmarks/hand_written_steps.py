@@ -21,6 +21,7 @@ from agentcp_fsm.lifecycle.effects import (
     SignOut,
 )
 from agentcp_fsm.lifecycle.events import Event
+from agentcp_fsm.lifecycle.machine import silence_text
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.lifecycle.variables import NEVER, RandomSource, Variables
 
@@ -30,17 +31,21 @@ OFFLINE, SIGNING_IN, ONLINE, DEGRADED, RECONNECTING, BACKOFF, STOPPING = State
 class Steps(Variables):
     """One connection's machine, but for its events."""
 
-    __slots__ = ("_failed_attempts",)
+    __slots__ = ("_failed_attempts", "_unanswered")
 
     def __init__(self, config: Config, random: RandomSource) -> None:
         super().__init__(config, random)
         self._failed_attempts = 0
         """Those that were counted up to the last change of state."""
+        self._unanswered = 0
+        """How many heartbeats were unanswered when the connection was lost."""
 
     def _change(self, event: Event, now: float, dest: State, reason: str, lost: bool = False) -> None:
         if dest is DEGRADED:
             self.online_until = now
         detail = event.reason
+        if lost and event.trigger == "deadline_passed":
+            detail = silence_text(self._unanswered, now - self.answered_at)
         if dest is BACKOFF:
             next_try = f"next try in {self.timeout_at - now:.1f} s"
             detail = f"{detail}; {next_try}" if detail else next_try
@@ -95,6 +100,8 @@ class Steps(Variables):
     def _close_socket(self) -> None:
         if self.socket_open:
             self._effects.append(CloseSocket(self.attempt))
+            if self.unanswered:
+                self.statistics.note_missed()
             self.socket_open = self.socket_ready = False
             self.unanswered = self.send_failures = self.receive_failures = 0
 
@@ -150,6 +157,7 @@ class Steps(Variables):
         lasted = self._online_for(now) >= self.config.stable_after
         exhausted = not lasted and self._exhausted()
         flapping = not lasted and self.failures > 0
+        self._unanswered = self.unanswered
         self._drop_attempt()
         if not exhausted:
             self._doubt_session()
@@ -260,6 +268,8 @@ class Steps(Variables):
 
     def _send_heartbeat(self, session: Session | None, now: float) -> None:
         assert session is not None
+        if self.unanswered:
+            self.statistics.note_missed()
         self.unanswered += 1
         self.sent_at = now
         self.sequence += 1
