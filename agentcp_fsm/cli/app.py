@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from agentcp_fsm.cli import charts, seen, streams
+from agentcp_fsm.cli import charts, seen, simulate, streams
 from agentcp_fsm.cli.language import Language, command_in_language
 from agentcp_fsm.cli.options import (
     AgentId,
@@ -42,6 +42,7 @@ identity = typer.Typer(help="Throwaway identities, for use with a local server."
 app.add_typer(identity, name="identity")
 app.add_typer(charts.app)
 app.add_typer(seen.app)
+app.add_typer(simulate.app)
 
 
 class LogLevel(StrEnum):
