@@ -7,22 +7,14 @@ import socket
 from http.client import HTTPConnection, HTTPException
 from typing import TypeAlias
 
-from agentcp_fsm.errors import AgentCPError
+from agentcp_fsm.errors import StatusError, UnreachableError
 from agentcp_fsm.operations.address import StatusAddress
 
 SIZE_MAX = 64 * 1024**2
 """Bytes that an answer has at most: thousands of agents take a few megabytes."""
 
 AgentStatus: TypeAlias = "dict[str, object]"
-"""How one agent is: `Health.to_dict` and its ``agent_id``."""
-
-
-class StatusError(AgentCPError):
-    """A status place did not answer as one does."""
-
-
-class UnreachableError(StatusError):
-    """Nobody answers at the address of a status place."""
+"""How one agent is: `Health.to_dict`."""
 
 
 class _Connection(HTTPConnection):
