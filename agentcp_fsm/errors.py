@@ -194,3 +194,11 @@ class WalkError(AgentCPError, AssertionError):
 
 class InvariantError(AgentCPError, AssertionError):
     """A machine broke an invariant; the text names it, the step, and what led there."""
+
+
+class StatusError(AgentCPError):
+    """A status place did not answer as one does."""
+
+
+class UnreachableError(StatusError):
+    """Nobody answers at the address of a status place."""

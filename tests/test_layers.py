@@ -12,9 +12,9 @@ import agentcp_fsm
 PACKAGE = Path(agentcp_fsm.__file__).parent
 LAYERS = (
     {"cli"},
-    {"operations"},
-    {"sdk", "doctor"},
-    {"connection", "server", "testing", "pytest_plugin"},
+    {"operations", "pytest_plugin"},
+    {"sdk", "doctor", "testing"},
+    {"connection", "server"},
     {"sign_in", "traces", "wire"},
     {"lifecycle"},
     {"fsm"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -27,6 +28,8 @@ from agentcp_fsm.wire import NextBeatEncoding
 
 WRONG = 2
 """The exit status of a command whose arguments cannot work."""
+NARROW = 52
+"""The columns up to which help is fitted to the terminal; typer's own is never less than 50 wide."""
 INTERRUPTED = 130
 """The exit status after Ctrl-C."""
 
@@ -73,10 +76,19 @@ def run(arguments: Sequence[str]) -> int:
     return status
 
 
+def _help_width() -> int | None:
+    """The columns of a terminal that is narrower than the help is by itself; else None."""
+    columns = shutil.get_terminal_size().columns
+    return columns if columns <= NARROW else None
+
+
 def _run(arguments: Sequence[str]) -> int:
     try:
         status = command_in_language(app, arguments)(
-            list(arguments) or ["--help"], prog_name="agentcp-fsm", standalone_mode=False
+            list(arguments) or ["--help"],
+            prog_name="agentcp-fsm",
+            standalone_mode=False,
+            terminal_width=_help_width(),
         )
     except BrokenPipeError:
         return 0

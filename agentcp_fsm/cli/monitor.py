@@ -6,8 +6,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from agentcp_fsm.errors import ConfigError
-from agentcp_fsm.operations.asking import StatusError, UnreachableError, ask, read_status
+from agentcp_fsm.errors import ConfigError, StatusError, UnreachableError
+from agentcp_fsm.operations.asking import ask, read_status
 from agentcp_fsm.operations.checking import Level, Threshold, Verdict, chosen, judge
 
 PROBES = ("livez", "readyz")

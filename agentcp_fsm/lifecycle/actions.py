@@ -299,7 +299,7 @@ class Actions(Guards):
         config = self.config
         earliest = max(self.not_before, now + at_least)
         floor = earliest - now
-        window = _doubled(config.backoff_initial, self.failures, config.backoff_max)
+        window = _doubled(config.backoff_initial, max(self.failures, 1), config.backoff_max)  # a 401 may be no failure
         window = min(window, max(config.backoff_max - floor, floor))
         self.timeout_at = earliest + window * (1 - config.backoff_jitter * self.random.random())
 

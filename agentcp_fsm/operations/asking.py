@@ -7,7 +7,7 @@ import socket
 from http.client import HTTPConnection, HTTPException
 from typing import TypeAlias
 
-from agentcp_fsm.errors import AgentCPError
+from agentcp_fsm.errors import StatusError, UnreachableError
 from agentcp_fsm.operations.address import StatusAddress
 
 SIZE_MAX = 64 * 1024**2
@@ -15,14 +15,6 @@ SIZE_MAX = 64 * 1024**2
 
 AgentStatus: TypeAlias = "dict[str, object]"
 """How one agent is: `Health.to_dict` and its ``agent_id``."""
-
-
-class StatusError(AgentCPError):
-    """A status place did not answer as one does."""
-
-
-class UnreachableError(StatusError):
-    """Nobody answers at the address of a status place."""
 
 
 class _Connection(HTTPConnection):

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.errors import ConfigError, StatusError
 from agentcp_fsm.fsm.printable import printable
 from agentcp_fsm.lifecycle.chart import State
-from agentcp_fsm.operations.asking import AgentStatus, StatusError
+from agentcp_fsm.operations.asking import AgentStatus
 
 
 class Level(IntEnum):

@@ -233,7 +233,7 @@ class Steps(Variables):
         config = self.config
         earliest = max(self.not_before, now + at_least)
         floor = earliest - now
-        window = doubled(config.backoff_initial, self.failures, config.backoff_max)
+        window = doubled(config.backoff_initial, max(self.failures, 1), config.backoff_max)
         window = min(window, max(config.backoff_max - floor, floor))
         self.timeout_at = earliest + window * (1 - config.backoff_jitter * self.random.random())
 

@@ -132,3 +132,12 @@ def test_the_installed_command_is_this_one() -> None:
 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["scripts"] == {"agentcp-fsm": "agentcp_fsm.cli:main"}
+
+
+@pytest.mark.parametrize("command", ["", "connect", "diagram", "identity new"])
+def test_help_fits_a_narrow_terminal(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below 50 columns, the terminal broke each line once more."""
+    monkeypatch.setenv("COLUMNS", "46")
+    shown = run(*command.split(), "--help").stdout.splitlines()
+    assert len(shown) > 10
+    assert not [line for line in shown if len(line) > 46 and not line.startswith("  --")]  # a long option has one line

@@ -48,7 +48,8 @@ def test_it_is_json_in_every_state() -> None:
         with connection:
             online(connection)
             seen["online"] = connection.health()
-            peer.next_beat, peer.refuse = 401, True
+            peer.refuse = True
+            peer.next_beat = 401
             assert connection.wait_for(State.BACKOFF, timeout=10)
             seen["waiting"] = connection.health()
             peer.next_beat, peer.refuse = 50, False

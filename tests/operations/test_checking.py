@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentcp_fsm import ConfigError, State
-from agentcp_fsm.operations.asking import AgentStatus, StatusError
+from agentcp_fsm.errors import StatusError
+from agentcp_fsm.operations.asking import AgentStatus
 from agentcp_fsm.operations.checking import LOSSES, SEVERITY, Level, Threshold, chosen, judge
 
 ALICE, BOB = "alice.agentid.pub", "bob.agentid.pub"

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from agentcp_fsm import AsyncConnection, ConfigError, Connection, State
+from agentcp_fsm.errors import StatusError, UnreachableError
 from agentcp_fsm.operations import status
 from agentcp_fsm.operations.address import StatusAddress
-from agentcp_fsm.operations.asking import StatusError, UnreachableError, ask, read_status
+from agentcp_fsm.operations.asking import ask, read_status
 from agentcp_fsm.operations.status import StatusPlace
 from agentcp_fsm.operations.status_thread import StatusThread
 from tests.connection.peer import PATIENT, Peer, connect, nothing_left
