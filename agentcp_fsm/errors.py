@@ -202,3 +202,7 @@ class StatusError(AgentCPError):
 
 class UnreachableError(StatusError):
     """Nobody answers at the address of a status place."""
+
+
+class FixtureError(AgentCPError):
+    """A fixture cannot be made, for want of the extra or because another one has the name of what it needs."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from agentcp_fsm.errors import AgentCPError, ChartError
+from agentcp_fsm.errors import ChartError, FixtureError
 from agentcp_fsm.fsm.coverage import Coverage
 from agentcp_fsm.fsm.loading import load_chart
 from agentcp_fsm.fsm.printable import printable
@@ -39,10 +39,6 @@ AGENT_ID = "alice.agentid.example"
 ONLINE_WITHIN = 30.0
 """Seconds in which a healthy server on loopback is signed in to, however busy the machine is."""
 FIXTURES = ("heartbeat_server", "identity", "fast_config", "connection", "virtual_world")
-
-
-class FixtureError(AgentCPError):
-    """A fixture cannot be made, for want of the extra or because another one has the name of what it needs."""
 
 
 @pytest.fixture

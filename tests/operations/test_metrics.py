@@ -14,7 +14,8 @@ pytest.importorskip("prometheus_client", reason="prometheus-client, of the extra
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from agentcp_fsm.operations.metrics import FAMILIES, HISTOGRAMS, Metrics
+from agentcp_fsm.operations.measures import FAMILIES, HISTOGRAMS
+from agentcp_fsm.operations.metrics import Metrics
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
