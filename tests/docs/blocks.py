@@ -8,7 +8,7 @@ A comment in the line above a block says more than its language does; readers do
 | `<!-- run -->` | is run, line by line; each must succeed |
 | `<!-- fails: TEXT -->` | is run until it fails and shows the text |
 | `<!-- eventually -->` | is run until it succeeds |
-| `<!-- replace: NAME -->` | is two lines: in that file the second takes the place of the first |
+| `<!-- replace: NAME -->` | is a difference of one line, which is made in that file |
 | `<!-- terminal: NAME -->` | is started, and goes on; a Python block is saved under that name first |
 | `<!-- type: NAME -->` | is typed into that terminal, line by line |
 | `<!-- shows: NAME -->` | is what the terminal shows next; `…` stands for anything |
@@ -83,7 +83,8 @@ class Reader:
             case "eventually":
                 self._until(block, lambda ended: ended.returncode == 0)
             case "replace":
-                file, (old, new) = self.folder / argument, block.splitlines(keepends=True)
+                file = self.folder / argument
+                old, new = (line[1:] for line in block.splitlines(keepends=True))
                 text = file.read_text(encoding="utf-8")
                 assert text.count(old) == 1
                 file.write_text(text.replace(old, new), encoding="utf-8")
@@ -224,6 +225,7 @@ CHECKS: dict[str, Callable[[str], object]] = {
 }
 """For blocks without a comment."""
 ELSEWHERE = {
+    "diff": "a difference, without a comment: of no file of a page's",
     "dockerfile": "images are built where there is a daemon",
     "mermaid": "`agentcp-fsm diagram --check` holds it to the chart",
     "text": "what is shown, without a comment: no program's",
