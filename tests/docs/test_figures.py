@@ -18,8 +18,13 @@ PAGES = [page for page in sorted(DOCS.rglob("*.md")) if page.name not in LAW and
 
 
 def without_command(text: str) -> list[str]:
-    """The headings of the parts of a page that have measured figures and no command."""
+    """The headings of the parts of a page that have measured figures and no command.
+
+    A command that writes the whole page stands before its parts.
+    """
     parts = re.split(r"^## ", text, flags=re.MULTILINE)
+    if "--write docs/" in parts[0]:
+        return []
     return [part.partition("\n")[0] for part in parts if MEASURED.search(part) and not COMMAND.search(part)]
 
 
