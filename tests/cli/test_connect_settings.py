@@ -149,6 +149,6 @@ def test_a_mistake_is_one_line(file: Path) -> None:
 
 
 def test_the_doctor_reads_the_same_file(file: Path) -> None:
-    examined = run("doctor", ALICE, "--config", file, "--json")
+    examined = run("doctor", ALICE, "--config", file, "--sign-in", "--json")
     assert examined.returncode == 0, examined
     assert "several agents" in refused(run("doctor", "--config", file))
