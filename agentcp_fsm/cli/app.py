@@ -28,6 +28,7 @@ from agentcp_fsm.cli.options import (
 )
 from agentcp_fsm.errors import AgentCPError, ConfigError
 from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.operations.logs import Folding, LogFormat, formatter
 from agentcp_fsm.operations.options import AgentOptions, ConnectOptions, LogLevel
 from agentcp_fsm.wire import NextBeatEncoding
 
@@ -177,7 +178,7 @@ def connect(flags: Flags, config: ConfigFile = None) -> None:
     from agentcp_fsm.operations.settings import load
 
     settings = load(config, flags)
-    _log(settings.command.log_level or LogLevel.ERROR)
+    _log(settings.command.log_level or LogLevel.ERROR, settings.command.log_format)
     if settings.command.log_level is None:
         log_what_is_not_shown()
     raise typer.Exit(run(settings))
@@ -304,9 +305,8 @@ def new_identity(
     typer.echo(f"made {folder / agent_id / 'private' / 'certs'}")
 
 
-def _log(level: LogLevel) -> None:
-    from agentcp_fsm.cli.output import LineFormatter
-
+def _log(level: LogLevel, kind: LogFormat = LogFormat.TEXT) -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(formatter(kind))
+    handler.addFilter(Folding())
     logging.basicConfig(level=level.upper(), handlers=[handler])
