@@ -189,9 +189,9 @@ def connect(flags: Flags, config: ConfigFile = None) -> None:
 
     The steps are files, key, certificate, the way to the server, sign-in, heartbeats and the clock.  Signing in ends
     the agent's session, if it is connected elsewhere.  So the doctor looks for a running agent at its status place
-    first, and leaves that alone; otherwise it asks on a terminal, and does not sign in elsewhere, unless --sign-in is
-    given.  On a terminal, it asks for a password if the key needs one and none is given.  The exit status is 0 only if
-    all is well, and 1 if a step failed, was skipped or has a warning.
+    first, and leaves that alone.  If there is none, it asks on a terminal; without a terminal, it signs in only with
+    --sign-in.  On a terminal, it asks for a password if the key needs one and none is given.  The exit status is 0 only
+    if all is well, and 1 if a step failed, was skipped or has a warning.
     """,
 )
 @with_settings(AgentOptions)
