@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from agentcp_fsm.cli import charts, config, seen, streams
+from agentcp_fsm.cli import charts, config, seen, simulate, streams
 from agentcp_fsm.cli.language import Language, command_in_language
 from agentcp_fsm.cli.options import (
     AgentId,
@@ -52,6 +52,7 @@ app.add_typer(identity, name="identity")
 app.add_typer(config.app, name="config")
 app.add_typer(charts.app)
 app.add_typer(seen.app)
+app.add_typer(simulate.app)
 
 
 Logging = Annotated[LogLevel, typer.Option("--log-level", help="What to log to standard error.")]
@@ -305,8 +306,8 @@ def new_identity(
     typer.echo(f"made {folder / agent_id / 'private' / 'certs'}")
 
 
-def _log(level: LogLevel, kind: LogFormat = LogFormat.TEXT) -> None:
+def _log(level: LogLevel, form: LogFormat = LogFormat.TEXT) -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(formatter(kind))
+    handler.setFormatter(formatter(form))
     handler.addFilter(Folding())
     logging.basicConfig(level=level.upper(), handlers=[handler])

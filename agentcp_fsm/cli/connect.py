@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from agentcp_fsm.cli import streams
 from agentcp_fsm.cli.options import credentials, trust
-from agentcp_fsm.cli.output import Output, state_text
+from agentcp_fsm.cli.output import Output
 from agentcp_fsm.connection import Connection
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.lifecycle.chart import State
@@ -30,16 +30,14 @@ from agentcp_fsm.support import ending
 if TYPE_CHECKING:
     from agentcp_fsm.operations.metrics import Metrics
 
-logger = logging.getLogger(__name__)
-
 INTERRUPTED = 130
 """The exit status of a second Ctrl-C: it did not wait for the sign-out."""
 GAVE_UP = 3
 """The exit status after an agent gave up, with ``--exit-on-failure``."""
-DUMP: signal.Signals | None = getattr(signal, "SIGUSR1", None)
-"""What has the status shown and traces written, where there is such a signal."""
 HANGUP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
 """The end of the terminal, where it is a signal."""
+ASKED = getattr(signal, "SIGUSR1", None)
+"""The signal that asks how the agents are, where there is one."""
 COUNTS = {
     "heartbeats": "heartbeats",
     "answers": "answers",
@@ -63,10 +61,15 @@ def run(settings: ProgramSettings) -> int:
     hook = None
     if command.on_invite is not None:
         hook = InviteCommand(command.on_invite, timeout=command.on_invite_timeout, limit=command.on_invite_limit)
+    metrics = _metrics(command)
     traces = None if command.traces is None else LossTraces(command.traces)
     connections: list[Connection] = []
     with ExitStack() as stack:
-        metrics = _serve(command, connections, stack)
+        if command.status is not None:
+            insecure = command.insecure_allow_any_status_address
+            exposition = None if metrics is None else metrics.exposition
+            place = StatusThread(command.status, connections, metrics=exposition, insecure_allow_any_address=insecure)
+            stack.enter_context(place)
         for agent, options in zip(settings.agents, trusts, strict=True):
             given = agent.options
             connection = Connection(
@@ -88,40 +91,31 @@ def run(settings: ProgramSettings) -> int:
         return run_agents(connections, command, hook, traces)
 
 
-def _serve(command: ConnectOptions, connections: list[Connection], stack: ExitStack) -> Metrics | None:
-    """Open the status place, if there is to be one, and return the metrics that it serves, if any."""
-    wanted = command.metrics or command.metrics_by_agent
-    if command.status is None:
-        if wanted:
-            raise ConfigError("metrics are served at the status place: give --status ADDRESS, too")
+def _metrics(command: ConnectOptions) -> Metrics | None:
+    """What measures the agents, if that is asked for."""
+    if not (command.metrics or command.metrics_by_agent):
         return None
-    metrics = None
-    if wanted:
-        try:
-            from agentcp_fsm.operations.metrics import Metrics
-        except ModuleNotFoundError as error:
-            raise ConfigError(f"metrics need {error.name}: pip install 'agentcp-fsm[metrics]'") from None
-        metrics = Metrics(agents=command.metrics_by_agent)
-    place = StatusThread(
-        command.status,
-        connections,
-        metrics=None if metrics is None else metrics.exposition,
-        insecure_allow_any_address=command.insecure_allow_any_status_address,
-    )
-    stack.enter_context(place)
-    return metrics
+    if command.status is None:
+        raise ConfigError("metrics are served by the status place: give --status, too, such as 127.0.0.1:8764")
+    try:
+        from agentcp_fsm.operations.metrics import Metrics
+    except ImportError as error:
+        raise ConfigError(f"metrics need prometheus_client: pip install 'agentcp-fsm[metrics]' ({error})") from error
+    return Metrics(agents=command.metrics_by_agent)
 
 
 def run_agents(
-    connections: Sequence[Connection], command: ConnectOptions, hook: InviteCommand | None, traces: LossTraces | None
+    connections: Sequence[Connection],
+    command: ConnectOptions,
+    hook: InviteCommand | None,
+    traces: LossTraces | None = None,
 ) -> int:
     """Start `connections` and keep them until a signal, or until the output has no reader; returns the exit status.
 
-    SIGUSR1 has it show how the agents are, and write their traces.  The signals that end it are those of this system
-    (`ending.SIGNALS`, `HANGUP`), but for those that are ignored, as nohup has it.
+    The signals are those of this system (`ending.SIGNALS`, `HANGUP`), but for those that are ignored, as nohup has it.
     Raises OSError, signed out, if the output cannot be written.
     """
-    leave, interrupted, given_up, dump = (threading.Event() for _ in range(4))
+    leave, interrupted, given_up, asked = (threading.Event() for _ in range(4))
     output = Output(command.json, on_lost=leave.set)
     service = Service(connections)
 
@@ -131,9 +125,8 @@ def run_agents(
     for number in (*ending.SIGNALS, *HANGUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, on_signal)
-
-    if DUMP is not None:
-        signal.signal(DUMP, lambda *_: dump.set())
+    if ASKED is not None:
+        signal.signal(ASKED, lambda number, frame: asked.set())
 
     def moved(transition: ReportTransition) -> None:
         reachable = sum(connection.health().reachable for connection in connections)
@@ -153,9 +146,9 @@ def run_agents(
         service.ready()
         while not leave.wait(0.2):  # in pieces, so that a signal is handled between them
             service.tick()
-            if dump.is_set():
-                dump.clear()
-                _dump(connections, output, traces)
+            if asked.is_set():
+                asked.clear()
+                _dump(connections, traces, output)
             if streams.reader_is_gone():
                 break
         leave.set()
@@ -178,20 +171,19 @@ def run_agents(
     return 0 if all(connection.state is State.OFFLINE for connection in connections) else 1
 
 
-def _dump(connections: Sequence[Connection], output: Output, traces: LossTraces | None) -> None:
-    """Show how the agents are now, and write their traces."""
+def _dump(connections: Sequence[Connection], traces: LossTraces | None, output: Output) -> None:
+    """Show how the agents are, and write what is remembered of them."""
     for connection in connections:
         health = connection.health()
-        says = ((connection.agent_id, "bold"), "  ", state_text(health.state), f"  {health.reason}")
-        output.say("status", *says, **health.to_dict())
-    if traces is not None:
-        try:
-            written = traces.dump()
-        except OSError as error:
-            logger.error("the traces cannot be written: %s", error)
-        else:
-            for file in written:
-                output.say("trace", f"wrote the trace {file}", file=str(file))
+        told = f"  {health.state}: {health.reason}"
+        output.say("health", (connection.agent_id, "bold"), told, agent_id=connection.agent_id, health=health.to_dict())
+    try:
+        files = [] if traces is None else traces.dump()
+    except OSError as error:
+        output.say("error", ("error", "bold red"), f" a trace cannot be written: {error}", reason=str(error))
+        return
+    for file in files:
+        output.say("trace", f"the trace {file} is written", file=str(file))
 
 
 def _run_for_each_invitation(connection: Connection, hook: InviteCommand) -> None:

@@ -1,14 +1,11 @@
 """``agentcp-fsm connect`` with its settings: several agents, commands for invitations, giving up, systemd."""
 
 import json
-import signal
 import socket
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from agentcp_fsm.operations.asking import ask
 from tests.cli.command import TIMEOUT, Running, refused, run
 from tests.cli.conftest import ALICE, Identity, Server
 from tests.needs import needs_posix
@@ -84,43 +81,6 @@ def test_a_command_runs_for_each_invitation(file: Path, server: Server, tmp_path
     assert status == 0, "the command's failure is not the agent's"
     assert "noise" not in output
     assert "noise" in errors
-
-
-def test_metrics_are_served_and_traces_are_written(file: Path, server: Server, tmp_path: Path) -> None:
-    needs_posix("Unix sockets and signals")
-    place, folder = tmp_path / "status", tmp_path / "traces"
-    options = ("--status", place, "--metrics-by-agent", "--traces", folder)
-    with Running("connect", ALICE, "--config", file, *options) as connect:
-        until_online(connect, ALICE)
-        server("restart")
-        until_online(connect, ALICE)
-        status, body = ask(str(place), "/metrics")
-        assert status == 200
-        assert f'agentcp_losses_total{{agent="{ALICE}"}} 1.0' in body.decode().splitlines()
-        until(lambda: folder.exists() and any(folder.glob("*.trace")), 30)
-        connect.process.send_signal(signal.SIGUSR1)
-        shown = connect.object("status")
-        assert (shown["agent_id"], shown["state"], shown["statistics"]["losses"]) == (ALICE, "ONLINE", 1)
-        written = Path(connect.object("trace")["file"])
-        assert written.parent == folder
-        assert run("trace", "replay", written).returncode == 0
-        assert connect.end()[0] == 0
-
-
-def test_metrics_need_a_status_place(file: Path) -> None:
-    assert "give --status ADDRESS" in refused(run("connect", ALICE, "--config", file, "--metrics"))
-
-
-def test_the_log_is_text_with_a_date_or_json(file: Path) -> None:
-    for kind in ("text", "json"):
-        options = ("--log-level", "info", "--log-format", kind)
-        with Running("connect", ALICE, "--config", file, *options) as connect:
-            until_online(connect, ALICE)
-            lines = connect.end()[2].splitlines()
-        assert lines
-        for line in lines:
-            at = json.loads(line)["at"] if kind == "json" else line.partition(" ")[0]
-            assert datetime.fromisoformat(at).tzinfo is not None, line
 
 
 def test_giving_up_ends_the_command(file: Path, server: Server) -> None:
