@@ -12,7 +12,7 @@ import agentcp_fsm
 PACKAGE = Path(agentcp_fsm.__file__).parent
 LAYERS = (
     {"cli"},
-    {"sdk", "doctor"},
+    {"sdk", "doctor", "verification"},
     {"connection", "server", "testing", "pytest_plugin"},
     {"sign_in", "wire"},
     {"lifecycle"},

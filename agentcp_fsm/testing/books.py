@@ -115,6 +115,8 @@ class Books:
         """The one that took too long, while its session would be taken (rule 9)."""
         self.sign_in_at = -math.inf
         self.sign_outs: set[int] = set()
+        self.leaving: int | None = None
+        """The sign-out of the session that is being left."""
         self.retry_after_until = -math.inf
         self.session: Session | None = None
         self.doubtful: Session | None = None
@@ -142,6 +144,8 @@ class Books:
         """When the heartbeat after the last answer was due at the latest."""
         self.unanswered_since: float | None = None
         """When the first heartbeat since the last answer left."""
+        self.overdue_since = math.inf
+        """When that one was due at the earliest, a failed send's repetition included."""
         self.unanswered = 0
         self.repeated = False
         self.answered_at = -math.inf
@@ -151,6 +155,16 @@ class Books:
         # The wait in BACKOFF
         self.wait_from = self.wait_until = -math.inf
         """The earliest and the latest time of its end."""
+
+    def copy(self) -> Books:
+        """The same books, to be kept apart from now on."""
+        other = Books.__new__(Books)
+        other.__dict__.update(self.__dict__)
+        other.sign_outs = set(self.sign_outs)
+        other.delivered = dict(self.delivered)
+        other.round_trips = RoundTrips.__new__(RoundTrips)
+        other.round_trips.__dict__.update(self.round_trips.__dict__)
+        return other
 
     @property
     def interval(self) -> float:
@@ -305,7 +319,7 @@ class Books:
         config = self.config
         retransmission = self.round_trips.shortest if shortest else self.round_trips.longest
         patience = self.answered_at + config.silence_limit * self.interval
-        overdue = min(self.due_at, self.unanswered_since) if shortest else self.due_at
+        overdue = self.overdue_since if shortest else self.due_at
         over = min(patience, overdue + config.silence_timeout) + min(
             config.retransmission_min, self.interval, config.silence_timeout
         )

@@ -7,9 +7,9 @@ its methods; a chart has that in one place.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from agentcp_fsm.lifecycle.effects import Effect, ReportError, SignOut
+from agentcp_fsm.lifecycle.effects import Effect, ReportError, ReportTransition, SignOut
 from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
     BeatSent,
@@ -54,6 +54,7 @@ class HandWritten(Steps):
             now = self.now
         self.now = now
         effects = self._effects = []
+        failed_attempts = self.statistics.failed_attempts
         kind = type(event)
         if kind is DeadlinePassed:
             self._deadline_passed(event, now)
@@ -89,6 +90,8 @@ class HandWritten(Steps):
             self._reconnect(event, now)
         elif kind is RetryNow:
             self._retry_now(event, now)
+        if self.statistics.failed_attempts != failed_attempts:
+            self.statistics.last_failure = cast("ReportTransition", effects[-1])
         return effects
 
     def _start(self, event: Event, now: float) -> None:
@@ -206,10 +209,12 @@ class HandWritten(Steps):
                 self.beat_due = max(min(self.sent_at + self.interval, now + self._send_retry()), now)
                 if self.unanswered == 1:
                     self.timeout_at = self.silent_at()
-        elif state is SIGNING_IN or state is RECONNECTING:
-            self._attempt_fails(event, now, "Sending fails")
         else:
-            self._lose(event, now, "Sending fails")
+            self.statistics.send_failures += 1
+            if state is SIGNING_IN or state is RECONNECTING:
+                self._attempt_fails(event, now, "Sending fails")
+            else:
+                self._lose(event, now, "Sending fails")
 
     def _receive_failed(self, event: Any, now: float) -> None:
         state = self.state
@@ -223,10 +228,12 @@ class HandWritten(Steps):
             self.receive_failures += 1
             self.failed_at = now
             self.statistics.receive_failures += 1
-        elif state is SIGNING_IN or state is RECONNECTING:
-            self._attempt_fails(event, now, "Receiving fails")
         else:
-            self._lose(event, now, "Receiving fails")
+            self.statistics.receive_failures += 1
+            if state is SIGNING_IN or state is RECONNECTING:
+                self._attempt_fails(event, now, "Receiving fails")
+            else:
+                self._lose(event, now, "Receiving fails")
 
     def _beat_answered(self, event: Any, now: float) -> None:
         if event.attempt != self.attempt or not self.socket_ready:
@@ -288,11 +295,11 @@ class HandWritten(Steps):
         elif state is SIGNING_IN or state is RECONNECTING:
             exhausted = self._exhausted()
             self._drop_attempt()
+            self.session = None
             self._count_failed_attempt()
             if exhausted:
                 self._give_up(event, now, "The server refused the new session, and it was the last attempt allowed.")
             else:
-                self.session = None
                 self._back_off(now)
                 self._spread()
                 self._change(event, now, BACKOFF, "The server refused the new session; the attempt is over.")

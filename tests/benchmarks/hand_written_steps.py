@@ -43,6 +43,7 @@ class Steps(Variables):
         self._effects.append(transition)
         if lost:
             self.statistics.last_loss = transition
+            self.statistics.last_failure = transition
 
     # The attempt ------------------------------------------------------------------------------------------------------
 
