@@ -84,7 +84,7 @@ def test_the_core_does_no_input_or_output(part: str) -> None:
     assert not used & OUTSIDE
 
 
-FOREIGN = {"_dns_host", "_new_conn", "_fields", "_get_running_loop"}
+FOREIGN = {"_dns_host", "_new_conn", "_fields", "_replace", "_get_running_loop"}
 """Underscore names of other libraries: urllib3's connections, named tuples, asyncio."""
 
 

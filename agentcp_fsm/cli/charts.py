@@ -56,8 +56,9 @@ def check(
     help="""Explore every state of a connection under a configuration, in a hostile world, and prove its rules there.
 
     Answers, failures and wake-ups come late, twice or never, and the application calls what it likes.  S1 to S10 hold
-    after every step and L1 to L3 from every state; every row is taken, every guard answers both ways.  A violation is
-    shown by a shortest script.  The exit status is 0 if all holds, 1 if something was found, and 2 for a wrong setting.
+    after every step and L1 to L3 from every state.  A violation is shown by a shortest script.  Rows that were never
+    taken, and guards that always gave one answer, are named; with --matrix they count as found.  The exit status is 0
+    if all holds, 1 if something was found, and 2 for a wrong setting.
     """,
 )
 def verify(

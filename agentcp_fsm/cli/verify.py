@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import fields
-from multiprocessing import get_context
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +17,7 @@ from agentcp_fsm.cli.output import Output, plain
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.verification import Result, explore
+from agentcp_fsm.verification.explorer import FORK
 from agentcp_fsm.verification.matrix import MATRIX, answers_never_seen, impossible, is_possible, rows_never_taken
 from agentcp_fsm.verification.script import as_test, as_text
 
@@ -44,7 +44,7 @@ def run_verify(
     missing = [] if violated else _missing(list(ordered.values()))
     if as_json:
         content = {
-            "verified": not violated and not missing,
+            "verified": not violated and not (with_matrix and missing),
             "configurations": [_data(name, result) for name, result in ordered.items()],
             "missing": missing,
         }
@@ -54,8 +54,8 @@ def run_verify(
         for name, result in violated.items():
             _show_violation(console, name, result, as_pytest)
         for what in missing:
-            console.print(plain(("never seen: ", "red"), what), soft_wrap=True)
-    return FOUND if violated or missing else 0
+            console.print(plain(what), soft_wrap=True)
+    return FOUND if violated or (with_matrix and missing) else 0
 
 
 def read_settings(settings: Sequence[str]) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _explored(configs: Mapping[str, Config], whole: bool, jobs: int) -> Iterator
             yield name, explore(config, whole=whole, jobs=jobs, progress=advance)
             return
         task = bar.add_task("configurations", total=len(configs))
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(jobs, mp_context=FORK) as pool:
             waiting = {pool.submit(explore, config, whole=whole): name for name, config in configs.items()}
             for future in as_completed(waiting):
                 bar.advance(task)

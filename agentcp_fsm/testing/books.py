@@ -58,7 +58,8 @@ class RoundTrips:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.interval = config.interval_min
-        self._smoothed: float | None = None
+        self.smoothed: float | None = None
+        """The smoothed round trip, in seconds; None before the first."""
         self._variation = 0.0
         self.shortest = self._bounded(config.retransmission_min)
         self.longest = self._bounded(config.retransmission_min * (1 + config.retransmission_spread))
@@ -68,12 +69,12 @@ class RoundTrips:
 
     def measure(self, seconds: float) -> None:
         """Take a round trip, in seconds."""
-        if self._smoothed is None:
-            self._smoothed, self._variation = seconds, seconds / 2
+        if self.smoothed is None:
+            self.smoothed, self._variation = seconds, seconds / 2
         else:
-            self._variation = 0.75 * self._variation + 0.25 * abs(self._smoothed - seconds)
-            self._smoothed = 0.875 * self._smoothed + 0.125 * seconds
-        computed, least = self._smoothed + 4 * self._variation, self.config.retransmission_min
+            self._variation = 0.75 * self._variation + 0.25 * abs(self.smoothed - seconds)
+            self.smoothed = 0.875 * self.smoothed + 0.125 * seconds
+        computed, least = self.smoothed + 4 * self._variation, self.config.retransmission_min
         self.shortest = self._bounded(max(computed, least))
         self.longest = self._bounded(max(computed, least * (1 + self.config.retransmission_spread)))
 
@@ -126,6 +127,8 @@ class Books:
         self.refusals = 0
         """Connections in a row that a 401 ended within `flapping_span` of ONLINE."""
         self.silent_attempts = 0
+        self.was_online = False
+        """Since the application's start."""
         self.proven_at = -math.inf
         # The socket
         self.socket: int | None = None
@@ -174,6 +177,7 @@ class Books:
     def begin_anew(self) -> None:
         """A life begins."""
         self.failures = self.refusals = self.silent_attempts = self.probes = 0
+        self.was_online = False
         self.retry_after_until = -math.inf
         self.session = self.doubtful = self.late_sign_in = None
         self.delivered.clear()
@@ -249,7 +253,7 @@ class Books:
         self.answered_at = now
         self.due_at = max(self.sent_at + self.interval, now)
         if source not in SERVING:
-            self.proven_at, self.silent_attempts = now, 0
+            self.proven_at, self.silent_attempts, self.was_online = now, 0, True
         if source == BACKOFF:
             self.session, self.doubtful = self.doubtful, None
 

@@ -18,7 +18,17 @@ from typing import NoReturn
 
 from agentcp_fsm.errors import InvariantError
 from agentcp_fsm.lifecycle import effects, events
-from agentcp_fsm.lifecycle.chart import ALIVE, BACKOFF, CONNECTING, DEGRADED, OFFLINE, ONLINE, SERVING, STOPPING
+from agentcp_fsm.lifecycle.chart import (
+    ALIVE,
+    BACKOFF,
+    CONNECTING,
+    DEGRADED,
+    OFFLINE,
+    ONLINE,
+    RECONNECTING,
+    SERVING,
+    STOPPING,
+)
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import Effect
 from agentcp_fsm.lifecycle.events import Event
@@ -79,6 +89,8 @@ class Monitor:
         failed, lost = self._check_ends(step, earliest)
         self._check_connect_timeout(step)
         if state != source:
+            once = state not in CONNECTING or (state == RECONNECTING) == books.was_online
+            self._require(once, "rule", f"the connection was ONLINE since its start: {books.was_online}")
             books.entered_at = now
             books.leaving = None if source == STOPPING else books.leaving
         self._check_wait(step, refused)

@@ -22,12 +22,11 @@ COUNTS = tuple(name for name in Statistics.__slots__ if not name.startswith("las
 
 
 class Reports:
-    """The counts that a machine should have, and its last loss and failure."""
+    """The counts that a machine should have, and its last loss and failure; `earlier` is what they were before."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: ReportTransition | None = None) -> None:
         self.counts: Counter[str] = Counter()
-        self.last_loss: ReportTransition | None = None
-        self.last_failure: ReportTransition | None = None
+        self.last_loss = self.last_failure = earlier
 
     def note(self, step: Observation, meaning: Meaning, *, failed: bool, lost: bool) -> None:
         """Count one step; `failed`: an attempt failed by it; `lost`: a proven connection was lost."""

@@ -11,14 +11,16 @@ snapshot is the same machine.  The first violation is one of the shortest script
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import get_all_start_methods, get_context
 from typing import Any
 
 from agentcp_fsm.errors import InvariantError
 from agentcp_fsm.fsm.chart import Row
+from agentcp_fsm.lifecycle.chart import CHART, ONLINE, RECONNECTING
 from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.glossary import GUARDS
 from agentcp_fsm.lifecycle.machine import Lifecycle
@@ -26,6 +28,7 @@ from agentcp_fsm.lifecycle.statistics import Statistics
 from agentcp_fsm.lifecycle.variables import Snapshot
 from agentcp_fsm.testing.duties import Meaning, meaning_of
 from agentcp_fsm.testing.monitor import Monitor
+from agentcp_fsm.testing.reports import Reports
 from agentcp_fsm.verification.environment import Environment
 from agentcp_fsm.verification.liveness import check_liveness
 from agentcp_fsm.verification.script import HIGHEST, LOWEST, Draws, Step
@@ -36,6 +39,9 @@ OUTSIDE = {"config", "random", "statistics", "_effects"}
 PACE = 250
 """Situations that are worth a process, and a report of progress."""
 FORK: Any = get_context("fork") if "fork" in get_all_start_methods() else None
+
+EARLIER = ReportTransition(ONLINE, RECONNECTING, "socket_failed", "An earlier loss.", "", -1.0, True)
+"""The last loss and failure before each step: only another may replace it."""
 
 Progress = Callable[[int, int], None]
 """Is given how many situations were explored, and how many are known."""
@@ -79,16 +85,18 @@ def explore(
     machine: type[Lifecycle] = Lifecycle,
     *,
     whole: bool = False,
+    liveness: bool = True,
     at_most: int = 1_000_000,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Result:
     """Explore every situation, until the first violation, or until `at_most` situations are known.
 
-    `whole` keeps all data of a situation apart at once, which is many times the work (`situation`).  `jobs` processes
-    share the work where the system can fork; the result is the same.
+    Without `liveness`, only steps are judged, not what follows from each situation.  `whole` keeps all data of a
+    situation apart at once, which is many times the work (`situation`).  `jobs` processes share the work where the
+    system can fork; the result is the same.
     """
-    return _Exploration(config, machine, whole, at_most).run(jobs, progress)
+    return _Exploration(config, machine, whole, liveness, at_most).run(jobs, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +112,16 @@ class _Found:
 
 
 class _Exploration:
-    def __init__(self, config: Config, machine: type[Lifecycle], whole: bool, at_most: int) -> None:
+    def __init__(self, config: Config, machine: type[Lifecycle], whole: bool, liveness: bool, at_most: int) -> None:
         self._result = Result(config)
-        self._whole, self._at_most = whole, at_most
+        self._whole, self._liveness, self._at_most = whole, liveness, at_most
         self._environment = Environment(config)
         self._thresholds = Thresholds.of(config)
         self._draws = Draws()
         self._taken: dict[tuple[int, str], Row] = {}
         kind = _recording(machine, self._taken, self._result.answers)
         self._machine = kind(config, self._draws)
-        self._mirror = kind(config, self._draws)
+        self._mirror = kind(config, Draws())  # of its own: what it draws counts for no edge
         self._variables = [
             name
             for each in machine.__mro__
@@ -147,7 +155,7 @@ class _Exploration:
         result.complete = result.violation is None and first == len(self._situations)
         result.situations = len(self._situations)
         result.rows = {(str(row), state) for (_, state), row in self._taken.items()}
-        _note_plain_answers(self._taken.values(), result.answers)
+        _note_plain_answers(((state, row) for (_, state), row in self._taken.items()), result.answers)
         result.seconds = time.perf_counter() - began
         return result
 
@@ -222,7 +230,7 @@ class _Exploration:
                 if changed:
                     machine.restore(before)
                     changed = False
-                machine.statistics = Statistics()
+                machine.statistics = Statistics(last_loss=EARLIER, last_failure=EARLIER)
                 draws.value, draws.count = drawn, 0
                 result.edges += 1
                 try:
@@ -231,6 +239,7 @@ class _Exploration:
                     if meaning is Meaning.EFFECT or effects or machine.snapshot() != before:
                         changed = True
                         monitor = monitor.copy()
+                        monitor.reports = Reports(EARLIER)
                         monitor.observe(event, clock, effects, machine.state, machine.deadline)
                         monitor.check_statistics(machine.statistics)
                         self._meet(Situation(machine.snapshot(), monitor, clock), number, Step(clock, event, drawn))
@@ -254,8 +263,9 @@ class _Exploration:
         met.update(keys)
         if step is not None:
             self._check_snapshot(situation.snapshot)
-        self._mirror.restore(situation.snapshot)
-        check_liveness(self._mirror, situation.clock)
+        if self._liveness:
+            self._mirror.restore(situation.snapshot)
+            check_liveness(self._mirror, situation.clock)
         self._found.append(_Found(keys, situation, source, step))
 
     def _check_snapshot(self, snapshot: Snapshot) -> None:
@@ -324,8 +334,14 @@ def _noting_guard(name: str, guard: Any, answers: set[tuple[str, bool]]) -> Call
     return noting
 
 
-def _note_plain_answers(rows: Any, answers: set[tuple[str, bool]]) -> None:
-    """Of guards that are variables: a row that was taken shows their answers."""
-    for row in rows:
+def _note_plain_answers(taken: Iterable[tuple[str, Row]], answers: set[tuple[str, bool]]) -> None:
+    """Of guards that are variables, which no function is called for: the rows that were taken show their answers."""
+    for state, row in taken:
         answers.update((name, True) for name in row.conditions)
         answers.update((name, False) for name in row.unless)
+        for earlier in CHART.cell(state, row.trigger):
+            if earlier == row:
+                break
+            if len(earlier.guards) == 1:  # which was asked, and disagreed
+                answers.update((name, False) for name in earlier.conditions)
+                answers.update((name, True) for name in earlier.unless)

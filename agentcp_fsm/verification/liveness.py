@@ -30,7 +30,7 @@ def check_liveness(machine: Lifecycle, now: float | None = None) -> None:
     start, its = machine.snapshot(), type(machine)(machine.config, machine.random)
     at = machine.now if now is None else now
     at = at if math.isfinite(at) else 0.0
-    for check in (_recovers, _stops, _notices_silence):
+    for check in (_stops, _notices_silence, _recovers):
         its.restore(start)
         check(its, start, at)
 

@@ -11,39 +11,38 @@ from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.glossary import GUARDS
 from agentcp_fsm.verification.explorer import Result
 
-BRISK: Mapping[str, Any] = {
+BRISK: dict[str, Any] = {
     "interval_max": 5.0, "probe_limit": 1, "probe_time_max": 1.0, "send_failure_limit": 2, "receive_failure_limit": 2,
     "backoff_max": 5.0, "connect_timeout_max": 2.0, "flapping_limit": 2, "retransmission_spread": 0.0,
 }  # fmt: skip
-"""Settings whose counts are small and whose waits do not double far: a tenth of the usual situations, or less."""
+"""Settings whose counts are small and whose waits do not double far, so that there are fewer situations."""
 
-MATRIX: Mapping[str, Config] = {
-    name: Config(**settings)
-    for name, settings in {
-        "default": {},
-        "brisk": BRISK,
-        "one attempt": BRISK | {"sign_in_attempt_limit": 1},
-        "two attempts": BRISK | {"sign_in_attempt_limit": 2},
-        "one failure": BRISK | {"send_failure_limit": 1, "receive_failure_limit": 1},
-        "one failure, three attempts": BRISK
-        | {"send_failure_limit": 1, "receive_failure_limit": 1, "sign_in_attempt_limit": 3},
-        "no spread after a 401": BRISK | {"unauthorized_spread": 0.0},
-        "no least time between sign-ins": BRISK | {"sign_in_interval_min": 0.0, "unauthorized_spread": 0.0},
-        "a long time between sign-ins": BRISK | {"sign_in_interval_min": 30.0, "backoff_max": 30.0},
-        "stable at once": BRISK | {"stable_after": 0.0},
-        "no flapping": BRISK | {"flapping_span": 0.0},
-        "one refusal": BRISK | {"flapping_limit": 1},
-        "silence within an interval": BRISK | {"silence_limit": 1, "silence_timeout": 2.0},
-        "long intervals": BRISK | {"interval_min": 30.0, "interval_max": 300.0, "silence_timeout": 60.0},
-        "no jitter": BRISK | {"backoff_jitter": 0.0},
-        "all jitter": BRISK | {"backoff_jitter": 1.0, "retransmission_spread": 1.0},
-        "every invitation": BRISK | {"invitation_window": 0.0},
-        "one remembered invitation": BRISK | {"invitation_memory": 1},
-        "failures in the same instant only": BRISK | {"failure_instant": 0.0},
-        "short Retry-After": BRISK | {"retry_after_max": 2.0},
-        "patient probes": BRISK | {"probe_limit": 3, "probe_time_max": 30.0},
-    }.items()
+SETTINGS: Mapping[str, dict[str, Any]] = {
+    "default": {},
+    "brisk": BRISK,
+    "one attempt": BRISK | {"sign_in_attempt_limit": 1},
+    "two attempts": BRISK | {"sign_in_attempt_limit": 2},
+    "one failure": BRISK | {"send_failure_limit": 1, "receive_failure_limit": 1},
+    "one failure, three attempts": BRISK
+    | {"send_failure_limit": 1, "receive_failure_limit": 1, "sign_in_attempt_limit": 3},
+    "no spread after a 401": BRISK | {"unauthorized_spread": 0.0},
+    "no least time between sign-ins": BRISK | {"sign_in_interval_min": 0.0, "unauthorized_spread": 0.0},
+    "a long time between sign-ins": BRISK | {"sign_in_interval_min": 30.0, "backoff_max": 30.0},
+    "stable at once": BRISK | {"stable_after": 0.0},
+    "no flapping": BRISK | {"flapping_span": 0.0},
+    "one refusal": BRISK | {"flapping_limit": 1},
+    "silence within an interval": BRISK | {"silence_limit": 1, "silence_timeout": 2.0},
+    "long intervals": BRISK | {"interval_min": 30.0, "interval_max": 300.0, "silence_timeout": 60.0},
+    "no jitter": BRISK | {"backoff_jitter": 0.0},
+    "all jitter": BRISK | {"backoff_jitter": 1.0, "retransmission_spread": 1.0},
+    "every invitation": BRISK | {"invitation_window": 0.0},
+    "one remembered invitation": BRISK | {"invitation_memory": 1},
+    "failures in the same instant only": BRISK | {"failure_instant": 0.0},
+    "short Retry-After": BRISK | {"retry_after_max": 2.0},
+    "patient probes": BRISK | {"probe_limit": 3, "probe_time_max": 30.0},
 }
+
+MATRIX: Mapping[str, Config] = {name: Config(**settings) for name, settings in SETTINGS.items()}
 
 
 def rows_never_taken(results: Iterable[Result]) -> tuple[Row, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import Effect
@@ -109,7 +109,7 @@ def _drawn(step: Step) -> str:
 
 def _source(value: object) -> str:
     """A dataclass as Python writes it, its hidden fields included."""
-    names = getattr(value, "__dataclass_fields__", None)
-    if names is None:
+    if not is_dataclass(value):
         return repr(value)
-    return f"{type(value).__name__}({', '.join(f'{name}={_source(getattr(value, name))}' for name in names)})"
+    parts = (f"{item.name}={_source(getattr(value, item.name))}" for item in fields(value))
+    return f"{type(value).__name__}({', '.join(parts)})"

@@ -4,16 +4,20 @@ Theory of operation
 ===================
 
 The explorer runs the machine itself, not a model of it, so a situation holds the machine's real `Snapshot` with real
-times and numbers.  There is no end of those.  What makes the exploration finite is the situation's `key`: situations of
-one key are taken for the same, and only the first is explored.  A key leaves out or coarsens:
+times and numbers.  There is no end of those.  The exploration is finite by the situation's `keys`: situations of the
+same keys are taken for the same, and only the first is explored.  A key leaves out or coarsens:
 
 - *absolute times*: a time counts only by where it lies, seen from now and from the next deadline: past, before the
   deadline, at it, beyond it, far beyond it, or never;
 - *numbers of attempts and datagrams*: only whether they are the present ones;
 - *counts that only count*: statistics are in no snapshot; a count that bounds nothing any more (the fifth doubling of a
   wait that has reached its cap) counts as the one before;
-- *data*: sessions by their roles, intervals as they are, round trips by the retransmission time that they lead to (the
-  least, the greatest, or between).
+- *data*: intervals as they are, round trips by the retransmission time that they lead to (the least, the greatest, or
+  between), sessions by their roles.
+
+A situation has several keys: its core (state, sockets, calls, failures) with the places of its times, and its core with
+each of its counts and data.  It is new if one of its keys is.  So every value meets every core, but not every other
+value; only where the machine and its books disagree, the disagreement belongs to the core.
 
 As every situation is real, with the script that leads there, whatever is found is real: there are no false alarms.
 What a key leaves out could hide a difference only if it depended on an exact distance between two times that lie on the
@@ -110,6 +114,22 @@ class Situation:
             its.known_invitations[0][1] + config.invitation_window if its.known_invitations else -math.inf,
         )
 
+    def _disagreements(self) -> tuple[bool, ...]:
+        """In which of their data the machine and its books differ: a fault, to be followed in all that it does."""
+        its, books = self.snapshot, self.monitor.books
+        smoothed = books.round_trips.smoothed
+        fresh = self.clock - self.monitor.config.invitation_window
+        return (
+            its.failures != books.failures,
+            its.refusals != books.refusals,
+            its.silent_attempts != books.silent_attempts,
+            its.receive_failures != books.receive_failures,
+            its.interval != books.interval,
+            its.repeated != books.repeated,
+            abs(its.round_trip - (-1.0 if smoothed is None else smoothed)) > CLOSE,
+            any(at > fresh and invitation not in books.delivered for invitation, at in its.known_invitations),
+        )
+
     def keys(self, thresholds: Thresholds, whole: bool = False) -> list[Hashable]:
         """What counts of it: its core with the places of its times, and with each of its data; `whole`: with all."""
         its, books, clock = self.snapshot, self.monitor.books, self.clock
@@ -140,6 +160,7 @@ class Situation:
             books.sign_in is not None,
             books.late_sign_in is not None,
             books.stopped,
+            self._disagreements(),
         )
         retransmission = its.retransmission
         data = (
