@@ -78,6 +78,10 @@ class DiagramFileError(AgentCPError):
     """A file can hold no diagram; the text names the file and the remedy."""
 
 
+class TraceError(AgentCPError, ValueError):
+    """A file is no trace of a connection, or not one that can be read; the text names the file and the remedy."""
+
+
 class FailureKind(StrEnum):
     """The class of a failure."""
 
@@ -190,3 +194,15 @@ class WalkError(AgentCPError, AssertionError):
 
 class InvariantError(AgentCPError, AssertionError):
     """A machine broke an invariant; the text names it, the step, and what led there."""
+
+
+class StatusError(AgentCPError):
+    """A status place did not answer as one does."""
+
+
+class UnreachableError(StatusError):
+    """Nobody answers at the address of a status place."""
+
+
+class FixtureError(AgentCPError):
+    """A fixture cannot be made, for want of the extra or because another one has the name of what it needs."""

@@ -14,6 +14,8 @@ KINDS = ("*.py", "*.pyi", "*.md", "*.js", "*.mjs", "*.css", "*.toml", "*.proto")
 GENERATED = {
     "agentcp_fsm/wire/agentcp_pb2.py": "protoc writes it",
     "agentcp_fsm/wire/agentcp_pb2.pyi": "protoc writes it",
+    "agentcp_fsm/traces/trace_pb2.py": "protoc writes it",
+    "agentcp_fsm/traces/trace_pb2.pyi": "protoc writes it",
     "docs/diagram/table.md": "`python -m agentcp_fsm diagram` writes it",
 }
 """Files that may be longer, each with the reason.

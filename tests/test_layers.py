@@ -12,9 +12,10 @@ import agentcp_fsm
 PACKAGE = Path(agentcp_fsm.__file__).parent
 LAYERS = (
     {"cli"},
-    {"sdk", "doctor", "verification"},
-    {"connection", "server", "testing", "pytest_plugin"},
-    {"sign_in", "wire"},
+    {"operations", "pytest_plugin", "verification"},
+    {"sdk", "doctor", "testing"},
+    {"connection", "server"},
+    {"sign_in", "traces", "wire"},
     {"lifecycle"},
     {"fsm"},
     {"support"},

@@ -10,6 +10,7 @@ import typer
 
 from agentcp_fsm.cli.options import Json
 from agentcp_fsm.cli.target import OURS
+from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.fsm.diagram.formats import DIFF_FORMATS, FORMATS, PATH_FORMATS, VIEWS, Theme
 
 app = typer.Typer()
@@ -36,20 +37,67 @@ def chart(
 
 
 @app.command(
-    help="""Check that a chart decides all and can reach all.
+    help="""Check running agents, or with --from a chart.
 
-    Every event is decided in every state, every state and every row can be reached, no row is shadowed by an earlier
-    one, and no state is a dead end unless it is final.  The exit status is 0 for a sound chart, 1 if something was
-    found, and 2 if there is no chart to check.
+    Of running agents, it asks the status place of `agentcp-fsm connect --status ADDRESS`, in the manner of monitoring
+    plugins: one line with performance data, and the exit status 0 (well), 1 (a warning, such as DEGRADED), 2 (critical:
+    not reachable, or nobody answers) or 3 (unknown).  It disturbs nothing.
+
+    Of a chart: every event is decided in every state, every state and every row can be reached, no row is shadowed by
+    an earlier one, and no state is a dead end unless it is final.  The exit status is 0 for a sound chart, 1 if
+    something was found, and 2 if there is no chart to check.
     """,
 )
 def check(
-    chart: ChartName = OURS,
+    address: Annotated[
+        str | None,
+        typer.Argument(help="Where the agents' status place is: an IP address and a port, or a Unix socket's path."),
+    ] = None,
+    chart: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="MODULE:NAME", help="Check this chart; its module may be in the present folder."
+        ),
+    ] = None,
+    agent: Annotated[str | None, typer.Option(help="Only the agent with this id.")] = None,
+    probe: Annotated[
+        str | None, typer.Option(metavar="livez | readyz", help="Only ask this; the exit status is 0 or 2.")
+    ] = None,
+    answer_age_warning: Annotated[
+        float | None, typer.Option(help="Warn if the last answer is older, in seconds.")
+    ] = None,
+    answer_age_critical: Annotated[float | None, typer.Option(help="Critical if it is older, in seconds.")] = None,
+    loss_rate_warning: Annotated[
+        float | None, typer.Option(help="Warn if a larger share of heartbeats gets no answer, 0 to 1.")
+    ] = None,
+    loss_rate_critical: Annotated[float | None, typer.Option(help="Critical if a larger share gets none.")] = None,
+    losses_warning: Annotated[
+        float | None, typer.Option(help="Warn if the connection was lost more often in the last hour.")
+    ] = None,
+    losses_critical: Annotated[float | None, typer.Option(help="Critical if it was lost more often.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds to wait for an answer.")] = 10.0,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    from agentcp_fsm.cli.check import show_findings
+    if chart is not None:
+        from agentcp_fsm.cli.check import show_findings
 
-    raise typer.Exit(show_findings(chart, json))
+        if address is not None:
+            raise ConfigError(f"--from and the address {address} exclude each other: give one")
+        raise typer.Exit(show_findings(chart, json))
+
+    from agentcp_fsm.cli.monitor import check_agents, check_probe
+    from agentcp_fsm.operations.address import DEFAULT
+    from agentcp_fsm.operations.checking import LOSSES, Threshold
+
+    where = address or DEFAULT
+    if probe is not None:
+        raise typer.Exit(check_probe(where, probe, timeout, json))
+    thresholds = (
+        Threshold("last_answer", "s", answer_age_warning, answer_age_critical),
+        Threshold("loss_rate", "", loss_rate_warning, loss_rate_critical),
+        Threshold(LOSSES, "", losses_warning, losses_critical),
+    )
+    raise typer.Exit(check_agents(where, agent, thresholds, timeout, json))
 
 
 @app.command(

@@ -45,19 +45,19 @@ def show_diagram(
         return _check(files, chart, target)
     if output is not None:
         check_page(output)
-        with streams.progress(_size(chart)):
+        with streams.progress(size(chart)):
             DiagramFile(output, wanted or format_of(output), view, theme, target, coverage).write(chart)
         return 0
     format = wanted or FORMATS["mermaid"]
     if format.binary and sys.stdout.isatty():
         raise ConfigError(f"a {format.name} is nothing to read on a terminal: give --output FILE, or pipe it")
-    with streams.progress(_size(chart)):
+    with streams.progress(size(chart)):
         content = format.export(chart, view, theme, target, coverage)
     sys.stdout.buffer.write(content)
     return 0
 
 
-def _size(chart: Chart) -> str:
+def size(chart: Chart) -> str:
     """What takes its time, if the chart is a large one; else nothing."""
     if len(chart.rows) < LARGE:
         return ""
@@ -88,7 +88,7 @@ def write_docs(folder: Path, check: bool, target: str) -> int:
     except OSError as error:
         raise DiagramFileError(f"cannot make the folder {folder} ({error.strerror}): choose another") from error
     for file in files:
-        with streams.progress(_size(chart) and f"{_size(chart)}: {file.path.name}"):
+        with streams.progress(size(chart) and f"{size(chart)}: {file.path.name}"):
             file.write(chart)
     return 0
 
@@ -96,7 +96,9 @@ def write_docs(folder: Path, check: bool, target: str) -> int:
 def _check(files: Iterable[DiagramFile], chart: Chart, target: str, remedy: str | None = None) -> int:
     status = 0
     for file in files:
-        if file.is_stale(chart):
+        with streams.progress(size(chart) and f"{size(chart)}: {file.path.name}"):
+            stale = file.is_stale(chart)
+        if stale:
             what = "is stale" if file.path.exists() else "is missing"
             streams.complain(f"{file.path} {what}: run {remedy or _command(file, target)}")
             status = STALE

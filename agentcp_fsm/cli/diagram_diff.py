@@ -9,6 +9,8 @@ from pathlib import Path
 
 from rich.text import Text
 
+from agentcp_fsm.cli import streams
+from agentcp_fsm.cli.diagram import size
 from agentcp_fsm.cli.output import Output
 from agentcp_fsm.errors import ChartError, ConfigError
 from agentcp_fsm.fsm.diagram import diff_picture
@@ -52,7 +54,8 @@ def show_difference(
 
         def make() -> bytes:
             shown.append(found())
-            return _content(shown[0], format, theme)
+            with streams.progress(size(shown[0].new)):
+                return _content(shown[0], format, theme)
 
         write_file(output, make)
         result = shown[0]
@@ -61,7 +64,9 @@ def show_difference(
         if format == "text":
             _print(result)
         else:
-            sys.stdout.buffer.write(_content(result, format, theme))
+            with streams.progress(size(result.new)):
+                content = _content(result, format, theme)
+            sys.stdout.buffer.write(content)
     return DIFFERENT if exit_code and result else 0
 
 

@@ -30,12 +30,16 @@ from agentcp_fsm.connection.waiting import Waiters
 from agentcp_fsm.fsm.chart import Chart, ChartState, Role, Row
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
-from agentcp_fsm.lifecycle.events import Start, Stop
+from agentcp_fsm.lifecycle.events import DeadlinePassed, Start, Stop
 from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.support.log import Flood, logger_of
 from agentcp_fsm.support.quoting import quoted
 
 logger = logger_of(__name__)
+
+
+TRANSITIONS_KEPT = 32
+"""How many of its latest transitions a connection remembers."""
 
 
 class AttachmentState(StrEnum):
@@ -135,8 +139,8 @@ class Attachment:
         "driver",
         "handlers",
         "last_error",
-        "last_transition",
         "state",
+        "transitions",
         "waiters",
     )
 
@@ -160,7 +164,8 @@ class Attachment:
         self._stops: list[Callable[[], None]] = []
         """What to call when the stopping under way is over; the loop's alone."""
         self.waiters = Waiters()
-        self.last_transition: ReportTransition | None = None
+        self.transitions: list[ReportTransition] = []
+        """The latest, `TRANSITIONS_KEPT` at most; a new list with each, so that other threads may read it."""
         self.last_error: str | None = None
 
     # What the faces ask for, from any thread --------------------------------------------------------------------------
@@ -242,11 +247,23 @@ class Attachment:
 
     def transitioned(self, transition: ReportTransition) -> None:
         """The lifecycle's state changed."""
-        self.last_transition = transition
+        self.transitions = [*self.transitions[1 - TRANSITIONS_KEPT :], transition]
         if transition.source == State.OFFLINE:
             self.last_error = None
         level = logging.WARNING if transition.lost else logging.INFO
-        logger.log(level, "%s: %s -> %s: %s", self.agent_id, transition.source, transition.dest, transition.text)
+        fields = {
+            "agent": self.agent_id,
+            "source": str(transition.source),
+            "dest": str(transition.dest),
+            "trigger": transition.trigger,
+            "attempt": self.driver.lifecycle.attempt,
+        }
+        logger.log(
+            level,
+            "%s %s -> %s: %s",
+            *(self.agent_id, transition.source, transition.dest, _told(transition)),
+            extra=fields,
+        )
         self._call("transition", transition)
         entered = transition.dest
         if entered is State.OFFLINE:
@@ -265,7 +282,7 @@ class Attachment:
     def failed(self, reason: str) -> None:
         """Something needs a person."""
         self.last_error = reason
-        logger.error("%s: %s", self.agent_id, reason)
+        logger.error("%s: %s", self.agent_id, reason, extra={"agent": self.agent_id})
         self._call("error", reason)
 
     def _call(self, kind: Kind, argument: object) -> None:
@@ -308,6 +325,15 @@ class Attachment:
         self.driver.reset()
         self.handlers.forget()
         self._clean_slate()
+
+
+def _told(transition: ReportTransition) -> str:
+    """What a line of the log says of a transition."""
+    if not transition.lost:
+        return transition.text
+    silent = transition.trigger == DeadlinePassed.trigger
+    text = transition.detail if silent else transition.text
+    return text if transition.dest is not State.RECONNECTING else f"{text.rstrip('.')}; next try at once"
 
 
 Attachment.step = CHART.compile(Attachment, arity=0)

@@ -16,6 +16,7 @@ from agentcp_fsm.connection.addresses import Addresses, HostLookup
 from agentcp_fsm.connection.hub import Hub
 from agentcp_fsm.connection.lease import Lease
 from agentcp_fsm.connection.listener import Listener
+from agentcp_fsm.connection.observing import Observer, adopted, observed
 from agentcp_fsm.connection.protocols import Authenticator, ProofObserver
 from agentcp_fsm.connection.sign_ins import SignIns
 from agentcp_fsm.connection.udp import UdpSocket
@@ -48,9 +49,11 @@ class Driver:
         "_authenticator_on",
         "_beat_sent",
         "_encode_heartbeat",
+        "_handle",
         "_has_sent",
         "_lookup",
         "_malformed_flood",
+        "_observers",
         "_random",
         "_sign_ins",
         "_socket",
@@ -75,6 +78,8 @@ class Driver:
     ) -> None:
         self.agent_id = agent_id
         self.lifecycle = Lifecycle(config, random)
+        self._observers: list[Observer] = []
+        self._handle = observed(self.lifecycle, self._observers)
         self.codec = codec
         self.listener = listener
         self.lease: Lease | None = None
@@ -125,6 +130,8 @@ class Driver:
             self._socket = self._watch = None
             opened.close()
         self.lifecycle = Lifecycle(self.lifecycle.config, self._random)
+        self._observers = adopted(self.lifecycle, self._observers)
+        self._handle = observed(self.lifecycle, self._observers)
 
     @property
     def server(self) -> str | None:
@@ -141,6 +148,11 @@ class Driver:
         """Where heartbeats come from, IP address and port; None without a socket."""
         return None if (opened := self._socket) is None else opened.local_address()
 
+    def observe(self, observer: Observer) -> None:
+        """Have `observer` see each step from now on; in the loop's thread, or at rest."""
+        self._observers += adopted(self.lifecycle, [observer])
+        self._handle = observed(self.lifecycle, self._observers)
+
     # Events in, effects out -------------------------------------------------------------------------------------------
 
     def wake(self, lease: Lease) -> float:
@@ -149,7 +161,7 @@ class Driver:
         now = clock.now()
         if (deadline := lifecycle.deadline) > now:
             return deadline
-        self._carry_out(lease, lifecycle.handle(DEADLINE_PASSED, now), now)
+        self._carry_out(lease, self._handle(DEADLINE_PASSED, now), now)
         return lifecycle.deadline
 
     def feed(self, event: Event) -> None:
@@ -158,7 +170,7 @@ class Driver:
             return
         lifecycle = self.lifecycle
         now = clock.now()
-        if asked := lifecycle.handle(event, now):
+        if asked := self._handle(event, now):
             self._carry_out(lease, asked, now)
         if (deadline := lifecycle.deadline) < lease.armed_at:
             lease.hub.timers.arm(lease, deadline)
@@ -173,7 +185,7 @@ class Driver:
                 if isinstance(effect, effects.OpenSocket | effects.SendHeartbeat | effects.AnswerInvitation):
                     outcome = events.SocketFailed(effect.attempt, reason_of(error, AgentCPError))
             if outcome is not None:
-                asked.extend(self.lifecycle.handle(outcome, now))
+                asked.extend(self._handle(outcome, now))
 
     def post(self, event: Event) -> None:
         """Take an event, from any thread; without effect while there is no stay at a hub."""

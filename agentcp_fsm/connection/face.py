@@ -17,6 +17,7 @@ from agentcp_fsm.connection.handlers import Handler, Handlers, Job, Kind
 from agentcp_fsm.connection.health import Health, health_of
 from agentcp_fsm.connection.hub import Hub
 from agentcp_fsm.connection.lease import Lease
+from agentcp_fsm.connection.observing import Observer
 from agentcp_fsm.connection.protocols import Authenticator, OnlineStateSource
 from agentcp_fsm.errors import ConfigError, ConnectionStateError
 from agentcp_fsm.fsm.printable import printable
@@ -103,6 +104,12 @@ class Face(ABC):
         return self._driver.fileno()
 
     @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that serves the connection; None at rest.  Other threads post to it, and do nothing else."""
+        lease = self._lease()
+        return None if lease is None else lease.hub.loop
+
+    @property
     def session(self) -> Session | None:
         """The session in which heartbeats are sent, with its secrets, cookie and token; None without one."""
         return self._driver.lifecycle.session
@@ -136,6 +143,12 @@ class Face(ABC):
         """Have `handler` called with the text of each error that retrying will not mend; also a decorator."""
         self._add_handler("error", handler)
         return handler
+
+    def observe(self, observer: Observer) -> None:
+        """Have `observer` see every event and its effects, in the loop: a recorder or a meter.  It must not block."""
+        driver, lease = self._driver, self._lease()
+        if lease is None or not lease.hub.post(partial(driver.observe, observer)):
+            driver.observe(observer)
 
     def _add_handler(self, kind: Kind, handler: Handler) -> None:
         self._attachment.handlers.add(kind, handler)

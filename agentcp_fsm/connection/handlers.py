@@ -72,6 +72,16 @@ class Handlers:
         """Calls that were dropped because too many waited."""
         return 0 if self._queue is None else self._queue.dropped
 
+    @property
+    def raised(self) -> int:
+        """Calls that raised."""
+        return 0 if self._queue is None else self._queue.raised
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for those before them."""
+        return 0 if self._queue is None else self._queue.waiting
+
     def end_floods(self) -> None:
         """Log their folded errors."""
         if self._queue is not None:

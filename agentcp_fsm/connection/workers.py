@@ -123,7 +123,7 @@ class HandlerQueue:
     may hold secrets, such as an invitation's code.
     """
 
-    __slots__ = ("_jobs", "_limit", "_lock", "_overflow", "_raised", "_thread", "dropped")
+    __slots__ = ("_jobs", "_limit", "_lock", "_overflow", "_raised", "_thread", "dropped", "raised")
 
     def __init__(self, limit: int, owner: str) -> None:
         self._limit = limit
@@ -133,6 +133,7 @@ class HandlerQueue:
         self._overflow = Flood(logger, logging.WARNING, owner, "a call of a handler is dropped: %d wait already")
         self._raised = Flood(logger, logging.ERROR, owner, "the handler %s raised")
         self.dropped = 0
+        self.raised = 0
 
     def submit(self, job: Job, handler: object = None) -> bool:
         """Run `job` after all earlier ones.  Its exceptions are logged, with the name of `handler`, or of the job.
@@ -148,6 +149,12 @@ class HandlerQueue:
                 return True
             self._jobs.append((job, job if handler is None else handler))
         return self.see_to_it()
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait."""
+        jobs = self._jobs  # one look, for the thread may take them away
+        return 0 if jobs is None else len(jobs)
 
     def see_to_it(self) -> bool:
         """Have a thread run what waits; False if the system has none for it now."""
@@ -174,6 +181,7 @@ class HandlerQueue:
             try:
                 job()
             except BaseException:  # noqa: BLE001 - the application's may raise anything; the thread is not its to end
+                self.raised += 1
                 self._raised.log(name_of(handler), exc_info=True)
 
     def end_floods(self) -> None:

@@ -17,12 +17,12 @@ from agentcp_fsm.lifecycle.effects import (
 from agentcp_fsm.lifecycle.events import BeatAnswered, Event, Invited, SignedIn, SignInFailed
 from agentcp_fsm.lifecycle.guards import Guards
 from agentcp_fsm.lifecycle.session import Session
+from agentcp_fsm.lifecycle.statistics import LOSS_GAIN
 from agentcp_fsm.lifecycle.variables import NEVER
 
 CAUSES = {"unauthorized": "the server does not know the session (401)", "deadline_passed": "the time is over"}
 """Why an attempt failed, where its event has no reason."""
-NEXT_BEAT_MAX = 2**64
-"""Milliseconds; no wire carries more."""
+NEXT_BEAT_MAX = 2**64  # milliseconds; no wire carries more
 
 
 class Actions(Guards):
@@ -35,13 +35,11 @@ class Actions(Guards):
     def begin_anew(self, event: Event, now: float) -> None:
         config = self.config
         self.failures = self.refusals = self.silent_attempts = 0
-        self.was_online = False
-        self.restart_wanted = False
+        self.was_online = self.restart_wanted = self.repeated = False
         self.session = self.doubtful = None
         self._invitations = None
         self.next_beat = 0
         self.interval = config.interval_min
-        self.repeated = False
         self.round_trip = -1.0
         self.retransmission_max = min(self.interval, config.silence_timeout)
         self.retransmission_min = config.retransmission_min * (1 + config.retransmission_spread * self.random.random())
@@ -72,6 +70,8 @@ class Actions(Guards):
 
     def _close_socket(self) -> None:
         self._effects.append(CloseSocket(self.attempt))
+        if self.unanswered:
+            self.statistics.note_missed()  # those before it were missed when the next one left
         self.socket_open = self.socket_ready = False
         self.unanswered = self.send_failures = self.receive_failures = 0
 
@@ -143,9 +143,8 @@ class Actions(Guards):
 
     def _probe_gap(self) -> float:
         """Seconds from one probe to the next; none before the first."""
-        if self.probes == 0:
-            return 0.0
-        return max(_doubled(self.config.probe_interval, self.probes, self.interval), self.retransmission)
+        gap = max(_doubled(self.config.probe_interval, self.probes, self.interval), self.retransmission)
+        return gap if self.probes else 0.0
 
     def close_probe(self, event: Event, now: float) -> None:
         if self.socket_open:
@@ -169,12 +168,12 @@ class Actions(Guards):
     def note_answer(self, event: BeatAnswered, now: float) -> None:
         if event.next_beat != self.next_beat:
             self._note_next_beat(event.next_beat)
-        unanswered = self.unanswered
+        statistics, unanswered = self.statistics, self.unanswered
         self.unanswered = self.send_failures = self.receive_failures = 0
         self.answered_at = now
         if unanswered == 1:  # RFC 6298, 2.2 to 2.4; whatever was repeated tells nothing (Karn)
             self.repeated = False
-            measured = now - self.sent_at
+            statistics.round_trip = measured = now - self.sent_at
             round_trip = self.round_trip
             if round_trip >= 0:
                 deviation = measured - round_trip
@@ -200,7 +199,9 @@ class Actions(Guards):
         beat_due = self.sent_at + self.interval
         self.beat_due = beat_due if beat_due > now else now
         self.timeout_at = NEVER
-        self.statistics.answers += 1
+        statistics.answers += 1
+        if statistics.loss_rate:
+            statistics.loss_rate -= statistics.loss_rate * LOSS_GAIN
 
     def _note_next_beat(self, milliseconds: int) -> None:
         config = self.config
@@ -217,6 +218,8 @@ class Actions(Guards):
 
     def _send_heartbeat(self, session: Session | None, now: float) -> None:
         assert session is not None
+        if self.unanswered:
+            self.statistics.note_missed()
         self.unanswered += 1
         self.sent_at = now
         self.sequence += 1
@@ -296,7 +299,7 @@ class Actions(Guards):
         config = self.config
         earliest = max(self.not_before, now + at_least)
         floor = earliest - now
-        window = _doubled(config.backoff_initial, self.failures, config.backoff_max)
+        window = _doubled(config.backoff_initial, max(self.failures, 1), config.backoff_max)  # a 401 may be no failure
         window = min(window, max(config.backoff_max - floor, floor))
         self.timeout_at = earliest + window * (1 - config.backoff_jitter * self.random.random())
 
@@ -351,7 +354,7 @@ class Actions(Guards):
 
     def report_giving_up(self, event: Event, now: float) -> None:
         cause = event.reason or CAUSES.get(event.trigger, "no reason is known")
-        times = "1 attempt" if self.failures == 1 else f"{self.failures} attempts"
+        times = f"{self.failures} attempt{'' if self.failures == 1 else 's'}"
         self._effects.append(ReportError(f"gave up after {times}: {cause}"))
 
     def note_failed_attempt(self, event: Event, now: float) -> None:

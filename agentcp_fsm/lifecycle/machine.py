@@ -19,7 +19,7 @@ from agentcp_fsm.fsm.chart import Row
 from agentcp_fsm.lifecycle.actions import Actions
 from agentcp_fsm.lifecycle.chart import CHART, State
 from agentcp_fsm.lifecycle.effects import Effect, ReportTransition
-from agentcp_fsm.lifecycle.events import Event
+from agentcp_fsm.lifecycle.events import DeadlinePassed, Event
 
 
 class Lifecycle(Actions):
@@ -43,11 +43,11 @@ class Lifecycle(Actions):
             now = self.now
         self.now = now
         effects = self._effects = []
-        source, failed_attempts = self.state, self.statistics.failed_attempts
+        source, failed_attempts, unanswered = self.state, self.statistics.failed_attempts, self.unanswered
         row = self.step(event.trigger, event, now)
         if row.dest is not None:
             transition = ReportTransition(
-                source, self.state, event.trigger, row.reason, self._detail(event, now), now, self._lost
+                source, self.state, event.trigger, row.reason, self._detail(event, now, unanswered), now, self._lost
             )
             effects.append(transition)
             if self._lost or self.statistics.failed_attempts != failed_attempts:
@@ -57,12 +57,20 @@ class Lifecycle(Actions):
                 self._lost = False
         return effects
 
-    def _detail(self, event: Event, now: float) -> str:
+    def _detail(self, event: Event, now: float, unanswered: int) -> str:
         """What went wrong, and of a wait when the next try is."""
+        what = event.reason
+        if self._lost and event.trigger == DeadlinePassed.trigger:
+            what = silence_text(unanswered, now - self.answered_at)
         if self.state is not State.BACKOFF:
-            return event.reason
+            return what
         next_try = f"next try in {self.timeout_at - now:.1f} s"
-        return f"{event.reason}; {next_try}" if event.reason else next_try
+        return f"{what}; {next_try}" if what else next_try
+
+
+def silence_text(unanswered: int, seconds: float) -> str:
+    """Describe the silence that ended a connection."""
+    return f"{unanswered} heartbeat{'' if unanswered == 1 else 's'} unanswered, last answer {seconds:.1f} s ago"
 
 
 Lifecycle.step = CHART.compile(Lifecycle, arity=2)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from agentcp_fsm.lifecycle.effects import ReportTransition
 
+LOSS_GAIN = 1 / 32
+"""How much the latest heartbeat weighs in the loss rate."""
+
 
 @dataclass(slots=True)
 class Statistics:
@@ -23,6 +26,12 @@ class Statistics:
     heartbeats: int = 0
     """Heartbeats handed to the network, repeated ones and probes included."""
     answers: int = 0
+    missed: int = 0
+    """Heartbeats that were not answered before the next one left, or before their socket was closed."""
+    loss_rate: float = 0.0
+    """The share of heartbeats that were missed, 0 to 1: a mean in which the last 32 weigh most."""
+    round_trip: float | None = None
+    """Seconds from the last heartbeat that was sent once to its answer; None before the first."""
     send_failures: int = 0
     receive_failures: int = 0
     invitations: int = 0
@@ -38,3 +47,8 @@ class Statistics:
     """How the connection was lost the last time, and why."""
     last_failure: ReportTransition | None = None
     """How an attempt failed or the connection was lost the last time, and why."""
+
+    def note_missed(self) -> None:
+        """One more heartbeat was missed."""
+        self.missed += 1
+        self.loss_rate += (1 - self.loss_rate) * LOSS_GAIN

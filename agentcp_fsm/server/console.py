@@ -69,6 +69,7 @@ _FREE: dict[str, Setting] = {
     "field": (", ".join(FIELDS), str),
     "port": ("a number that is no port", int),
     "heartbeat_server": ('a URL, or anything else, ""', str),
+    "message_server": ('a URL, or anything else, ""', str),
 }
 """The faults that are no choice of a few values."""
 SETTINGS: dict[str, Setting] = {

@@ -170,6 +170,8 @@ class Faults:
     config: ConfigShape = ConfigShape.OBJECT
     heartbeat_server: str = ""
     """The heartbeat server's URL in the config, valid or not; empty for this server's own."""
+    message_server: str = ""
+    """The message server's URL in the config; empty for this server's own, which carries no messages."""
 
     def __post_init__(self) -> None:
         for name, kind in KINDS.items():

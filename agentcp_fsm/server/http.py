@@ -270,8 +270,10 @@ class HTTPService:
             raise Refused(401, "signature is of no session of this agent at the access point; sign in")
         self._counters.configs += 1
         url = url_of(_reached_at(request))
-        # This one server is all that an access point can name; messages it does not carry.
-        config = {"heartbeat_server": self._faults.heartbeat_server or url, "message_server": url}
+        config = {
+            "heartbeat_server": self._faults.heartbeat_server or url,
+            "message_server": self._faults.message_server or url,
+        }
         match self._faults.config:
             case ConfigShape.TEXT:
                 return {"config": json.dumps(config)}

@@ -6,6 +6,7 @@ TestDoor = DoorMachine.TestCase
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -32,8 +33,8 @@ Arguments = Mapping[str, st.SearchStrategy[tuple[Any, ...]]]
 class ChartMachine(RuleBasedStateMachine):
     """What `chart_machine` makes: events in any order, and walks to each row.
 
-    Its ``TestCase`` has two tests: ``test_each_row`` takes each row in each state once, and ``test_any_events`` runs
-    the machine as Hypothesis does.
+    Its ``TestCase`` has two tests: ``test_each_row`` takes each row in each state once, and fails for one that it does
+    not take; ``test_any_events`` runs the machine as Hypothesis does.
     """
 
     taken: ClassVar[Counter[tuple[Row, str]]]
@@ -42,7 +43,10 @@ class ChartMachine(RuleBasedStateMachine):
     """The model of the present run."""
 
     def take_each(self) -> None:
-        """Take each row in each of its states, every time from the beginning."""
+        """Take each row in each of its states, every time from the beginning.
+
+        Raises InvariantError for rows that the model did not take, unless guards of its own may decide otherwise.
+        """
         raise NotImplementedError
 
 
@@ -59,6 +63,8 @@ class _Goal:
     row: Row
     source: str
     answers: Answers
+    certain: bool
+    """Whether no guard of the model's own has a say on the way."""
 
     def __repr__(self) -> str:
         return f"<{self.row} in {self.source}>"
@@ -98,7 +104,12 @@ def chart_machine(
     checks = tuple(invariants)
     ways: dict[str, dict[str, tuple[Event, ...]]] = {}
     goals = [
-        _Goal(path.row, path.source, path.events[-1].answers)
+        _Goal(
+            path.row,
+            path.source,
+            path.events[-1].answers,
+            certain=not any(name in own for event in path.events for name in event.answers),
+        )
         for path in paths(chart, every_source=True)
         if path.row is not None and path.source is not None
     ]
@@ -142,9 +153,13 @@ def chart_machine(
         def take_each(self) -> None:
             """Take each row in each of its states, every time from the beginning."""
             given = find(given_once, lambda value: True, settings=settings(database=None))
+            missed = []
             for goal in goals:
                 self._begin()
-                self._take(goal, given)
+                if not self._take(goal, given) and goal.certain:
+                    missed.append(goal)
+            if missed:
+                raise InvariantError(f"the model goes another way than {chart.name}: it does not take {missed}")
 
         def _begin(self) -> None:
             self.model = kind() if build is None else build()
@@ -152,7 +167,7 @@ def chart_machine(
                 self.model.state = chart.value_of(chart.initial)
             self._check("the beginning")
 
-        def _take(self, goal: _Goal, given: Mapping[str, tuple[Any, ...]]) -> None:
+        def _take(self, goal: _Goal, given: Mapping[str, tuple[Any, ...]]) -> bool:
             if goal.source not in self._ways():
                 self._begin()
             for _ in range(MOST_TURNS * len(chart.states)):
@@ -160,8 +175,9 @@ def chart_machine(
                 if not way:
                     break
                 self._send(way[0], given.get(way[0].trigger, ()))  # the model's own guards may lead elsewhere
-            if self._state() == goal.source:
-                self._send(Event(goal.row.trigger, goal.answers), given.get(goal.row.trigger, ()))
+            if self._state() != goal.source:
+                return False
+            return self._send(Event(goal.row.trigger, goal.answers), given.get(goal.row.trigger, ())) is goal.row
 
         def _ways(self) -> Mapping[str, tuple[Event, ...]]:
             state = self._state()
@@ -172,17 +188,18 @@ def chart_machine(
         def _state(self) -> str:
             return name_of(self.model.state)
 
-        def _send(self, event: Event, its_arguments: tuple[Any, ...]) -> None:
+        def _send(self, event: Event, its_arguments: tuple[Any, ...]) -> Row | None:
             source = self._state()
             answering.begin(event.answers)
             try:
                 row = step(self.model, event.trigger, *its_arguments)
             except UndecidedError:
-                return  # as the chart has it
+                return None  # as the chart has it
             if currently_in_test_context():
                 note(f"{event_text(event)} in {source} → {self._state()}")
             self.taken[row, source] += 1
             self._check(f"{event.trigger} in {source}")
+            return row
 
         def _check(self, event: str) -> None:
             for invariant in checks:
@@ -190,7 +207,7 @@ def chart_machine(
                     name = getattr(invariant, "__qualname__", repr(invariant))
                     raise InvariantError(f"{name} does not hold in {self._state()}, after {event}")
 
-    Machine.__name__ = Machine.__qualname__ = f"Machine of {chart.name}"
+    Machine.__name__ = Machine.__qualname__ = "Machine_of_" + re.sub(r"\W", "_", chart.name)  # Hypothesis calls it so
 
     class TestCase(Machine.TestCase):  # type: ignore[misc,valid-type] # Hypothesis makes it
         def test_each_row(self) -> None:

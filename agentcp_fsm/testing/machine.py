@@ -1,6 +1,7 @@
 """A `RuleBasedStateMachine` that leads a connection's machine through any life at all.  It needs the extra ``testing``.
 
     TestConnection = ConnectionMachine.TestCase
+    TestMine = connection_machine(Config(interval_max=10), invariants=[never_two_sign_ins]).TestCase
 
 Every step is checked by a `agentcp_fsm.testing.monitor.Monitor`.  Events come in any order and at any time; so that the
 deeper states are reached, one rule does what a well-behaved world would do next.
@@ -9,11 +10,14 @@ deeper states are reached, one rule does what a well-behaved world would do next
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from random import Random
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from agentcp_fsm.errors import InvariantError
 from agentcp_fsm.lifecycle import events
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.events import Event
@@ -21,6 +25,10 @@ from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.testing import strategies
 from agentcp_fsm.testing.monitor import Watched
+from agentcp_fsm.testing.script import Script, Step
+
+Invariant = Callable[[Lifecycle], object]
+"""What must hold after each step: it fails by an exception, or by returning False."""
 
 _SESSION = Session("192.0.2.1", 5000, 42, "token")
 
@@ -48,23 +56,47 @@ def next_event(machine: Lifecycle) -> Event:
 
 
 class ConnectionMachine(RuleBasedStateMachine):
-    """Any configuration, any events, any time; S1 to S10 after every step."""
+    """Any configuration, any events, any time; S1 to S10 after every step.
+
+    A failure shows the life that led to it as a script, a Python program of its own.
+    """
+
+    configs: ClassVar[st.SearchStrategy[Config]] = strategies.configs()
+    checks: ClassVar[tuple[Invariant, ...]] = ()
+    """What must hold beyond S1 to S10."""
 
     machine: Lifecycle
     watched: Watched
     now: float
+    seed: int
+    steps: list[Step]
 
-    @initialize(config=strategies.configs(), seed=st.integers(0, 2**16), now=st.sampled_from([0.0, 1e6, -5.0]))
-    def begin(self, config: Config, seed: int, now: float) -> None:
+    @initialize(data=st.data(), seed=st.integers(0, 2**16), now=st.sampled_from([0.0, 1e6, -5.0]))
+    def begin(self, data: st.DataObject, seed: int, now: float) -> None:
         """Make the machine and its monitor."""
+        config = data.draw(self.configs)
         self.machine = Lifecycle(config, Random(seed))  # noqa: S311 - jitter, not a secret
         self.watched = Watched(self.machine)
-        self.now = now
+        self.now, self.seed, self.steps = now, seed, []
+
+    @property
+    def script(self) -> Script:
+        """The present run."""
+        return Script(self.machine.config, self.seed, tuple(self.steps))
 
     def tell(self, event: Event, delay: float) -> None:
         """Hand the machine an event, `delay` seconds after the last."""
         self.now += delay
-        self.watched.handle(event, self.now)
+        self.steps.append((event, self.now))
+        try:
+            self.watched.handle(event, self.now)
+            for check in self.checks:
+                if check(self.machine) is False:
+                    name = getattr(check, "__qualname__", repr(check))
+                    raise InvariantError(f"{name} does not hold in {self.machine.state}, after {event!r}")
+        except Exception as error:
+            error.add_note(f"As a script:\n\n{self.script}")
+            raise
 
     @rule(delay=st.just(0.0) | st.floats(0, 0.5))
     def all_goes_well(self, delay: float) -> None:
@@ -108,3 +140,12 @@ class ConnectionMachine(RuleBasedStateMachine):
         if copy.snapshot() != self.machine.snapshot():
             raise AssertionError(f"restored {copy.snapshot()} from {self.machine.snapshot()}")
         self.machine = self.watched.machine = copy
+
+
+def connection_machine(config: Config | None = None, invariants: Iterable[Invariant] = ()) -> type[ConnectionMachine]:
+    """Make a `ConnectionMachine` of one configuration, or of any, that holds to more `invariants` than S1 to S10."""
+    strategy = ConnectionMachine.configs if config is None else st.just(config)
+    return type("ConfiguredConnectionMachine", (ConnectionMachine,), {"configs": strategy, "checks": tuple(invariants)})
+
+
+__all__ = ["ConnectionMachine", "Invariant", "connection_machine", "next_event"]

@@ -3,8 +3,8 @@
     world = World(Lifecycle(Config(), Random(1)))
     world.tell(Start())
     assert world.run_until("ONLINE", 10.0) < 1.0
-    world.heartbeats = "silent"
-    world.run_until("RECONNECTING", 1000.0)
+    with world.outage():
+        world.run_until("RECONNECTING", 1000.0)
 
 Time passes only in `run_until` and `run_for`, and costs nothing.  Each of its switches decides about a whole kind of
 call; for packets that are lost, networks that fail, and servers of many agents, see `agentcp_fsm.testing.agents`.
@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from agentcp_fsm.lifecycle import effects, events
 from agentcp_fsm.lifecycle.effects import Effect
 from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.machine import Lifecycle
-from agentcp_fsm.lifecycle.session import Session
+from agentcp_fsm.lifecycle.session import Invitation, Session
 from agentcp_fsm.testing.monitor import Watched
 
 
@@ -48,7 +50,7 @@ class World:
         self.next_beat = 5000
         """What the server's answers say, in milliseconds."""
         self.known: set[int] = set()
-        """The cookies of the sessions that the server knows; clear it to restart the server."""
+        """The cookies of the sessions that the server knows."""
         self.effects: list[tuple[float, Effect]] = []
         """Everything that the machine asked for, with the time."""
         self._calls: list[tuple[float, int, Event]] = []
@@ -66,6 +68,34 @@ class World:
             self.effects.append((self.now, effect))
             self._carry_out(effect)
         return effects
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """Sign-ins fail and heartbeats vanish meanwhile; sessions last."""
+        before = self.sign_ins, self.heartbeats
+        self.sign_ins, self.heartbeats = "fail", "silent"
+        try:
+            yield
+        finally:
+            self.sign_ins, self.heartbeats = before
+
+    @contextmanager
+    def refuse_sign_ins(self, retry_after: float | None = None) -> Iterator[None]:
+        """Sign-ins fail meanwhile, with a Retry-After of so many seconds."""
+        before = self.sign_ins, self.retry_after
+        self.sign_ins, self.retry_after = "fail", retry_after
+        try:
+            yield
+        finally:
+            self.sign_ins, self.retry_after = before
+
+    def restart(self) -> None:
+        """The server forgets all sessions."""
+        self.known.clear()
+
+    def invite(self, invitation: Invitation) -> list[Effect]:
+        """An invitation arrives on the present socket; return what the machine makes of it."""
+        return self.tell(events.Invited(self.machine.attempt, invitation))
 
     def run_for(self, seconds: float) -> None:
         """Let time pass."""

@@ -1,4 +1,7 @@
-"""Hypothesis strategies: configurations, events, time, and charts of any kind.  They need the extra ``testing``."""
+"""Hypothesis strategies: configurations, events, time, weather, datagrams and charts of any kind.
+
+They need the extra ``testing``.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,16 @@ from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.events import EVENTS, Event
 from agentcp_fsm.lifecycle.session import Invitation, Session
+from agentcp_fsm.testing.network import Weather
+from agentcp_fsm.wire import (
+    AgentCPCodec,
+    Codec,
+    HeartbeatRequest,
+    HeartbeatResponse,
+    InviteRequest,
+    InviteResponse,
+    Message,
+)
 
 SECONDS = st.one_of(st.sampled_from([0.001, 0.1, 1.0, 5.0, 30.0, 1e6]), st.floats(0.001, 100.0), st.floats(0.001, 1e6))
 COUNTS = st.one_of(st.integers(1, 4), st.integers(1, 1000))
@@ -137,6 +150,54 @@ def events(present: int = 2, kind: type[Event] | None = None) -> st.SearchStrate
     if "attempt" in chosen:
         chosen["attempt"] = attempts(present)
     return st.builds(kind, **chosen)
+
+
+@st.composite
+def weathers(draw: st.DrawFn) -> Weather:
+    """Weather of a network, from none to a storm."""
+    loss = st.sampled_from([0.0, 0.1, 0.5, 1.0]) | st.floats(0, 1)
+    return Weather(
+        loss_up=draw(loss),
+        loss_down=draw(loss),
+        delay=draw(st.sampled_from([0.001, 0.02, 0.3]) | st.floats(0.001, 3)),
+        jitter=draw(st.just(0.0) | st.floats(0, 1)),
+    )
+
+
+# Datagrams ------------------------------------------------------------------------------------------------------------
+
+_U64 = st.integers(0, 2**64 - 1) | st.integers(0, 64).map(lambda bits: min(2**bits, 2**64 - 1))
+_I64 = st.integers(-(2**63), 2**63 - 1)
+_TEXTS = st.text(max_size=70)
+"""At most 4 bytes a character, so that five of them fit into a datagram."""
+
+
+def messages() -> st.SearchStrategy[Message]:
+    """Messages of each kind, with any content that a datagram can carry."""
+    return st.one_of(
+        st.builds(HeartbeatRequest, _U64, _TEXTS, _U64, mask=_U64),
+        st.builds(HeartbeatResponse, _U64, _U64, mask=_U64),
+        st.builds(InviteRequest, _U64, st.builds(Invitation, _TEXTS, _TEXTS, _I64, _TEXTS, _TEXTS), mask=_U64),
+        st.builds(InviteResponse, _U64, _TEXTS, _TEXTS, _TEXTS, _U64, mask=_U64),
+    )
+
+
+@st.composite
+def damaged(draw: st.DrawFn, datagrams: st.SearchStrategy[bytes]) -> bytes:
+    """Datagrams with bytes changed, cut out, doubled or put in."""
+    data = bytearray(draw(datagrams))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        stop = draw(st.integers(start, min(len(data), start + 12)))
+        data[start:stop] = draw(st.one_of(st.binary(max_size=12), st.just(bytes(data[start:stop] * 2))))
+    return bytes(data)
+
+
+def datagrams(codec: Codec | None = None) -> st.SearchStrategy[bytes]:
+    """Anything that may arrive at a UDP port: messages in the form of `codec`, AgentCP's own unless given; damaged
+    ones; and any bytes."""
+    sound = messages().map((codec or AgentCPCodec()).encode)
+    return st.one_of(sound, damaged(sound), st.binary(max_size=40))
 
 
 # Charts ---------------------------------------------------------------------------------------------------------------

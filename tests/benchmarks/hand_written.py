@@ -7,9 +7,9 @@ its methods; a chart has that in one place.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-from agentcp_fsm.lifecycle.effects import Effect, ReportError, ReportTransition, SignOut
+from agentcp_fsm.lifecycle.effects import Effect, ReportError, SignOut
 from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
     BeatSent,
@@ -30,6 +30,7 @@ from agentcp_fsm.lifecycle.events import (
     Stop,
     Unauthorized,
 )
+from agentcp_fsm.lifecycle.statistics import LOSS_GAIN
 from agentcp_fsm.lifecycle.variables import NEVER
 from tests.benchmarks.hand_written_steps import (
     BACKOFF,
@@ -54,7 +55,6 @@ class HandWritten(Steps):
             now = self.now
         self.now = now
         effects = self._effects = []
-        failed_attempts = self.statistics.failed_attempts
         kind = type(event)
         if kind is DeadlinePassed:
             self._deadline_passed(event, now)
@@ -90,8 +90,6 @@ class HandWritten(Steps):
             self._reconnect(event, now)
         elif kind is RetryNow:
             self._retry_now(event, now)
-        if self.statistics.failed_attempts != failed_attempts:
-            self.statistics.last_failure = cast("ReportTransition", effects[-1])
         return effects
 
     def _start(self, event: Event, now: float) -> None:
@@ -242,12 +240,12 @@ class HandWritten(Steps):
         state = self.state
         if event.next_beat != self.next_beat:
             self._note_next_beat(event.next_beat)
-        unanswered = self.unanswered
+        statistics, unanswered = self.statistics, self.unanswered
         self.unanswered = self.send_failures = self.receive_failures = 0
         self.answered_at = now
         if unanswered == 1:
             self.repeated = False
-            measured = now - self.sent_at
+            statistics.round_trip = measured = now - self.sent_at
             round_trip = self.round_trip
             if round_trip >= 0:
                 deviation = measured - round_trip
@@ -273,7 +271,9 @@ class HandWritten(Steps):
         beat_due = self.sent_at + self.interval
         self.beat_due = beat_due if beat_due > now else now
         self.timeout_at = NEVER
-        self.statistics.answers += 1
+        statistics.answers += 1
+        if statistics.loss_rate:
+            statistics.loss_rate -= statistics.loss_rate * LOSS_GAIN
         if state is DEGRADED:
             self._change(event, now, ONLINE, "The server answered again.")
         elif state is BACKOFF:

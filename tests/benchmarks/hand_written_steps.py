@@ -6,6 +6,7 @@ from typing import Any
 
 from agentcp_fsm.lifecycle.actions import CAUSES, NEXT_BEAT_MAX
 from agentcp_fsm.lifecycle.chart import State
+from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import (
     AbandonSignIn,
     AnswerInvitation,
@@ -20,8 +21,9 @@ from agentcp_fsm.lifecycle.effects import (
     SignOut,
 )
 from agentcp_fsm.lifecycle.events import Event
+from agentcp_fsm.lifecycle.machine import silence_text
 from agentcp_fsm.lifecycle.session import Session
-from agentcp_fsm.lifecycle.variables import NEVER, Variables
+from agentcp_fsm.lifecycle.variables import NEVER, RandomSource, Variables
 
 OFFLINE, SIGNING_IN, ONLINE, DEGRADED, RECONNECTING, BACKOFF, STOPPING = State
 
@@ -29,21 +31,33 @@ OFFLINE, SIGNING_IN, ONLINE, DEGRADED, RECONNECTING, BACKOFF, STOPPING = State
 class Steps(Variables):
     """One connection's machine, but for its events."""
 
-    __slots__ = ()
+    __slots__ = ("_failed_attempts", "_unanswered")
+
+    def __init__(self, config: Config, random: RandomSource) -> None:
+        super().__init__(config, random)
+        self._failed_attempts = 0
+        """Those that were counted up to the last change of state."""
+        self._unanswered = 0
+        """How many heartbeats were unanswered when the connection was lost."""
 
     def _change(self, event: Event, now: float, dest: State, reason: str, lost: bool = False) -> None:
         if dest is DEGRADED:
             self.online_until = now
         detail = event.reason
+        if lost and event.trigger == "deadline_passed":
+            detail = silence_text(self._unanswered, now - self.answered_at)
         if dest is BACKOFF:
             next_try = f"next try in {self.timeout_at - now:.1f} s"
             detail = f"{detail}; {next_try}" if detail else next_try
         transition = ReportTransition(self.state, dest, event.trigger, reason, detail, now, lost)
         self.state = dest
         self._effects.append(transition)
+        counted = self.statistics
         if lost:
-            self.statistics.last_loss = transition
-            self.statistics.last_failure = transition
+            counted.last_loss = transition
+        if lost or counted.failed_attempts != self._failed_attempts:
+            counted.last_failure = transition
+        self._failed_attempts = counted.failed_attempts
 
     # The attempt ------------------------------------------------------------------------------------------------------
 
@@ -86,6 +100,8 @@ class Steps(Variables):
     def _close_socket(self) -> None:
         if self.socket_open:
             self._effects.append(CloseSocket(self.attempt))
+            if self.unanswered:
+                self.statistics.note_missed()
             self.socket_open = self.socket_ready = False
             self.unanswered = self.send_failures = self.receive_failures = 0
 
@@ -141,6 +157,7 @@ class Steps(Variables):
         lasted = self._online_for(now) >= self.config.stable_after
         exhausted = not lasted and self._exhausted()
         flapping = not lasted and self.failures > 0
+        self._unanswered = self.unanswered
         self._drop_attempt()
         if not exhausted:
             self._doubt_session()
@@ -216,7 +233,7 @@ class Steps(Variables):
         config = self.config
         earliest = max(self.not_before, now + at_least)
         floor = earliest - now
-        window = doubled(config.backoff_initial, self.failures, config.backoff_max)
+        window = doubled(config.backoff_initial, max(self.failures, 1), config.backoff_max)
         window = min(window, max(config.backoff_max - floor, floor))
         self.timeout_at = earliest + window * (1 - config.backoff_jitter * self.random.random())
 
@@ -251,6 +268,8 @@ class Steps(Variables):
 
     def _send_heartbeat(self, session: Session | None, now: float) -> None:
         assert session is not None
+        if self.unanswered:
+            self.statistics.note_missed()
         self.unanswered += 1
         self.sent_at = now
         self.sequence += 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agentcp_fsm.cli.target import OURS
 from agentcp_fsm.fsm.chart import Chart
 from tests.cli.command import COMMAND, refused, run
 from tests.cli.test_chart import on_a_terminal
@@ -61,7 +62,7 @@ def test_a_piped_chart_has_all_parts_of_its_rows() -> None:
 
 @pytest.mark.parametrize("module", [*MODULES.values(), None])
 def test_sound_charts_pass_the_gate(module: str | None) -> None:
-    result = run("check", *([] if module is None else ["--from", f"tests.fsm.charts.{module}"]))
+    result = run("check", "--from", OURS if module is None else f"tests.fsm.charts.{module}")
     assert result.returncode == 0
     assert result.stdout.endswith(": sound\n")
 
@@ -96,7 +97,7 @@ def test_programs_get_the_same_as_json() -> None:
         "fault": "undecided", "text": "back is undecided in A: it has no row; add one without guards",
         "state": "A", "trigger": "back", "row": None,
     }  # fmt: skip
-    assert json.loads(run("check", "--json").stdout)["sound"] is True
+    assert json.loads(run("check", "--from", OURS, "--json").stdout)["sound"] is True
 
 
 @pytest.mark.usefixtures("faulty")

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import refused, run
 from tests.server_process import ROOT
 
-COMMANDS = ("chart", "check", "connect", "demo", "doctor", "identity", "paths", "serve", "verify")
+COMMANDS = ("chart", "check", "config", "connect", "demo", "doctor", "identity", "paths", "serve", "verify")
 HEAVY = {"aiohttp", "asyncio", "cryptography", "google.protobuf", "requests", "rich.live", "transitions", "uvloop"}
 
 
@@ -38,7 +38,8 @@ def test_every_command_has_help(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), *((command,) for command in COMMANDS), ("identity", "new"), ("diagram", "diff")]
+    "arguments",
+    [(), *((command,) for command in COMMANDS), ("identity", "new"), ("config", "show"), ("diagram", "diff")],
 )
 def test_help_is_there_without_docstrings(arguments: tuple[str, ...]) -> None:
     """It was not: `python -OO` takes them away."""
@@ -132,3 +133,12 @@ def test_the_installed_command_is_this_one() -> None:
 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["scripts"] == {"agentcp-fsm": "agentcp_fsm.cli:main"}
+
+
+@pytest.mark.parametrize("command", ["", "connect", "diagram", "identity new"])
+def test_help_fits_a_narrow_terminal(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below 50 columns, the terminal broke each line once more."""
+    monkeypatch.setenv("COLUMNS", "46")
+    shown = run(*command.split(), "--help").stdout.splitlines()
+    assert len(shown) > 10
+    assert not [line for line in shown if len(line) > 46 and not line.startswith("  --")]  # a long option has one line

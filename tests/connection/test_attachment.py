@@ -252,7 +252,7 @@ class Lives(RuleBasedStateMachine):
         self.wanted = False
         self.awaited.clear()
         assert self.attachment.state is DETACHED
-        assert self.attachment.last_transition is None
+        assert self.attachment.transitions == []
 
     @precondition(lambda self: self.inherited)
     @rule()

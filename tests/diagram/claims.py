@@ -28,6 +28,8 @@ class Claims:
         """What is said of events that no row decides."""
         self.pairs: list[tuple[str, str]] = []
         """For each arrow, all pairs of states that it joins."""
+        self.bare: list[tuple[str, str]] = []
+        """Those of the arrows without a label, as far as they are read apart."""
 
     def arrow(self, lines: Sequence[str], sources: Iterable[str], dest: str, states: Sequence[str]) -> None:
         """Add what an arrow's label says; where it says so, the sources are in it."""
@@ -109,6 +111,7 @@ def of_dot(text: str) -> Claims:
     ties: dict[str, list[str]] = {}
     cluster = None
     arrows: list[tuple[str, str]] = []
+    bare: list[tuple[str, str]] = []
     for line in text.splitlines():
         if match := re.match(r"  subgraph (\w+)", line):
             cluster = match[1]
@@ -122,19 +125,26 @@ def of_dot(text: str) -> Claims:
                 clusters[cluster].append(match[1])
         elif match := re.match(r'\s+"(label-\d+)" \[class=label label="(.*?)" fontsize', line):
             labels[match[1]] = unescape(match[2]).split("\\n")
+        elif match := re.match(r'\s+"(label-\d+)" \[class="label (?:added|removed|changed)"', line):
+            labels[match[1]] = []  # what a change is, only a reader of its words knows
         elif match := re.match(r'\s+"(.*?)" -> "(.*?)" \[(.*)\]', line):
             tail = re.search(r"ltail=(\w+)", match[3])
             if "arrowhead=none" in match[3]:
                 ties.setdefault(match[2], []).extend([tail[1]] if tail else [match[1]])
+            elif match[1] in names:
+                bare.append((tail[1] if tail else match[1], match[2]))
             elif match[1] != "initial":
                 arrows.append((match[1], match[2]))
     if match := re.search(r"<td>(An event .*?)</td>", text):
         claims.otherwise = match[1]
+    for start, end in bare:  # its label is in its state, or it has none
+        claims.bare += [(names[node], names[end]) for node in clusters.get(start, [start])]
+    claims.pairs += claims.bare
     for start, end in arrows:
-        if start in names:  # its label is in its state
-            claims.pairs.append((names[start], names[end]))
-            continue
         ends = [node for tie in ties.get(start, []) for node in clusters.get(tie, [tie])]
+        if not labels[start]:
+            claims.pairs += [(names[node], names[end]) for node in ends]
+            continue
         claims.arrow(labels[start], [names[node] for node in ends], names[end], list(names.values()))
     return claims
 

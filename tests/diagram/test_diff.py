@@ -315,7 +315,7 @@ def test_markdown_and_pictures_can_be_made_of_any_difference(pair: tuple[Chart, 
         assert not re.search(r"[<>\"]", re.sub(r'"[^"]*"|-->|==>|-\.->', "", line)), line
     graph = diff_picture.dot(found)
     names = {*found.old.state_names, *found.new.state_names}
-    assert len(re.findall(r'^  "state-[\w.]*" \[id=', graph, re.MULTILINE)) == len(names)
+    assert len(re.findall(r'^ +"state-[\w.]*" \[id=', graph, re.MULTILINE)) == len(names)
 
 
 def test_the_default_of_a_chart_is_compared_too() -> None:

@@ -1,5 +1,6 @@
 """Every picture, text and table claims what the chart says, and leaves no change of state out."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,13 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentcp_fsm.fsm.chart import EVERY, SAME, Chart, ChartState, Row
+from agentcp_fsm.fsm.diagram import diff_picture
+from agentcp_fsm.fsm.diagram.diff import difference
 from agentcp_fsm.fsm.diagram.dot import dot
 from agentcp_fsm.fsm.diagram.markdown import markdown
 from agentcp_fsm.fsm.diagram.mermaid import mermaid
 from agentcp_fsm.fsm.diagram.page import page
+from agentcp_fsm.fsm.diagram.picture import picture
 from agentcp_fsm.fsm.diagram.plantuml import plantuml
 from agentcp_fsm.fsm.diagram.svg import svg
-from agentcp_fsm.fsm.diagram.views import view_of
+from agentcp_fsm.fsm.diagram.views import steps, view_of
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.claims import Claim, Claims, of_dot, of_markdown, of_mermaid, of_plantuml, of_svg
 from tests.fsm.charts import CHARTS
@@ -71,6 +75,36 @@ def truth(chart: Chart) -> set[Claim]:
                     dest = None if row.dest is None else state if row.dest == SAME else str(row.dest)
                     found.add((state, str(trigger), guards or (("else",) if shared else ()), dest))
     return found
+
+
+def joined(pairs: list[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The states that the arrows of a difference lead from and to, without the marks of what changed in a state."""
+    plain = {tuple(re.sub(r"^[-+~] (.*?)(: .*)?$", r"\1", title) for title in pair) for pair in pairs}
+    return {(source, dest) for source, dest in plain if source != dest}
+
+
+@given(worded_charts(), worded_charts())
+def test_a_difference_joins_the_states_that_either_chart_joins(old: Chart, new: Chart) -> None:
+    """What did not change is drawn as in the overview; an arrow without a label stands for a step of both charts."""
+    joins_what_either_joins(old, new)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_difference_from_a_real_chart_joins_the_same_states(name: str) -> None:
+    for end in range(1, len(NAMED[name].rows), 7):
+        joins_what_either_joins(NAMED[name], replace(NAMED[name], rows=NAMED[name].rows[:end]))
+
+
+def joins_what_either_joins(old: Chart, new: Chart) -> None:
+    claims = of_dot(diff_picture.dot(difference(old, new)))
+    before, after = ({step for step in steps(chart) if step[0] != step[1]} for chart in (old, new))
+    assert joined(claims.pairs) == before | after
+    assert joined(claims.bare) <= before & after
+
+
+def test_a_difference_keeps_the_overview_s_frames() -> None:
+    found = difference(CHART, replace(CHART, rows=CHART.rows[1:]))
+    assert diff_picture.picture(found).frames == picture(CHART, "overview").frames
 
 
 OTHERWISE = {

@@ -1,6 +1,6 @@
 """The clients that `tests.faults.side_by_side` compares, each used as its own code uses it.
 
-A `Candidate` is the subject of a process of its own (`tests.faults.process`).  Both have their default timings, because
+A `Candidate` is the subject of a process of its own (`tests.faults.process`).  All have their default timings, because
 those of the SDK cannot be configured.
 """
 
@@ -124,6 +124,28 @@ class SDK(Candidate):
         self.client.sign_out()
 
 
+class Repaired(Candidate):
+    """The SDK's client after its repair by hand (`tests.faults.repaired`)."""
+
+    name = "agentcp, repaired"
+
+    def prepare(self) -> None:
+        from agentcp.base.log import set_log_enabled
+
+        from tests.faults.repaired import RepairedClient
+
+        os.nice(10)  # it spins: the others' figures are to be their own
+        set_log_enabled(False, logging.INFO)
+        self.client = RepairedClient(ALICE, self.url, str(self.folder / ALICE / "private" / "certs"), PASSWORD)
+        self.client.handler = self.handle
+
+    def go_online(self) -> None:
+        threading.Thread(target=self.client.online, daemon=True).start()
+
+    def go_offline(self) -> None:
+        self.client.offline()
+
+
 PASSWORD = "seed password"
-"""Of the key of either; the SDK takes none without."""
-CANDIDATES: tuple[type[Candidate], ...] = (Ours, SDK)
+"""Of the key of each; the SDK takes none without."""
+CANDIDATES: tuple[type[Candidate], ...] = (Ours, SDK, Repaired)

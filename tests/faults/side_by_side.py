@@ -1,7 +1,7 @@
-"""``python -m tests.faults.side_by_side``: the same faults for this library and for the SDK, in one table.
+"""``python -m tests.faults.side_by_side``: the same faults for three clients, in one table.
 
 Each fault hits each client in a process of its own, with default timings and a reference server of its own in another
-process: so it takes about eight minutes.  Clients are judged by what any client of the protocol must do, seen from the
+process: so it takes about twelve minutes.  Clients are judged by what any client of the protocol must do, seen from the
 server: a heartbeat of a valid session.  Arguments choose the faults whose names contain one of them; ``--write FILE``
 puts the table into a page of Markdown, between the marks in it.
 """

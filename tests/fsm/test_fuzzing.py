@@ -109,3 +109,20 @@ def test_a_model_may_take_arguments_and_have_slots() -> None:
 def test_a_chart_without_rows_is_refused() -> None:
     with pytest.raises(ChartError, match="still has no rows"):
         chart_machine(Chart("still", "on", (ChartState("on"),), ()))
+
+
+def test_a_model_that_leads_astray_is_noticed() -> None:
+    class Astray(Lift):
+        state = "ground"
+
+        def count(self, floor: int = 0) -> None:
+            self.state = "ground"
+
+    machine = chart_machine(LIFT, Astray)
+    with pytest.raises(InvariantError, match=r"another way than lift: it does not take \[<.*call.*in up"):
+        machine().take_each()
+
+
+def test_hypothesis_can_call_a_machine_by_its_name() -> None:
+    named = Chart("a lift: №1", "ground", LIFT.states, LIFT.rows)
+    assert chart_machine(named).__name__.isidentifier()

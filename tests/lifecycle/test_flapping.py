@@ -351,6 +351,16 @@ def test_6_the_length_of_the_row_and_the_wait_are_configurable() -> None:
     assert life.deadline >= life.machine.now + 100.0
 
 
+def test_6_the_wait_has_a_whole_backoff_even_after_connections_that_lasted() -> None:
+    life = Life(drawn=0.0).online()
+    for _ in range(3):
+        if life.state != "ONLINE":
+            return_online(life)
+        lose(life, "401", 60.0)  # as long as a connection that lasts, yet soon enough for another copy
+    assert life.machine.failures == 0
+    assert life.deadline - life.machine.now == 45.0 + 1.0
+
+
 def test_7_an_early_401_that_backs_off_is_spread_too() -> None:
     life = Life(drawn=0.5, backoff_jitter=0.0, unauthorized_spread=10.0).backoff()
     return_online(life)

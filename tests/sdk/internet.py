@@ -11,6 +11,7 @@ import socket
 import socketserver
 import ssl
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from typing import Any, Self
 from aiohttp import WSMsgType, web
 from cryptography import x509
 
+from agentcp_fsm import Invitation
 from tests.sign_in.certificates import make_identity
 
 HOSTS = ("acp3.agentid.pub", "ap.agentid.pub", "heartbeat.agentid.pub")
@@ -95,12 +97,18 @@ def _pass_on(near: ssl.SSLSocket, far: socket.socket) -> None:
 
 
 class MessageServer:
-    """As much of a message server as the SDK needs to join a session: it says what it was sent."""
+    """As much of a message server as the SDK needs to talk in a session: it says what it was sent, and passes it on.
 
-    def __init__(self) -> None:
+    `invite` takes a member's agent id and its invitation, and has a heartbeat server deliver it.
+    """
+
+    def __init__(self, invite: Callable[[str, Invitation], object] | None = None) -> None:
         self.messages: list[Any] = []
         self.url = ""
-        self._sockets: list[web.WebSocketResponse] = []
+        self._invite = invite
+        self._sockets: dict[str, web.WebSocketResponse] = {}
+        self._members: dict[str, list[str]] = {}
+        self._spoken: dict[str, list[Any]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -121,7 +129,7 @@ class MessageServer:
         """Close every session cleanly, as a restart does."""
 
         async def close() -> None:
-            for each in self._sockets:
+            for each in self._sockets.values():
                 await each.close()
             self._sockets.clear()
 
@@ -152,8 +160,37 @@ class MessageServer:
             return web.Response(status=401)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        self._sockets.append(socket)
+        agent = request.query["agent_id"]
+        self._sockets[agent] = socket
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 self.messages.append(json.loads(message.data))
+                await self._serve(agent, self.messages[-1])
         return socket
+
+    async def _serve(self, agent: str, message: Any) -> None:
+        """Make a session, have somebody invited to it, let them in, or pass on what is said in it."""
+        data = message["data"]
+        match message["cmd"]:
+            case "create_session_req":
+                session = f"session-{len(self._members)}"
+                self._members[session], self._spoken[session] = [agent], []
+                made = {"session_id": session, "identifying_code": "CODE", "status_code": 200, "message": "made"}
+                await self._tell(
+                    agent, {"cmd": "create_session_ack", "data": made | {"request_id": data["request_id"]}}
+                )
+            case "invite_agent_req" if self._invite is not None:
+                invitation = Invitation(agent, data["invite_code"], 1893456000, data["session_id"], self.url)
+                await asyncio.to_thread(self._invite, data["acceptor_id"], invitation)
+            case "join_session_req" if data["session_id"] in self._members:
+                self._members[data["session_id"]].append(agent)
+                for each in self._spoken[data["session_id"]]:
+                    await self._tell(agent, each)
+            case "session_message":
+                self._spoken[data["session_id"]].append(message)
+                for member in self._members[data["session_id"]]:
+                    if member != agent:
+                        await self._tell(member, message)
+
+    async def _tell(self, agent: str, message: object) -> None:
+        await self._sockets[agent].send_str(json.dumps(message))

@@ -19,10 +19,11 @@ from agentcp_fsm.sign_in.identities import make_identity
 from tests.cli.command import Running
 from tests.sdk.conftest import ALICE, PASSWORD
 from tests.sdk.internet import HOSTS, Internet, MessageServer
-from tests.sdk.sdk import SDKProgram
+from tests.sdk.sdk import BOUND, SDKProgram
 from tests.waiting import until
 
 HEARTBEAT_SERVER = "https://heartbeat.agentid.pub"
+BOB = "bob.agentid.pub"
 
 AGENT = """
 folder, agent_id, password, ca_file = sys.argv[1:]
@@ -117,6 +118,69 @@ def test_with_our_client_in_its_place(
             assert server.statistics().sign_outs == life + 1
     assert set(internet.asked_for) == {"acp3.agentid.pub:443", "heartbeat.agentid.pub:443"}
     assert agent.process.returncode == 0
+
+
+TALKERS = """
+folder, password, ca_file = sys.argv[1:]
+if ca_file:
+    from agentcp_fsm import sdk
+    from tests.sdk.conftest import FAST
+    from agentcp_fsm.sign_in import http
+    http.select_proxy = lambda url, proxies: None  # the proxy and the server behind it are both on this machine
+    sdk.install(config=FAST, verify=ca_file)
+from agentcp import AgentCP
+acp = AgentCP(folder, seed_password=password, run_proxy=False)
+weather, asker = acp.load_aid("alice.agentid.pub"), acp.load_aid("bob.agentid.pub")
+
+@weather.message_handler()
+async def reply(message):
+    if weather.id in weather.get_receiver_from_message(message):
+        weather.send_message_content(
+            weather.get_session_id_from_message(message), [weather.get_sender_from_message(message)],
+            weather.get_content_from_message(message) + ": 39 degrees, sunny")
+    return True
+
+async def answered(message):
+    say(answer=asker.get_content_from_message(message))
+
+for line in sys.stdin:
+    match line.split():
+        case ["online"]:
+            weather.online()
+            asker.online()
+            say(online=[weather.is_online_success, asker.is_online_success])
+        case ["ask", city]:
+            asker.quick_send_message_content(weather.id, city, answered)
+        case ["offline"]:
+            weather.offline()
+            asker.offline()
+            say(offline=True)
+"""
+"""An agent in the shape of the SDK's samples, which answers each message, and one that asks it."""
+
+
+@pytest.mark.parametrize("client", ["ours", "its own"])
+def test_two_agents_talk_before_and_after_a_restart(folder: Path, tmp_path: Path, client: str) -> None:
+    """The same program with each client: what the messages need, of either, is an invitation that arrives."""
+    make_identity(folder / "agentcp" / "AIDs", BOB, hashlib.sha256(PASSWORD.encode()).hexdigest())
+    interval = {"ours": 0.1, "its own": 5.0}[client]
+    with (
+        ServerThread(next_beat=interval, names=HOSTS) as server,
+        MessageServer(server.invite) as messages,
+        Internet(server.url, tmp_path) as internet,
+    ):
+        server.set_faults(heartbeat_server=HEARTBEAT_SERVER, message_server=messages.url)
+        ca_file = {"ours": str(internet.ca_file), "its own": ""}[client]
+        with SDKProgram(TALKERS, str(folder), PASSWORD, ca_file, **internet.environment) as agents:
+            assert agents.ask("online") == {"online": [True, True]}
+            until(lambda: server.statistics().heartbeats >= 2, BOUND)
+            assert agents.ask("ask Beijing") == {"answer": "Beijing: 39 degrees, sunny"}
+            server.restart()
+            until(lambda: server.statistics().sign_ins == 4, BOUND)
+            for each in (ALICE, BOB):
+                until(lambda: (seen := server.agent(each)) is not None and seen.online, BOUND)  # noqa: B023
+            assert agents.ask("ask Chengdu") == {"answer": "Chengdu: 39 degrees, sunny"}
+            assert agents.ask("offline") == {"offline": True}
 
 
 def test_with_its_own_client(folder: Path, messages: MessageServer, tmp_path: Path, invitation: Invitation) -> None:

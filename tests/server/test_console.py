@@ -53,6 +53,7 @@ def test_every_fault_can_be_set() -> None:
         ("fault config_call slow", Faults(config_call=SignInFault.SLOW)),
         ("fault config text", Faults(config=ConfigShape.TEXT)),
         ("fault heartbeat_server https://elsewhere.example", Faults(heartbeat_server="https://elsewhere.example")),
+        ("fault message_server https://elsewhere.example", Faults(message_server="https://elsewhere.example")),
     ],
 )
 def test_faults_are_set(server: ServerThread, command: str, faults: Faults) -> None:

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from docs.site.translations import names, original, translation
+
 ROOT = Path(__file__).parents[2]
-PAGES = {"README.md": "docs/README.zh-CN.md", "docs/sdk.md": "docs/sdk.zh-CN.md"}
+PAGES = {
+    original(name).relative_to(ROOT).as_posix(): translation(name).relative_to(ROOT).as_posix()
+    for name in names()
+    if translation(name).exists()
+}
 CODE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -19,7 +25,7 @@ def pages(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 def prose(page: str) -> str:
-    return CODE.sub("", page)
+    return re.sub(r"<!--.*?-->", "", CODE.sub("", page))
 
 
 def test_the_headings_are_the_same_ones(pages: tuple[str, str]) -> None:

@@ -4,6 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from agentcp_fsm.lifecycle.session import Invitation
+from agentcp_fsm.testing import strategies
 from agentcp_fsm.wire import (
     MAX_DATAGRAM,
     AgentCPCodec,
@@ -12,7 +13,6 @@ from agentcp_fsm.wire import (
     HeartbeatResponse,
     InviteRequest,
     InviteResponse,
-    Message,
     NextBeatEncoding,
 )
 from agentcp_fsm.wire.codec import I64_MAX, I64_MIN, U64_MAX
@@ -39,26 +39,12 @@ heartbeat_responses = st.builds(HeartbeatResponse, unsigned, unsigned, mask=unsi
 varint_heartbeat_responses = st.builds(HeartbeatResponse, unsigned, st.integers(0, VARINT_NEXT_BEAT_MAX), mask=unsigned)
 invite_requests = st.builds(InviteRequest, unsigned, invitations, mask=unsigned)
 invite_responses = st.builds(InviteResponse, unsigned, texts, texts, texts, unsigned, mask=unsigned)
-messages: st.SearchStrategy[Message] = st.one_of(
-    heartbeat_requests, heartbeat_responses, invite_requests, invite_responses
-)
-
-
-@st.composite
-def damaged(draw: st.DrawFn, datagrams: st.SearchStrategy[bytes]) -> bytes:
-    """Datagrams with bytes changed, cut out, doubled or put in."""
-    data = bytearray(draw(datagrams))
-    for _ in range(draw(st.integers(1, 4))):
-        start = draw(st.integers(0, len(data)))
-        stop = draw(st.integers(start, min(len(data), start + 12)))
-        data[start:stop] = draw(st.one_of(st.binary(max_size=12), st.just(bytes(data[start:stop] * 2))))
-    return bytes(data)
-
+messages = strategies.messages()
 
 any_bytes = st.one_of(
     st.binary(max_size=40),
     st.binary(min_size=MAX_DATAGRAM - 1, max_size=MAX_DATAGRAM + 1),
-    damaged(messages.map(NATIVE.encode)),
-    damaged(varint_heartbeat_responses.map(NATIVE_VARINT.encode)),
-    damaged(messages.map(PROTOBUF.encode)),
+    strategies.damaged(messages.map(NATIVE.encode)),
+    strategies.damaged(varint_heartbeat_responses.map(NATIVE_VARINT.encode)),
+    strategies.damaged(messages.map(PROTOBUF.encode)),
 )

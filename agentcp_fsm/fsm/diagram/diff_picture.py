@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from agentcp_fsm.fsm.chart import Chart, Row
@@ -11,8 +12,9 @@ from agentcp_fsm.fsm.diagram.dot import dot_of
 from agentcp_fsm.fsm.diagram.formats import Theme
 from agentcp_fsm.fsm.diagram.graphviz import draw_pdf, draw_png
 from agentcp_fsm.fsm.diagram.mermaid import mermaid_of
-from agentcp_fsm.fsm.diagram.picture import Box, Fork, Picture
+from agentcp_fsm.fsm.diagram.picture import Box, Fork, Picture, overview
 from agentcp_fsm.fsm.diagram.svg import svg_of
+from agentcp_fsm.fsm.diagram.table import in_state, table
 from agentcp_fsm.fsm.diagram.views import Scope, View, happy_path, steps
 
 
@@ -64,16 +66,30 @@ def picture(found: Difference, whole: bool = True) -> Picture:
         shown = (*([str(role)] if role else []), *notes[name])
         boxes.append(Box(states[name], title, shown, str(role or "plain"), change.kind if change else None))
     forks = [Fork((source,), tuple(lines), dest, mark=kind) for (source, dest, kind), lines in arrows.items()]
-    if whole:
-        drawn = {(source, dest) for source, dest, _ in arrows}
-        both = sorted({*steps(found.old)} & {*steps(found.new)} - drawn)
-        forks += [Fork((source,), (), dest) for source, dest in both if source != dest]
     rows = (replace(row, source=chart.sources(row)) for chart in (found.new, found.old) for row in chart.rows)
     chart = Chart(
         found.new.name, found.new.initial, [states[name] for name in names], rows, undecided=found.new.undecided
     )
     view = View(Scope.DIFFERENCE, tuple(str(box.state.name) for box in boxes), tuple(steps(chart)))
-    return Picture(chart, view, tuple(boxes), (), tuple(forks), happy_path(found.new) if whole else ())
+    if not whole:
+        return Picture(chart, view, tuple(boxes), (), tuple(forks), ())
+    kept = overview(replace(chart, rows=tuple(_unchanged(found))), view)
+    drawn = {(source, dest) for source, dest, _ in arrows}
+    forks += (
+        fork if fork.where else replace(fork, lines=())
+        for fork in kept.forks
+        if not drawn.issuperset(step for end in fork.sources for step in kept.steps(end, fork.dest))
+    )
+    return Picture(chart, view, tuple(boxes), kept.frames, tuple(forks), happy_path(found.new))
+
+
+def _unchanged(found: Difference) -> Iterator[Row]:
+    """The rows of the new chart in those of their states in which they did not change."""
+    changed = {change.new for change in found.cells}
+    kept = {row for row in table(found.new) if row not in changed}
+    for row in found.new.rows:
+        if states := tuple(str(state) for state in found.new.sources(row) if in_state(row, state) in kept):
+            yield replace(row, source=states)
 
 
 def _add(

@@ -100,13 +100,7 @@ def picture(chart: Chart, view: str) -> Picture:
     """Decide how a view is drawn; raises ChartError for a view that the chart does not have."""
     shown = view_of(chart, view)
     if shown.scope == Scope.OVERVIEW:
-        clauses = {state: _clauses(chart, state) for state in map(str, chart.state_names)}
-        frames = tuple(_frames(chart, clauses))
-        forks = list(_forks(chart, clauses, _outer(chart.state_names, frames), frames))
-        for frame in frames:
-            forks += _forks(chart, clauses, {state: state for state in frame.states}, (), frame.name)
-        boxes = tuple(_box(state) for state in chart.states)
-        return Picture(chart, shown, boxes, frames, tuple(forks), happy_path(chart))
+        return overview(chart, shown)
     states = {str(state.name): state for state in chart.states}
     boxes = tuple(_box(states[name], _notes(chart, states[name], shown)) for name in map(str, shown.states))
     leading = {source: clauses_of_rows(chart, source) for source, _ in shown.steps}
@@ -148,6 +142,17 @@ def _notes(chart: Chart, state: ChartState, view: View) -> Iterator[str]:
 
 
 # The overview --------------------------------------------------------------------------------------------------------
+
+
+def overview(chart: Chart, shown: View) -> Picture:
+    """Every change of state of a chart, with as few arrows as possible."""
+    clauses = {state: _clauses(chart, state) for state in map(str, chart.state_names)}
+    frames = tuple(_frames(chart, clauses))
+    forks = list(_forks(chart, clauses, _outer(chart.state_names, frames), frames))
+    for frame in frames:
+        forks += _forks(chart, clauses, {state: state for state in frame.states}, (), frame.name)
+    boxes = tuple(_box(state) for state in chart.states)
+    return Picture(chart, shown, boxes, frames, tuple(forks), happy_path(chart))
 
 
 Clauses = Mapping[str, Mapping[str, Sequence[Clause]]]

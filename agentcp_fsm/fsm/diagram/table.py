@@ -9,7 +9,12 @@ from agentcp_fsm.fsm.chart import Chart, Row
 
 def cell(chart: Chart, state: str, trigger: str) -> tuple[Row, ...]:
     """The rows of one (state, trigger) pair, as if each were written for it alone: one source, and no ``"="``."""
-    return tuple(replace(row, source=(state,), dest=row.leads_to(state)) for row in chart.cell(state, trigger))
+    return tuple(in_state(row, state) for row in chart.cell(state, trigger))
+
+
+def in_state(row: Row, state: str) -> Row:
+    """A row as if it were written for one of its states alone: one source, and no ``"="``."""
+    return replace(row, source=(state,), dest=row.leads_to(state))
 
 
 def table(chart: Chart) -> list[Row]:

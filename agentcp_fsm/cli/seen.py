@@ -1,0 +1,57 @@
+"""The commands that look at connections: their traces, and how they are now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+trace = typer.Typer(help="Traces of connections, as --traces writes them: show, replay, compare.")
+app.add_typer(trace, name="trace")
+
+TraceFile = Annotated[Path, typer.Argument(metavar="FILE", help="A trace.", dir_okay=False)]
+
+
+@trace.command(help="Print a trace as a story.")
+def show(file: TraceFile) -> None:
+    from agentcp_fsm.traces import read_trace, story_lines
+
+    for line in story_lines(read_trace(file)):
+        typer.echo(line)
+
+
+@trace.command(
+    help="""Feed a trace to the machine, and require the same effects.
+
+    The exit status is 0 if the machine asks for the same in every step, and 1 if it does not; then the first such step
+    is printed.
+    """,
+)
+def replay(file: TraceFile) -> None:
+    from agentcp_fsm import traces
+
+    recorded = traces.read_trace(file)
+    found = traces.replay(recorded)
+    if found is None:
+        typer.echo(f"{len(recorded.steps)} steps, all the same{'; the file ends within a step' * recorded.torn}")
+        return
+    for line in traces.replay_lines(found):
+        typer.echo(line)
+    raise typer.Exit(1)
+
+
+@trace.command(
+    help="""Compare the stories of two traces, without their times.
+
+    The exit status is 0 if they are the same, else 1.
+    """,
+)
+def diff(one: TraceFile, other: TraceFile) -> None:
+    from agentcp_fsm.traces import difference_lines, read_trace
+
+    lines = difference_lines(read_trace(one), read_trace(other), (str(one), str(other)))
+    for line in lines:
+        typer.echo(line)
+    raise typer.Exit(1 if lines else 0)

@@ -1,0 +1,1 @@
+"""What an operator of agents sees and steers.  Nothing of it is loaded with the package."""
