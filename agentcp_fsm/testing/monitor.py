@@ -71,7 +71,7 @@ class Monitor:
         refused = isinstance(event, events.Unauthorized) and books.is_of_open_socket(event)
         lost_from, lost_until = books.lost_at(shortest=True), books.lost_at(shortest=False)
         failed_sends, failed_receives = books.send_failures, books.receive_failures
-        ready_at = books.socket_ready_at
+        ready_at, unanswered = books.socket_ready_at, books.unanswered
         earliest = books.earliest_sign_in()
         meaning = meaning_of(event, books, source, now >= self._deadline)
         restart, held = books.restart, books.session or books.doubtful
@@ -99,8 +99,11 @@ class Monitor:
         self._check_failures(state)
         self._check_leaving(step)
         self._check_deadline(step)
-        self.reports.note(step, meaning, failed=failed, lost=lost)
-        for wrong in (neglected(step, meaning, self._deadline, earliest, restart, held), wrong_detail(step, books)):
+        self.reports.note(step, meaning, unanswered=unanswered, failed=failed, lost=lost)
+        for wrong in (
+            neglected(step, meaning, self._deadline, earliest, restart, held),
+            wrong_detail(step, books, unanswered),
+        ):
             self._require(wrong is None, "rule", str(wrong))
         self._state, self._deadline = state, deadline
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from dataclasses import fields
 
 from agentcp_fsm.lifecycle import effects, events
 from agentcp_fsm.lifecycle.chart import BACKOFF, ONLINE, SERVING
@@ -17,7 +18,7 @@ from agentcp_fsm.lifecycle.statistics import Statistics
 from agentcp_fsm.testing.books import Books, Observation
 from agentcp_fsm.testing.duties import Meaning
 
-COUNTS = tuple(name for name in Statistics.__slots__ if not name.startswith("last_"))
+COUNTS = tuple(item.name for item in fields(Statistics) if item.type == "int")
 """The counts of `Statistics`."""
 
 
@@ -28,8 +29,11 @@ class Reports:
         self.counts: Counter[str] = Counter()
         self.last_loss = self.last_failure = earlier
 
-    def note(self, step: Observation, meaning: Meaning, *, failed: bool, lost: bool) -> None:
-        """Count one step; `failed`: an attempt failed by it; `lost`: a proven connection was lost."""
+    def note(self, step: Observation, meaning: Meaning, *, unanswered: int, failed: bool, lost: bool) -> None:
+        """Count one step.
+
+        So many heartbeats were `unanswered` before it.  By it, an attempt has `failed`, or a proven connection is `lost`.
+        """
         counts, event = self.counts, step.event
         if meaning in (Meaning.STALE, Meaning.LATE_SUCCESS):
             counts["stale"] += 1
@@ -57,6 +61,8 @@ class Reports:
                     counts["attempts"] += 1
                 case effects.OpenSocket() if step.state == BACKOFF:
                     counts["probes"] += 1
+                case effects.SendHeartbeat() | effects.CloseSocket() if unanswered:
+                    counts["missed"] += 1
                 case effects.DeliverInvitation():
                     counts["invitations"] += 1
                     delivered = True
@@ -99,9 +105,15 @@ def wrong_error(step: Observation, books: Books, *, rejected: bool, exhausted: b
     return None
 
 
-def wrong_detail(step: Observation, books: Books) -> str | None:
-    """What is wrong with the detail of a step's transition; None if it says what it must."""
+def wrong_detail(step: Observation, books: Books, unanswered: int) -> str | None:
+    """What is wrong with the detail of a step's transition; None if it says what it must.
+
+    So many heartbeats were `unanswered` before the step: a silence is described by them.
+    """
     reason = step.event.reason
+    if isinstance(step.event, events.DeadlinePassed) and step.source in SERVING and step.state not in SERVING:
+        heartbeats = "1 heartbeat" if unanswered == 1 else f"{unanswered} heartbeats"
+        reason = f"{heartbeats} unanswered, last answer {step.now - books.answered_at:.1f} s ago"
     detail = next((effect.detail for effect in step.effects if isinstance(effect, ReportTransition)), None)
     if detail is None:
         return None

@@ -233,7 +233,7 @@ def first_failure_only(self: Any, event: Any, now: float) -> list[Any]:
     return effects
 
 
-def no_next_try(self: Any, event: Any, now: float) -> str:
+def no_next_try(self: Any, event: Any, now: float, unanswered: int) -> str:
     return str(event.reason)
 
 
