@@ -32,7 +32,7 @@ class Reports:
     def note(self, step: Observation, meaning: Meaning, *, unanswered: int, failed: bool, lost: bool) -> None:
         """Count one step.
 
-        So many heartbeats were `unanswered` before it.  By it, an attempt has `failed`, or a proven connection is `lost`.
+        So many heartbeats were `unanswered` before it.  By it, an attempt has `failed`, or a connection is `lost`.
         """
         counts, event = self.counts, step.event
         if meaning in (Meaning.STALE, Meaning.LATE_SUCCESS):
