@@ -12,7 +12,7 @@ import agentcp_fsm
 PACKAGE = Path(agentcp_fsm.__file__).parent
 LAYERS = (
     {"cli"},
-    {"operations", "pytest_plugin", "verification"},
+    {"operations", "pytest_plugin", "simulation", "verification"},
     {"sdk", "doctor", "testing"},
     {"connection", "server"},
     {"sign_in", "traces", "wire"},

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from agentcp_fsm.cli import charts, config, seen, streams
+from agentcp_fsm.cli import charts, config, seen, simulate, streams
 from agentcp_fsm.cli.language import Language, command_in_language
 from agentcp_fsm.cli.options import (
     AgentId,
@@ -28,6 +28,7 @@ from agentcp_fsm.cli.options import (
 )
 from agentcp_fsm.errors import AgentCPError, ConfigError
 from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.operations.logs import Folding, LogFormat, formatter
 from agentcp_fsm.operations.options import AgentOptions, ConnectOptions, LogLevel
 from agentcp_fsm.wire import NextBeatEncoding
 
@@ -51,6 +52,7 @@ app.add_typer(identity, name="identity")
 app.add_typer(config.app, name="config")
 app.add_typer(charts.app)
 app.add_typer(seen.app)
+app.add_typer(simulate.app)
 
 
 Logging = Annotated[LogLevel, typer.Option("--log-level", help="What to log to standard error.")]
@@ -177,7 +179,7 @@ def connect(flags: Flags, config: ConfigFile = None) -> None:
     from agentcp_fsm.operations.settings import load
 
     settings = load(config, flags)
-    _log(settings.command.log_level or LogLevel.ERROR)
+    _log(settings.command.log_level or LogLevel.ERROR, settings.command.log_format)
     if settings.command.log_level is None:
         log_what_is_not_shown()
     raise typer.Exit(run(settings))
@@ -282,9 +284,8 @@ def new_identity(
     typer.echo(f"made {folder / agent_id / 'private' / 'certs'}")
 
 
-def _log(level: LogLevel) -> None:
-    from agentcp_fsm.cli.output import LineFormatter
-
+def _log(level: LogLevel, form: LogFormat = LogFormat.TEXT) -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(formatter(form))
+    handler.addFilter(Folding())
     logging.basicConfig(level=level.upper(), handlers=[handler])

@@ -9,20 +9,26 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from agentcp_fsm.cli import streams
 from agentcp_fsm.cli.options import credentials, trust
 from agentcp_fsm.cli.output import Output
 from agentcp_fsm.connection import Connection
+from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.operations.invite_command import InviteCommand
 from agentcp_fsm.operations.options import ConnectOptions
+from agentcp_fsm.operations.recorder import LossTraces
 from agentcp_fsm.operations.service import Service
 from agentcp_fsm.operations.settings import ProgramSettings
 from agentcp_fsm.operations.status_thread import StatusThread
 from agentcp_fsm.support import ending
+
+if TYPE_CHECKING:
+    from agentcp_fsm.operations.metrics import Metrics
 
 INTERRUPTED = 130
 """The exit status of a second Ctrl-C: it did not wait for the sign-out."""
@@ -30,6 +36,8 @@ GAVE_UP = 3
 """The exit status after an agent gave up, with ``--exit-on-failure``."""
 HANGUP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
 """The end of the terminal, where it is a signal."""
+ASKED = getattr(signal, "SIGUSR1", None)
+"""The signal that asks how the agents are, where there is one."""
 COUNTS = {
     "heartbeats": "heartbeats",
     "answers": "answers",
@@ -53,11 +61,14 @@ def run(settings: ProgramSettings) -> int:
     hook = None
     if command.on_invite is not None:
         hook = InviteCommand(command.on_invite, timeout=command.on_invite_timeout, limit=command.on_invite_limit)
+    metrics = _metrics(command)
+    traces = None if command.traces is None else LossTraces(command.traces)
     connections: list[Connection] = []
     with ExitStack() as stack:
         if command.status is not None:
             insecure = command.insecure_allow_any_status_address
-            place = StatusThread(command.status, connections, insecure_allow_any_address=insecure)
+            exposition = None if metrics is None else metrics.exposition
+            place = StatusThread(command.status, connections, metrics=exposition, insecure_allow_any_address=insecure)
             stack.enter_context(place)
         for agent, options in zip(settings.agents, trusts, strict=True):
             given = agent.options
@@ -71,18 +82,40 @@ def run(settings: ProgramSettings) -> int:
                 **options,
             )
             connections.append(connection)
+            if metrics is not None:
+                metrics.add(connection)
+            if traces is not None:
+                traces.watch(connection)
         if hook is not None:
             stack.callback(hook.close)
-        return run_agents(connections, command, hook)
+        return run_agents(connections, command, hook, traces)
 
 
-def run_agents(connections: Sequence[Connection], command: ConnectOptions, hook: InviteCommand | None) -> int:
+def _metrics(command: ConnectOptions) -> Metrics | None:
+    """What measures the agents, if that is asked for."""
+    if not (command.metrics or command.metrics_by_agent):
+        return None
+    if command.status is None:
+        raise ConfigError("metrics are served by the status place: give --status, too, such as 127.0.0.1:8764")
+    try:
+        from agentcp_fsm.operations.metrics import Metrics
+    except ImportError as error:
+        raise ConfigError(f"metrics need prometheus_client: pip install 'agentcp-fsm[metrics]' ({error})") from error
+    return Metrics(agents=command.metrics_by_agent)
+
+
+def run_agents(
+    connections: Sequence[Connection],
+    command: ConnectOptions,
+    hook: InviteCommand | None,
+    traces: LossTraces | None = None,
+) -> int:
     """Start `connections` and keep them until a signal, or until the output has no reader; returns the exit status.
 
     The signals are those of this system (`ending.SIGNALS`, `HANGUP`), but for those that are ignored, as nohup has it.
     Raises OSError, signed out, if the output cannot be written.
     """
-    leave, interrupted, given_up = threading.Event(), threading.Event(), threading.Event()
+    leave, interrupted, given_up, asked = (threading.Event() for _ in range(4))
     output = Output(command.json, on_lost=leave.set)
     service = Service(connections)
 
@@ -92,6 +125,8 @@ def run_agents(connections: Sequence[Connection], command: ConnectOptions, hook:
     for number in (*ending.SIGNALS, *HANGUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, on_signal)
+    if ASKED is not None:
+        signal.signal(ASKED, lambda number, frame: asked.set())
 
     def moved(transition: ReportTransition) -> None:
         reachable = sum(connection.health().reachable for connection in connections)
@@ -111,6 +146,9 @@ def run_agents(connections: Sequence[Connection], command: ConnectOptions, hook:
         service.ready()
         while not leave.wait(0.2):  # in pieces, so that a signal is handled between them
             service.tick()
+            if asked.is_set():
+                asked.clear()
+                _dump(connections, traces, output)
             if streams.reader_is_gone():
                 break
         leave.set()
@@ -131,6 +169,21 @@ def run_agents(connections: Sequence[Connection], command: ConnectOptions, hook:
     if given_up.is_set():
         return GAVE_UP
     return 0 if all(connection.state is State.OFFLINE for connection in connections) else 1
+
+
+def _dump(connections: Sequence[Connection], traces: LossTraces | None, output: Output) -> None:
+    """Show how the agents are, and write what is remembered of them."""
+    for connection in connections:
+        health = connection.health()
+        told = f"  {health.state}: {health.reason}"
+        output.say("health", (connection.agent_id, "bold"), told, agent_id=connection.agent_id, health=health.to_dict())
+    try:
+        files = [] if traces is None else traces.dump()
+    except OSError as error:
+        output.say("error", ("error", "bold red"), f" a trace cannot be written: {error}", reason=str(error))
+        return
+    for file in files:
+        output.say("trace", f"the trace {file} is written", file=str(file))
 
 
 def _run_for_each_invitation(connection: Connection, hook: InviteCommand) -> None:

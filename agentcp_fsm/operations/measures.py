@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
+from weakref import WeakSet
 
 from agentcp_fsm.connection import AsyncConnection, Connection, Health
+from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.operations.meter import BOUNDS, Histogram, Meter
 from agentcp_fsm.support import clock
@@ -84,18 +86,23 @@ class Measures:
         self.agents = agents
         """Whether each series is of one agent, whose id is the label ``agent``."""
         self._metered: dict[AnyConnection, Meter] = {}
+        self._removed: WeakSet[AnyConnection] = WeakSet()
         self._gone = Numbers()
         """What removed connections had counted: counters never run backwards."""
 
     def add(self, connection: AnyConnection) -> None:
-        """Count what happens to the connection from now on; once."""
+        """Count what happens to the connection; once.  Raises ConfigError for one that was removed."""
+        if connection in self._removed:
+            raise ConfigError(f"{connection!r} was removed, and its counts are in the sums: make another connection")
         if connection not in self._metered:
             meter = self._metered[connection] = Meter()
             connection.observe(meter)
 
     def remove(self, connection: AnyConnection) -> None:
-        """Let go of the connection; what it has counted stays in the sums, unless each agent has its own."""
+        """Let go of the connection for good; what it has counted stays in the sums, unless each agent has its own."""
         meter = self._metered.pop(connection, None)
+        if meter is not None:
+            self._removed.add(connection)
         if meter is not None and not self.agents:
             _add_counters(self._gone, (), meter, connection.health())
 

@@ -6,7 +6,9 @@ A comment in the line above a block says more than its language does; readers do
 | --- | --- |
 | `<!-- file: NAME -->` | is saved under that name |
 | `<!-- run -->` | is run, line by line; each must succeed |
-| `<!-- fails: TEXT -->` | is run, and must fail and show the text |
+| `<!-- fails: TEXT -->` | is run until it fails and shows the text |
+| `<!-- eventually -->` | is run until it succeeds |
+| `<!-- replace: NAME -->` | is a difference of one line, which is made in that file |
 | `<!-- terminal: NAME -->` | is started, and goes on; a Python block is saved under that name first |
 | `<!-- type: NAME -->` | is typed into that terminal, line by line |
 | `<!-- shows: NAME -->` | is what the terminal shows next; `…` stands for anything |
@@ -21,6 +23,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from configparser import ConfigParser
@@ -43,6 +46,8 @@ from tests.docs.terminals import PATIENCE, Terminal
 ROOT = Path(__file__).parents[2]
 SERVER = "http://127.0.0.1:8765"
 """Where the pages' server is; here it takes free ports."""
+STATUS = "127.0.0.1:8764"
+"""Where the pages' status place is; here it takes a free port, which the line of its program's output has."""
 FREE_PORTS = ("--http-port", "0", "--udp-port", "0", "--until-input-ends")
 INSTALLS = ("python3 -m venv ", ". .venv/bin/activate", "pip install ")
 """Beginnings of lines that make the environment, which is there already."""
@@ -58,10 +63,13 @@ class Reader:
     stack: ExitStack
     terminals: dict[str, Terminal] = field(default_factory=dict)
     server: str = SERVER
+    status: str = "127.0.0.1:0"
 
     def carry_out(self, comment: str, argument: str, block: str) -> None:
         """Do with a block what the comment above it says."""
         block = block.replace(SERVER, self.server)
+        if comment != "shows":
+            block = block.replace(STATUS, self.status)
         match comment:
             case "file":
                 (self.folder / argument).write_text(block, encoding="utf-8")
@@ -71,9 +79,15 @@ class Reader:
                         ended = self._ended(line)
                         assert ended.returncode == 0, f"{line}: {ended.stdout}{ended.stderr}"
             case "fails":
-                ended = self._ended(block)
-                assert ended.returncode
-                assert argument in ended.stdout + ended.stderr
+                self._until(block, lambda ended: ended.returncode != 0 and argument in ended.stdout + ended.stderr)
+            case "eventually":
+                self._until(block, lambda ended: ended.returncode == 0)
+            case "replace":
+                file = self.folder / argument
+                old, new = (line[1:] for line in block.splitlines(keepends=True))
+                text = file.read_text(encoding="utf-8")
+                assert text.count(old) == 1
+                file.write_text(text.replace(old, new), encoding="utf-8")
             case "terminal":
                 self._start(argument, block)
             case "type":
@@ -81,7 +95,9 @@ class Reader:
                     self.terminals[argument].enter(line)
             case "shows":
                 for line in block.splitlines():
-                    self.terminals[argument].until_shown(line)
+                    shown = self.terminals[argument].until_shown(line.replace(STATUS, "127.0.0.1:…"))[0]
+                    if STATUS in line:
+                        self.status = shown.rpartition(" ")[2]
             case _:
                 raise AssertionError(f"there is no comment {comment!r}")
 
@@ -98,6 +114,11 @@ class Reader:
         self.terminals[name] = self.stack.enter_context(started)
         if is_server:
             self.server = started.until_shown("sign-ins at …,")[0].removeprefix("sign-ins at ").rstrip(",")
+
+    def _until(self, line: str, holds: Callable[[subprocess.CompletedProcess[str]], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not holds(ended := self._ended(line)):
+            assert time.monotonic() < deadline, f"{line}: {ended.stdout}{ended.stderr}"
 
     def _ended(self, line: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -204,6 +225,7 @@ CHECKS: dict[str, Callable[[str], object]] = {
 }
 """For blocks without a comment."""
 ELSEWHERE = {
+    "diff": "a difference, without a comment: of no file of a page's",
     "dockerfile": "images are built where there is a daemon",
     "mermaid": "`agentcp-fsm diagram --check` holds it to the chart",
     "text": "what is shown, without a comment: no program's",

@@ -50,7 +50,7 @@ class Terminal:
     def until_shown(self, text: str, since: int | None = None) -> re.Match[str]:
         """Wait for `text` in what was shown after `since`, or after what was waited for last; `…` in it is anything."""
         since = self.read if since is None else since
-        pattern = re.compile(re.escape(text).replace("…", ".*?"))
+        pattern = re.compile(re.escape(text).replace("…", ".*?") + ("$" if text.endswith("…") else ""), re.MULTILINE)
         with suppress(AssertionError):
             until(lambda: pattern.search(self.shown, since), PATIENCE)
         found = pattern.search(self.shown, since)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +14,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, sync_playwright
 
+import agentcp_fsm
+import agentcp_fsm.sdk
+import agentcp_fsm.server
+import agentcp_fsm.testing
 from docs.site.translations import DOCS, Status, names, status
 from tests.diagram.browser import ARGUMENTS
 from tests.needs import needs_program
@@ -93,6 +98,13 @@ def test_untranslated_and_stale_pages_are_marked(site: Path) -> None:
         text = (site / "zh" / f"{name}.html").read_text(encoding="utf-8")
         assert ("本页尚未翻译" in text) is (status(name) is Status.MISSING)
         assert ("本页可能已经过时" in text) is (status(name) is Status.STALE)
+
+
+@pytest.mark.parametrize("module", [agentcp_fsm, agentcp_fsm.sdk, agentcp_fsm.server, agentcp_fsm.testing])
+def test_the_reference_has_a_place_for_each_public_name(site: Path, module: ModuleType) -> None:
+    places = {place for page in (site / "reference").glob("*.html") for place in read(page).places}
+    named = {place.rpartition(".")[2] for place in places if place.startswith("agentcp_fsm.")}
+    assert set(module.__all__) <= named
 
 
 @pytest.fixture(scope="module")

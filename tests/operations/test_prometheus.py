@@ -23,7 +23,7 @@ from agentcp_fsm.operations.measures import FAMILIES, HISTOGRAMS
 from agentcp_fsm.operations.metrics import Metrics
 from agentcp_fsm.operations.status_thread import StatusThread
 
-FOLDER = Path(__file__).parents[2] / "docs" / "operations"
+FOLDER = Path(__file__).parents[2] / "docs" / "deployment"
 RULES, DASHBOARD = FOLDER / "alert-rules.yml", FOLDER / "grafana-dashboard.json"
 NAMES = {name + ("_total" if kind == "counter" else "") for name, (kind, _, _) in FAMILIES.items()} | {
     f"{name}_{part}" for name in HISTOGRAMS for part in ("bucket", "sum", "count")
