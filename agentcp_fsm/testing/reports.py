@@ -61,7 +61,7 @@ class Reports:
                     counts["attempts"] += 1
                 case effects.OpenSocket() if step.state == BACKOFF:
                     counts["probes"] += 1
-                case effects.SendHeartbeat() | effects.CloseSocket() if unanswered:
+                case effects.SendHeartbeat() if unanswered:
                     counts["missed"] += 1
                 case effects.DeliverInvitation():
                     counts["invitations"] += 1
