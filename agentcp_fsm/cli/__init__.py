@@ -4,7 +4,7 @@ import sys
 
 from agentcp_fsm.cli import streams
 
-EXTRA = frozenset({"aiohttp", "rich", "typer"})
+EXTRA = frozenset({"aiohttp", "pydantic", "pydantic_settings", "rich", "typer"})
 """The libraries that the extra ``cli`` brings."""
 
 

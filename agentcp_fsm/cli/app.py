@@ -6,24 +6,29 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from agentcp_fsm.cli import charts, seen, streams
+from agentcp_fsm.cli import charts, config, seen, streams
 from agentcp_fsm.cli.language import Language, command_in_language
 from agentcp_fsm.cli.options import (
     AgentId,
-    AgentOptions,
+    ConfigFile,
     Data,
+    Flags,
     Json,
     PasswordEnv,
     PasswordFile,
+    password,
+    password_prompt,
     read_password,
-    with_agent_options,
+    trust,
+    with_settings,
 )
 from agentcp_fsm.errors import AgentCPError, ConfigError
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.operations.options import AgentOptions, ConnectOptions, LogLevel
 from agentcp_fsm.wire import NextBeatEncoding
 
 WRONG = 2
@@ -43,17 +48,9 @@ app = typer.Typer(
 )
 identity = typer.Typer(help="Throwaway identities, for use with a local server.")
 app.add_typer(identity, name="identity")
+app.add_typer(config.app, name="config")
 app.add_typer(charts.app)
 app.add_typer(seen.app)
-
-
-class LogLevel(StrEnum):
-    """How much the library logs to standard error."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 Logging = Annotated[LogLevel, typer.Option("--log-level", help="What to log to standard error.")]
@@ -167,56 +164,23 @@ def demo(
 
 
 @app.command(
-    help="""Keep an agent reachable until Ctrl-C, and show what happens.
+    help="""Keep agents reachable until Ctrl-C, and show what happens.
 
     The first Ctrl-C signs out, the second leaves at once.  On a terminal, it asks for a password if the key needs one
-    and none is given.
+    and none is given.  A configuration file may name several agents; AGENT_ID chooses one of them.  Thresholds and
+    timings are options, too (--interval-max 20): `agentcp-fsm config explain` lists them.
     """,
 )
-@with_agent_options
-def connect(
-    agent: AgentOptions,
-    json: Json = False,
-    log_level: Annotated[
-        LogLevel | None,
-        typer.Option(
-            "--log-level", help="What to log to standard error; by default the errors that are not shown anyway."
-        ),
-    ] = None,
-    status: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS", help="Serve the status there: 127.0.0.1:8764, [::1]:8764, or a Unix socket's path."
-        ),
-    ] = None,
-    insecure_allow_any_status_address: Annotated[
-        bool,
-        typer.Option(
-            "--insecure-allow-any-status-address", help="Serve the status to other machines, too: anybody can read it."
-        ),
-    ] = False,
-) -> None:
-    from agentcp_fsm.cli.connect import log_what_is_not_shown, run_connection
-    from agentcp_fsm.connection import Connection
+@with_settings(AgentOptions, ConnectOptions, Config)
+def connect(flags: Flags, config: ConfigFile = None) -> None:
+    from agentcp_fsm.cli.connect import log_what_is_not_shown, run
+    from agentcp_fsm.operations.settings import load
 
-    _log(log_level or LogLevel.ERROR)
-    if log_level is None:
+    settings = load(config, flags)
+    _log(settings.command.log_level or LogLevel.ERROR)
+    if settings.command.log_level is None:
         log_what_is_not_shown()
-    trust = agent.trust()  # before a password is asked for: options may contradict each other
-    connection = Connection(
-        agent.agent_id,
-        agent.server,
-        credentials=agent.credentials(),
-        access_point=agent.access_point,
-        codec=agent.codec,
-        **trust,
-    )
-    if status is None:
-        raise typer.Exit(run_connection(connection, json))
-    from agentcp_fsm.operations.status_thread import StatusThread
-
-    with StatusThread(status, [connection], insecure_allow_any_address=insecure_allow_any_status_address):
-        raise typer.Exit(run_connection(connection, json))
+    raise typer.Exit(run(settings))
 
 
 @app.command(
@@ -228,21 +192,23 @@ def connect(
     has a warning.
     """,
 )
-@with_agent_options
-def doctor(agent: AgentOptions, json: Json = False, log_level: Logging = LogLevel.ERROR) -> None:
+@with_settings(AgentOptions)
+def doctor(flags: Flags, config: ConfigFile = None, json: Json = False, log_level: Logging = LogLevel.ERROR) -> None:
     from agentcp_fsm.cli.doctor import run_doctor
     from agentcp_fsm.doctor import Examination, server_at, server_named_by
+    from agentcp_fsm.operations.settings import load_one
 
     _log(log_level)
-    trust = agent.trust()
+    agent = load_one(config, flags).options
+    trusted = trust(agent)
     examination = Examination(
         agent.agent_id,
         agent.data,
-        server_at(agent.server) if agent.server else server_named_by(agent.agent_id, agent.access_point, trust),
-        password=agent.password(),
-        ask_password=agent.password_prompt(),
+        server_at(agent.server) if agent.server else server_named_by(agent.agent_id, agent.access_point, trusted),
+        password=password(agent),
+        ask_password=password_prompt(agent),
         codec=agent.codec,
-        options=trust,
+        options=trusted,
     )
     raise typer.Exit(run_doctor(examination, json))
 

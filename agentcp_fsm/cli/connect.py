@@ -5,37 +5,86 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from types import FrameType
 
 from agentcp_fsm.cli import streams
+from agentcp_fsm.cli.options import credentials, trust
 from agentcp_fsm.cli.output import Output
 from agentcp_fsm.connection import Connection
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.session import Invitation
+from agentcp_fsm.operations.invite_command import InviteCommand
+from agentcp_fsm.operations.options import ConnectOptions
+from agentcp_fsm.operations.service import Service
+from agentcp_fsm.operations.settings import ProgramSettings
+from agentcp_fsm.operations.status_thread import StatusThread
 from agentcp_fsm.support import ending
 
 INTERRUPTED = 130
 """The exit status of a second Ctrl-C: it did not wait for the sign-out."""
+GAVE_UP = 3
+"""The exit status after an agent gave up, with ``--exit-on-failure``."""
 HANGUP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
 """The end of the terminal, where it is a signal."""
+COUNTS = {
+    "heartbeats": "heartbeats",
+    "answers": "answers",
+    "losses": "losses",
+    "sign_ins": "attempts",
+    "invitations": "invitations",
+}
+"""What the summary shows, and the statistics that it is taken from."""
 
 
 def log_what_is_not_shown() -> None:
-    """Log the warnings of the agent's files, and not what `run_connection` shows: transitions, invitations, errors."""
+    """Log the warnings of the agent's files, and not what `run_agents` shows: transitions, invitations, errors."""
     logging.getLogger("agentcp_fsm.connection.attachment").setLevel(logging.CRITICAL)
     logging.getLogger("agentcp_fsm.sign_in.credentials").setLevel(logging.WARNING)
 
 
-def run_connection(connection: Connection, json_lines: bool) -> int:
-    """Start `connection` and keep it until a signal, or until the output has no reader; returns the exit status.
+def run(settings: ProgramSettings) -> int:
+    """Keep agents reachable until a signal, and return the exit status; raises for settings that cannot work."""
+    command = settings.command
+    trusts = [trust(agent.options) for agent in settings.agents]  # before a password is asked for
+    hook = None
+    if command.on_invite is not None:
+        hook = InviteCommand(command.on_invite, timeout=command.on_invite_timeout, limit=command.on_invite_limit)
+    connections: list[Connection] = []
+    with ExitStack() as stack:
+        if command.status is not None:
+            insecure = command.insecure_allow_any_status_address
+            place = StatusThread(command.status, connections, insecure_allow_any_address=insecure)
+            stack.enter_context(place)
+        for agent, options in zip(settings.agents, trusts, strict=True):
+            given = agent.options
+            connection = Connection(
+                given.agent_id,
+                given.server,
+                credentials=credentials(given),
+                access_point=given.access_point,
+                config=agent.config,
+                codec=given.codec,
+                **options,
+            )
+            connections.append(connection)
+        if hook is not None:
+            stack.callback(hook.close)
+        return run_agents(connections, command, hook)
+
+
+def run_agents(connections: Sequence[Connection], command: ConnectOptions, hook: InviteCommand | None) -> int:
+    """Start `connections` and keep them until a signal, or until the output has no reader; returns the exit status.
 
     The signals are those of this system (`ending.SIGNALS`, `HANGUP`), but for those that are ignored, as nohup has it.
     Raises OSError, signed out, if the output cannot be written.
     """
-    shown_error = ""
-    leave, interrupted = threading.Event(), threading.Event()
-    output = Output(json_lines, on_lost=leave.set)
+    leave, interrupted, given_up = threading.Event(), threading.Event(), threading.Event()
+    output = Output(command.json, on_lost=leave.set)
+    service = Service(connections)
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         (interrupted if leave.is_set() else leave).set()
@@ -43,6 +92,56 @@ def run_connection(connection: Connection, json_lines: bool) -> int:
     for number in (*ending.SIGNALS, *HANGUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, on_signal)
+
+    def moved(transition: ReportTransition) -> None:
+        reachable = sum(connection.health().reachable for connection in connections)
+        service.status(f"{reachable} of {len(connections)} agents are reachable; {transition.dest}: {transition.text}")
+        if transition.dest is State.OFFLINE and command.exit_on_failure and not leave.is_set():
+            given_up.set()
+            leave.set()
+
+    for connection in connections:
+        connection.on_transition(moved)
+        _show(connection, output, named=len(connections) > 1)
+        if hook is not None:
+            _run_for_each_invitation(connection, hook)
+    with service:
+        for connection in connections:
+            connection.start()
+        service.ready()
+        while not leave.wait(0.2):  # in pieces, so that a signal is handled between them
+            service.tick()
+            if streams.reader_is_gone():
+                break
+        leave.set()
+        service.stopping()
+        if not command.json:
+            output.say("leaving", "signing out; Ctrl-C again leaves at once")
+        stopping = [threading.Thread(target=connection.stop, daemon=True) for connection in connections]
+        for thread in stopping:
+            thread.start()
+        while any(thread.is_alive() for thread in stopping):
+            if interrupted.is_set():
+                return INTERRUPTED
+            service.tick()
+            interrupted.wait(0.05)
+    for connection in connections:
+        _summarize(connection, output, named=len(connections) > 1)
+    output.check()
+    if given_up.is_set():
+        return GAVE_UP
+    return 0 if all(connection.state is State.OFFLINE for connection in connections) else 1
+
+
+def _run_for_each_invitation(connection: Connection, hook: InviteCommand) -> None:
+    connection.on_invite(lambda invitation: hook.run(connection.agent_id, invitation))
+
+
+def _show(connection: Connection, output: Output, *, named: bool) -> None:
+    """Show what happens to an agent; with its id, if it is one of several."""
+    agent_id = connection.agent_id
+    prefix = ((agent_id, "bold"), "  ") if named else ()
+    shown_error = ""
 
     @connection.on_transition
     def show(transition: ReportTransition) -> None:
@@ -52,49 +151,30 @@ def run_connection(connection: Connection, json_lines: bool) -> int:
             cause, _, rest = detail.partition("; next try")
             detail = rest and f"next try{rest}" if shown_error.endswith(cause) else detail
         shown_error = ""
-        output.say_transition(transition, detail)
+        output.say_transition(transition, detail, prefix, agent_id=agent_id, lost=transition.lost)
 
     @connection.on_invite
     def invited(invitation: Invitation) -> None:
         where = f" at {invitation.message_server}" if invitation.message_server else ""
         output.say(
             "invitation",
+            *prefix,
             ("invited", "bold"),
             f" by {invitation.inviter_agent_id} to session {invitation.session_id}{where}",
-            inviter_agent_id=invitation.inviter_agent_id,
-            session_id=invitation.session_id,
-            message_server=invitation.message_server,
-            invite_code_expire=invitation.invite_code_expire,
+            agent_id=agent_id,
+            **asdict(invitation),
         )
 
     @connection.on_error
     def failed(reason: str) -> None:
         nonlocal shown_error
         shown_error = reason
-        output.say("error", ("error", "bold red"), f" {reason}", reason=reason)
+        output.say("error", *prefix, ("error", "bold red"), f" {reason}", agent_id=agent_id, reason=reason)
 
-    connection.start()
-    while not leave.wait(0.2):  # in pieces, so that a signal is handled between them
-        if streams.reader_is_gone():
-            break
-    leave.set()
-    if not json_lines:
-        output.say("leaving", "signing out; Ctrl-C again leaves at once")
-    stopping = threading.Thread(target=connection.stop, daemon=True)
-    stopping.start()
-    while stopping.is_alive():
-        if interrupted.is_set():
-            return INTERRUPTED
-        stopping.join(0.05)
+
+def _summarize(connection: Connection, output: Output, *, named: bool) -> None:
     statistics = connection.health().statistics
-    counts = {
-        "heartbeats": statistics.heartbeats,
-        "answers": statistics.answers,
-        "losses": statistics.losses,
-        "sign_ins": statistics.attempts,
-        "invitations": statistics.invitations,
-    }
-    shown = ", ".join(f"{name.replace('_', '-')} {count}" for name, count in counts.items())
-    output.say("summary", shown, **counts)
-    output.check()
-    return 0 if connection.state is State.OFFLINE else 1
+    counts = {shown: getattr(statistics, name) for shown, name in COUNTS.items()}
+    line = ", ".join(f"{name.replace('_', '-')} {count}" for name, count in counts.items())
+    prefix = ((connection.agent_id, "bold"), "  ") if named else ()
+    output.say("summary", *prefix, line, agent_id=connection.agent_id, **counts)

@@ -81,17 +81,21 @@ class Output:
                 whole = not self.console.is_terminal or max(map(len, line.plain.split())) >= self.console.width
                 self.console.print(line, soft_wrap=whole)
 
-    def say_transition(self, transition: ReportTransition, detail: str | None = None) -> None:
-        """Say a transition; people are shown another `detail` than its own, if one is given."""
+    def say_transition(
+        self, transition: ReportTransition, detail: str | None = None, prefix: Sequence[Part] = (), **fields: Any
+    ) -> None:
+        """Say a transition; people are shown another `detail` than its own, if one is given, and a `prefix`."""
         shown = transition.detail if detail is None else detail
         self.say(
             "transition",
+            *prefix,
             transition_text(transition, shown),
             source=transition.source,
             dest=transition.dest,
             trigger=transition.trigger,
             reason=transition.reason,
             detail=transition.detail,
+            **fields,
         )
 
     @contextmanager

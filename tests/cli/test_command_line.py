@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import refused, run
 from tests.server_process import ROOT
 
-COMMANDS = ("chart", "check", "connect", "demo", "doctor", "identity", "paths", "serve")
+COMMANDS = ("chart", "check", "config", "connect", "demo", "doctor", "identity", "paths", "serve")
 HEAVY = {"aiohttp", "asyncio", "cryptography", "google.protobuf", "requests", "rich.live", "transitions", "uvloop"}
 
 
@@ -38,7 +38,8 @@ def test_every_command_has_help(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), *((command,) for command in COMMANDS), ("identity", "new"), ("diagram", "diff")]
+    "arguments",
+    [(), *((command,) for command in COMMANDS), ("identity", "new"), ("config", "show"), ("diagram", "diff")],
 )
 def test_help_is_there_without_docstrings(arguments: tuple[str, ...]) -> None:
     """It was not: `python -OO` takes them away."""

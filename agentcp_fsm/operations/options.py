@@ -1,0 +1,109 @@
+"""The settings of an agent and of the command that runs agents, beside those of `Config`.
+
+Each is a field here, once: its name, type, default and help.  The command's options, the keys of the configuration
+file, the environment variables, the JSON schema and the reference page are made from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class LogLevel(StrEnum):
+    """How much the library logs to standard error."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def says(help: str, low: float | None = None, high: float | None = None) -> dict[str, object]:
+    """A field's metadata: what it does; `low` and `high` bound a number."""
+    return {"help": help, "low": low, "high": high}
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOptions:
+    """Which agent, with which key, at which server, and whom it trusts."""
+
+    agent_id: str = field(metadata=says("The agent's id, such as alice.agentid.pub."))
+    data: Path = field(
+        metadata=says("The SDK's data folder, or any folder on the way down to the agent's .key and .crt.")
+    )
+    server: str | None = field(
+        default=None, metadata=says("The heartbeat server's URL; by default the agent's access point names it.")
+    )
+    access_point: str | None = field(
+        default=None, metadata=says("The access point, a name or a URL; by default the agent id's last two labels.")
+    )
+    password_file: Path | None = field(
+        default=None, metadata=says("A file whose first line is the key's seed password.")
+    )
+    password_env: str | None = field(
+        default=None, metadata=says("The environment variable that holds the seed password.")
+    )
+    password_credential: str | None = field(
+        default=None, metadata=says("The systemd credential (LoadCredential=) whose first line is the seed password.")
+    )
+    ca_file: Path | None = field(
+        default=None,
+        metadata=says("Certificate authorities (PEM) to trust for the server's TLS, instead of the usual ones."),
+    )
+    trust_roots: Path | None = field(
+        default=None,
+        metadata=says("Root certificates (PEM); one must vouch for the server's own proof, which is then required."),
+    )
+    server_name: str | None = field(
+        default=None, metadata=says("The name that a root must vouch for, if not the host of the server's URL.")
+    )
+    require_server_proof: bool = field(
+        default=False, metadata=says("Refuse a server that does not prove itself, also without --trust-roots.")
+    )
+    insecure_accept_no_server_proof: bool = field(
+        default=False, metadata=says("Accept a server that does not prove itself, also with --trust-roots.")
+    )
+    insecure_allow_http: bool = field(
+        default=False, metadata=says("Sign in over plain http, which anybody on the way can read.")
+    )
+    insecure_allow_any_server_name: bool = field(
+        default=False, metadata=says("Accept any certificate of the trust roots as the server's.")
+    )
+    insecure_allow_private_issuers: bool = field(
+        default=False, metadata=says("Fetch issuers from private addresses, if the server's proof says so.")
+    )
+    codec: str = field(default="agentcp", metadata=says("The datagrams' format: agentcp or protobuf."))
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectOptions:
+    """How the command `connect` runs agents."""
+
+    json: bool = field(default=False, metadata=says("One JSON object a line."))
+    log_level: LogLevel | None = field(
+        default=None, metadata=says("What to log to standard error; by default the errors that are not shown anyway.")
+    )
+    status: str | None = field(
+        default=None, metadata=says("Serve the status there: 127.0.0.1:8764, [::1]:8764, or a Unix socket's path.")
+    )
+    insecure_allow_any_status_address: bool = field(
+        default=False, metadata=says("Serve the status to other machines, too: anybody can read it.")
+    )
+    on_invite: str | None = field(
+        default=None,
+        metadata=says("A command to run for each invitation, which it reads as JSON from its standard input."),
+    )
+    on_invite_timeout: float = field(
+        default=60.0, metadata=says("Seconds after which such a command is ended.", low=0.1, high=86400.0)
+    )
+    on_invite_limit: int = field(
+        default=4, metadata=says("How many such commands run at once; further invitations wait.", low=1, high=1000)
+    )
+    exit_on_failure: bool = field(
+        default=False,
+        metadata=says(
+            "End with status 3 when an agent gives up, which it does after --sign-in-attempt-limit attempts."
+        ),
+    )

@@ -1,0 +1,210 @@
+"""The settings of a program that runs agents, from a file, the environment and the command's options.
+
+Later sources outweigh earlier ones: the defaults, the file's ``[agent]``, its ``[[agents]]``, environment variables
+(``AGENTCP_FSM_INTERVAL_MAX``), options (``--interval-max``).  It needs pydantic-settings (the extra ``config``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema, create_model
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from agentcp_fsm.errors import ConfigError
+from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.operations.catalogue import PREFIX, nearest, settings
+from agentcp_fsm.operations.options import AgentOptions, ConnectOptions
+from agentcp_fsm.operations.settings_file import Layer, SettingsFile, read_file
+from agentcp_fsm.support.names import folded
+
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+"""Names the configuration file, for the command."""
+DEFAULT = "default"
+"""The origin of a value that nobody set."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """The settings of one agent."""
+
+    options: AgentOptions
+    config: Config
+    origins: Mapping[str, str]
+    """Where each setting comes from: ``FILE:LINE``, a variable, an option, or ``default``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSettings:
+    """The settings of a program: the command's, and those of each agent."""
+
+    command: ConnectOptions
+    agents: tuple[AgentSettings, ...]
+    origins: Mapping[str, str]
+    """Of the command's settings."""
+
+
+class _Environment(EnvSettingsSource):
+    """The environment variables, each read as a value of its setting's kind."""
+
+    def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
+        return settings()[field_name].read(value) if isinstance(value, str) else value
+
+
+class _Layered(BaseSettings):
+    """Settings made of two layers, ``flags`` and ``file``, and of the environment between them."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, validate_default=False)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        assert isinstance(init_settings, InitSettingsSource)
+        layers = init_settings.init_kwargs
+        flags, file = (InitSettingsSource(settings_cls, dict(layers[name])) for name in ("flags", "file"))
+        return flags, _Environment(settings_cls), file
+
+
+@cache
+def model(*, of_agent: bool) -> type[BaseSettings]:
+    """The pydantic model of the settings of an agent, or of the command."""
+    definitions: dict[str, Any] = {
+        name: (
+            Annotated[Any, PlainValidator(setting.accept), WithJsonSchema(setting.schema)],
+            Field(default=setting.default),
+        )
+        for name, setting in settings().items()
+        if setting.is_of_agent is of_agent
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the setting json has the name of a method that is not used
+        made: type[BaseSettings] = create_model("Agent" if of_agent else "Program", __base__=_Layered, **definitions)
+    return made
+
+
+def load(file: Path | None, flags: Mapping[str, object]) -> ProgramSettings:
+    """Load the settings; ``flags`` are the options that were given, by the settings' names.
+
+    If the file has ``[[agents]]``, ``agent_id`` chooses one of them.  Raises ConfigError, which names the setting, its
+    value, what is accepted, and where the value comes from.
+    """
+    content = SettingsFile() if file is None else read_file(file)
+    of_command = {name: value for name, value in flags.items() if not settings()[name].is_of_agent}
+    of_agent = {name: value for name, value in flags.items() if settings()[name].is_of_agent}
+    values, origins = _validated(of_command, content.command, of_agent=False)
+    command = ConnectOptions(**values)
+    layers = _chosen(content, of_agent)
+    agents = tuple(_agent(of_agent, layer) for layer in layers)
+    _refuse_unknown_variables({agent.options.password_env for agent in agents})
+    seen: dict[str, str] = {}
+    for agent in agents:
+        name, place = folded(agent.options.agent_id), agent.origins["agent_id"]
+        if name in seen:
+            raise ConfigError(
+                f"{place}: the agent {agent.options.agent_id} is there already, at {seen[name]}: drop one"
+            )
+        seen[name] = place
+    if command.exit_on_failure and not any(agent.config.sign_in_attempt_limit for agent in agents):
+        raise ConfigError(
+            f"{origins['exit_on_failure']}: exit_on_failure waits for an agent that gives up, and none does: give"
+            " sign_in_attempt_limit"
+        )
+    return ProgramSettings(command, agents, origins)
+
+
+def load_one(file: Path | None, flags: Mapping[str, object]) -> AgentSettings:
+    """Load the settings of one agent; raises ConfigError as `load` does, and if there are several."""
+    agents = load(file, flags).agents
+    if len(agents) != 1:
+        names = ", ".join(agent.options.agent_id for agent in agents)
+        raise ConfigError(f"the configuration has several agents: name one, as the argument AGENT_ID, of {names}")
+    return agents[0]
+
+
+def _chosen(content: SettingsFile, flags: Mapping[str, object]) -> list[Layer]:
+    """The layers of the agents that are to run: all, or the one that an option or a variable names."""
+    variable = settings()["agent_id"].variable
+    name = flags.get("agent_id") or os.environ.get(variable)
+    layers = [layer.over(content.agent) for layer in content.agents]
+    if not layers:
+        return [content.agent]
+    for layer, own in zip(layers, content.agents, strict=True):
+        if not own.values.get("agent_id"):
+            place = next(iter(layer.places.values()), "")
+            raise ConfigError(f"{place}: one of the [[agents]] has no agent_id of its own: give it one")
+    if not name:
+        return layers
+    found = [layer for layer in layers if folded(str(layer.values["agent_id"])) == folded(str(name))]
+    if not found:
+        known = ", ".join(str(layer.values["agent_id"]) for layer in layers)
+        raise ConfigError(f"the agent {name} is none of the [[agents]] of the configuration: there are {known}")
+    return found
+
+
+def _agent(flags: Mapping[str, object], file: Layer) -> AgentSettings:
+    values, origins = _validated(flags, file, of_agent=True)
+    for name in ("agent_id", "data"):
+        if values[name] is None:
+            setting = settings()[name]
+            how = "as the argument AGENT_ID" if name == "agent_id" else f"by {setting.flag}"
+            raise ConfigError(f"{name} is not set: give it {how}, by {setting.variable}, or in the configuration file")
+    timings = {item.name: values.pop(item.name) for item in fields(Config)}
+    try:
+        config = Config(**timings)
+    except ConfigError as error:  # settings that contradict each other
+        named = [name for name in re.findall(r"\w+", str(error)) if name in timings]
+        places = ", ".join(dict.fromkeys(f"{name}: {origins[name]}" for name in named))
+        raise ConfigError(f"{error} ({places})") from None
+    return AgentSettings(AgentOptions(**values), config, origins)
+
+
+def _validated(flags: Mapping[str, object], file: Layer, *, of_agent: bool) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values of an agent's or the command's settings, and their origins."""
+    kind = model(of_agent=of_agent)
+    by_environment = _Environment(kind)()
+    origins = dict.fromkeys(kind.model_fields, DEFAULT)
+    origins |= file.places
+    origins |= {name: settings()[name].variable for name in by_environment}
+    origins |= {name: "argument" if name == "agent_id" else settings()[name].flag for name in flags}
+    try:
+        made = kind.model_validate({"flags": flags, "file": file.values})
+    except ValidationError as error:
+        _refuse(error, origins)
+    return dict(made), origins
+
+
+def _refuse(error: ValidationError, origins: Mapping[str, str]) -> NoReturn:
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    cause = first.get("ctx", {}).get("error")
+    text = str(cause) if isinstance(cause, ConfigError) else f"{name}={first['input']!r}: {first['msg']}"
+    raise ConfigError(f"{origins[name]}: {text}") from None
+
+
+def _refuse_unknown_variables(secrets: set[str | None]) -> None:
+    """Raise ConfigError for a variable that reads like a setting and is none; those that hold passwords may."""
+    known = {CONFIG_VARIABLE, *(setting.variable for setting in settings().values())}
+    for variable in sorted(os.environ):
+        if variable.startswith(PREFIX) and variable not in known and variable not in secrets:
+            near = nearest(variable, known)
+            raise ConfigError(f"the environment variable {variable} names no setting{near}")
