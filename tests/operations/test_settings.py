@@ -6,6 +6,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from agentcp_fsm import Config, ConfigError
@@ -118,6 +119,22 @@ def test_the_schema_has_the_bounds_that_are_kept(setting: Setting) -> None:
     for value in beyond:
         with pytest.raises(ConfigError, match=f"^{setting.name}="):
             setting.accept(value)
+
+
+@pytest.mark.parametrize("setting", settings().values(), ids=settings())
+def test_another_reader_of_the_schema_judges_as_the_program_does(setting: Setting) -> None:
+    validator = jsonschema.Draft202012Validator(schema())
+    validator.check_schema(schema())
+    values: list[object] = [other(setting), setting.default, 0, 1, -1, 1.5, 1e12, True, "", "text", [], {}]
+    for value in values:
+        content = {"agent": {setting.name: value}} if setting.is_of_agent else {setting.name: value}
+        try:
+            setting.accept(value)
+            accepted = value is not None  # which TOML does not have
+        except ConfigError:
+            accepted = False
+        # The schema takes 1.0 for a whole number, and so does every reader of it.
+        assert validator.is_valid(content) == accepted, (setting.name, value)
 
 
 def test_the_schema_knows_every_setting_and_no_other() -> None:
