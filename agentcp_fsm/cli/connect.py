@@ -8,16 +8,18 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from types import FrameType
 
 from agentcp_fsm.cli import streams
-from agentcp_fsm.cli.options import credentials, trust
+from agentcp_fsm.cli.options import credentials
 from agentcp_fsm.cli.output import Output
 from agentcp_fsm.connection import Connection
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.session import Invitation
-from agentcp_fsm.operations.invite_command import InviteCommand
+from agentcp_fsm.operations.agents import trust
+from agentcp_fsm.operations.invitations import Handlers
 from agentcp_fsm.operations.options import ConnectOptions
 from agentcp_fsm.operations.service import Service
 from agentcp_fsm.operations.settings import ProgramSettings
@@ -50,16 +52,15 @@ def run(settings: ProgramSettings) -> int:
     """Keep agents reachable until a signal, and return the exit status; raises for settings that cannot work."""
     command = settings.command
     trusts = [trust(agent.options) for agent in settings.agents]  # before a password is asked for
-    hook = None
-    if command.on_invite is not None:
-        hook = InviteCommand(command.on_invite, timeout=command.on_invite_timeout, limit=command.on_invite_limit)
+    handlers = Handlers(command.on_invite_limit)
+    handles = [handlers.of(agent.handlers) for agent in settings.agents]
     connections: list[Connection] = []
     with ExitStack() as stack:
         if command.status is not None:
             insecure = command.insecure_allow_any_status_address
             place = StatusThread(command.status, connections, insecure_allow_any_address=insecure)
             stack.enter_context(place)
-        for agent, options in zip(settings.agents, trusts, strict=True):
+        for agent, options, handle in zip(settings.agents, trusts, handles, strict=True):
             given = agent.options
             connection = Connection(
                 given.agent_id,
@@ -71,12 +72,13 @@ def run(settings: ProgramSettings) -> int:
                 **options,
             )
             connections.append(connection)
-        if hook is not None:
-            stack.callback(hook.close)
-        return run_agents(connections, command, hook)
+            if handle is not None:
+                connection.on_invite(partial(handle, given.agent_id))
+        stack.callback(handlers.close)
+        return run_agents(connections, command)
 
 
-def run_agents(connections: Sequence[Connection], command: ConnectOptions, hook: InviteCommand | None) -> int:
+def run_agents(connections: Sequence[Connection], command: ConnectOptions) -> int:
     """Start `connections` and keep them until a signal, or until the output has no reader; returns the exit status.
 
     The signals are those of this system (`ending.SIGNALS`, `HANGUP`), but for those that are ignored, as nohup has it.
@@ -103,8 +105,6 @@ def run_agents(connections: Sequence[Connection], command: ConnectOptions, hook:
     for connection in connections:
         connection.on_transition(moved)
         _show(connection, output, named=len(connections) > 1)
-        if hook is not None:
-            _run_for_each_invitation(connection, hook)
     with service:
         for connection in connections:
             connection.start()
@@ -131,10 +131,6 @@ def run_agents(connections: Sequence[Connection], command: ConnectOptions, hook:
     if given_up.is_set():
         return GAVE_UP
     return 0 if all(connection.state is State.OFFLINE for connection in connections) else 1
-
-
-def _run_for_each_invitation(connection: Connection, hook: InviteCommand) -> None:
-    connection.on_invite(lambda invitation: hook.run(connection.agent_id, invitation))
 
 
 def _show(connection: Connection, output: Output, *, named: bool) -> None:

@@ -1,0 +1,260 @@
+"""``agentcp-fsm fleet run``."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+from agentcp_fsm.cli import streams
+from agentcp_fsm.cli.connect import GAVE_UP, INTERRUPTED
+from agentcp_fsm.cli.output import Output
+from agentcp_fsm.connection import AsyncConnection
+from agentcp_fsm.errors import AgentCPError
+from agentcp_fsm.fleet import Changes, Fleet, Progress
+from agentcp_fsm.fleet.asynchronous import Meter
+from agentcp_fsm.fleet.configured import Configured, read_fleet
+from agentcp_fsm.fleet.descriptors import check_descriptors
+from agentcp_fsm.lifecycle.chart import State
+from agentcp_fsm.lifecycle.effects import ReportTransition
+from agentcp_fsm.operations.service import Service
+from agentcp_fsm.operations.settings_file import BadEntry
+from agentcp_fsm.operations.shown import Agents
+from agentcp_fsm.operations.status import Metrics
+from agentcp_fsm.operations.status_thread import StatusThread
+from agentcp_fsm.support import ending
+
+LOOK = 0.2
+"""Seconds between two looks at the signals and the watchdog."""
+SHOW = 1.0
+"""Seconds between two looks at the progress: it is shown when it has changed."""
+RELOAD = getattr(signal, "SIGHUP", None)
+
+
+class Runs(Protocol):
+    """What runs a fleet: this process, or several."""
+
+    def start(self) -> None:
+        """Begin to start the agents."""
+
+    def stop(self, timeout: float) -> bool:
+        """Sign all agents out, in bounded time."""
+
+    def change(self, configured: Configured) -> Changes:
+        """Run what the file says now; agents whose entries cannot be stay as they are."""
+
+    def progress(self) -> Progress:
+        """How many agents are where."""
+
+    @property
+    def shown(self) -> Agents:
+        """What the status place shows."""
+
+
+class Here:
+    """A fleet in this process."""
+
+    def __init__(self, configured: Configured, output: Output, gave_up: Callable[[], None] | None) -> None:
+        self._output = output
+        self._gave_up = gave_up
+        self._settings = configured.settings
+        self.metrics, self._exposition = _metrics() if self._settings.command.status is not None else (None, None)
+        self._fleet = Fleet(
+            configured.members,
+            starts_at_once=self._settings.fleet.starts_at_once,
+            metrics=self.metrics,
+            on_made=self._watch,
+            on_refused=lambda member, why: say_refused(output, member.agent_id, f"{member.place}: {why}"),
+        )
+
+    @property
+    def exposition(self) -> Metrics | None:
+        """The body of ``/metrics``."""
+        return self._exposition
+
+    @property
+    def shown(self) -> Agents:
+        """What the status place shows."""
+        return self._fleet
+
+    def start(self) -> None:
+        """Begin to start the agents."""
+        check_descriptors(len(self._fleet), widen=True)
+        self._fleet.start()
+
+    def stop(self, timeout: float) -> bool:
+        """Sign all agents out, in bounded time."""
+        return self._fleet.stop(timeout)
+
+    def change(self, configured: Configured) -> Changes:
+        """Run what the file says now."""
+        check_descriptors(len(configured.members) + len(configured.bad), widen=True)
+        return self._fleet.apply(configured.members, keep=[each.agent_id for each in configured.bad])
+
+    def progress(self) -> Progress:
+        """How many agents are where."""
+        return self._fleet.progress()
+
+    def _watch(self, connection: AsyncConnection) -> None:
+        agent_id = connection.agent_id
+        connection.on_error(
+            lambda reason: self._output.say(
+                "error", (agent_id, "bold"), "  ", ("error", "bold red"), f" {reason}", agent_id=agent_id, reason=reason
+            )
+        )
+        if (gave_up := self._gave_up) is not None:
+
+            def moved(transition: ReportTransition) -> None:
+                if transition.dest is State.OFFLINE:
+                    gave_up()
+
+            connection.on_transition(moved)
+
+
+def run(file: Path, flags: Mapping[str, object]) -> int:
+    """Run the fleet of a file until a signal, and return the exit status; raises for settings that cannot work."""
+    configured = read_fleet(file, flags)
+    handlers = configured.handlers
+    command, fleet = configured.settings.command, configured.settings.fleet
+    logging.getLogger("agentcp_fsm.connection.attachment").setLevel(logging.CRITICAL)  # errors are shown
+    logging.getLogger("agentcp_fsm.fleet.asynchronous").setLevel(logging.CRITICAL)
+    leave, interrupted, reload, given_up = (threading.Event() for _ in range(4))
+    output = Output(command.json, on_lost=leave.set)
+
+    def gave_up() -> None:
+        if not leave.is_set():
+            given_up.set()
+            leave.set()
+
+    with ExitStack() as stack:
+        stack.callback(handlers.close)
+        here = Here(configured, output, gave_up if command.exit_on_failure else None)
+        if command.status is not None:
+            place = StatusThread(
+                command.status,
+                here.shown,
+                metrics=here.exposition,
+                insecure_allow_any_address=command.insecure_allow_any_status_address,
+            )
+            stack.enter_context(place)
+        _show_bad(output, configured.bad)
+        _handle_signals(leave, interrupted, reload)
+        service = stack.enter_context(Service(here.shown))
+        here.start()
+        service.ready()
+        shown = _Shown(output, service)
+        while not leave.wait(LOOK):
+            service.tick()
+            shown.look(here.progress())
+            if reload.is_set():
+                reload.clear()
+                _reload(here, output, lambda: read_fleet(file, flags, handlers))
+            if streams.reader_is_gone():
+                break
+        leave.set()
+        service.stopping()
+        if not command.json:
+            output.say("leaving", "signing out; Ctrl-C again leaves at once")
+        well: list[bool] = []
+        stopping = threading.Thread(target=lambda: well.append(here.stop(fleet.stop_timeout)), daemon=True)
+        stopping.start()
+        while stopping.is_alive():
+            if interrupted.is_set():
+                return INTERRUPTED
+            service.tick()
+            interrupted.wait(0.05)
+        shown.end(here.progress())
+    output.check()
+    if given_up.is_set():
+        return GAVE_UP
+    return 0 if well == [True] else 1
+
+
+def say_refused(output: Output, agent_id: str, why: str) -> None:
+    """Say that an agent cannot be started."""
+    output.say("refused", ("refused", "bold red"), f" {agent_id}  {why}", agent_id=agent_id, reason=why)
+
+
+class _Shown:
+    """Shows the progress when it has changed, once a second at most."""
+
+    def __init__(self, output: Output, service: Service) -> None:
+        self._output = output
+        self._service = service
+        self._last = Progress()
+        self._looks = 0
+
+    def look(self, progress: Progress) -> None:
+        """Show the progress, if it is time."""
+        self._looks += 1
+        if self._looks % round(SHOW / LOOK) == 1:
+            self.end(progress)
+
+    def end(self, progress: Progress) -> None:
+        """Show the progress, if it has changed."""
+        known = asdict(progress) | {"held": progress.held > 0}
+        if known != asdict(self._last) | {"held": self._last.held > 0}:
+            self._last = progress
+            says = described(progress)
+            self._service.status(says)
+            self._output.say("progress", says, **asdict(progress))
+
+
+def described(progress: Progress) -> str:
+    """The progress in one line."""
+    parts = [f"{progress.reachable:,} of {progress.members:,} agents are reachable"]
+    for name, says in (
+        ("starting", "coming online"), ("waiting", "wait to be started"), ("lost", "lost"),
+        ("refused", "refused"), ("quarantined", "quarantined"),
+    ):  # fmt: skip
+        if count := getattr(progress, name):
+            parts.append(f"{count:,} {says}")
+    if progress.held > 0:
+        parts.append(f"no further start for {progress.held:.0f} s, because a server asks for it or does not answer")
+    return ", ".join(parts)
+
+
+def _reload(runs: Runs, output: Output, read: Callable[[], Configured]) -> None:
+    """Run what the file says now; a file that cannot be read as a whole changes nothing."""
+    try:
+        configured = read()
+        _show_bad(output, configured.bad)
+        changes = runs.change(configured)
+    except (AgentCPError, OSError) as error:
+        reason = f"the changed file is not used: {error}"
+        output.say("error", ("error", "bold red"), f" {reason}", reason=reason)
+        return
+    line = ", ".join(f"{kind} {len(agents)}" for kind, agents in asdict(changes).items())
+    output.say("changed", ("file read again", "bold"), f": {line}", **asdict(changes))
+
+
+def _show_bad(output: Output, bad: Iterable[BadEntry]) -> None:
+    for entry in bad:
+        say_refused(output, entry.agent_id, str(entry.error))
+
+
+def _handle_signals(leave: threading.Event, interrupted: threading.Event, reload: threading.Event) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        (interrupted if leave.is_set() else leave).set()
+
+    for number in ending.SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, on_signal)
+    if RELOAD is not None:
+        signal.signal(RELOAD, lambda number, frame: reload.set())
+
+
+def _metrics() -> tuple[Meter | None, Metrics | None]:
+    """What measures the fleet, if the extra ``metrics`` is installed."""
+    try:
+        from agentcp_fsm.operations.metrics import Metrics as Measured
+    except ImportError:
+        return None, None
+    measured = Measured()
+    return measured, measured.exposition
