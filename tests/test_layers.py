@@ -13,7 +13,7 @@ PACKAGE = Path(agentcp_fsm.__file__).parent
 LAYERS = (
     {"cli"},
     {"fleet"},
-    {"operations", "pytest_plugin"},
+    {"operations", "pytest_plugin", "simulation"},
     {"sdk", "doctor", "testing"},
     {"connection", "server"},
     {"sign_in", "traces", "wire"},

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from agentcp_fsm.cli import charts, config, seen, streams
+from agentcp_fsm.cli import charts, config, seen, simulate, streams
 from agentcp_fsm.cli.language import Language, command_in_language
 from agentcp_fsm.cli.options import (
     AgentId,
@@ -29,6 +29,7 @@ from agentcp_fsm.cli.options import (
 from agentcp_fsm.errors import AgentCPError, ConfigError
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.operations.agents import trust
+from agentcp_fsm.operations.logs import Folding, LogFormat, formatter
 from agentcp_fsm.operations.options import AgentOptions, ConnectOptions, FleetOptions, HandlerOptions, LogLevel
 from agentcp_fsm.wire import NextBeatEncoding
 
@@ -54,6 +55,7 @@ fleet = typer.Typer(help="Many agents in one command.")
 app.add_typer(fleet, name="fleet")
 app.add_typer(charts.app)
 app.add_typer(seen.app)
+app.add_typer(simulate.app)
 
 
 Logging = Annotated[LogLevel, typer.Option("--log-level", help="What to log to standard error.")]
@@ -180,7 +182,7 @@ def connect(flags: Flags, config: ConfigFile = None) -> None:
     from agentcp_fsm.operations.settings import load
 
     settings = load(config, flags)
-    _log(settings.command.log_level or LogLevel.ERROR)
+    _log(settings.command.log_level or LogLevel.ERROR, settings.command.log_format)
     if settings.command.log_level is None:
         log_what_is_not_shown()
     raise typer.Exit(run(settings))
@@ -203,7 +205,8 @@ def run_fleet(
     from agentcp_fsm.cli.fleet import run
     from agentcp_fsm.operations.settings import load_fleet
 
-    _log(load_fleet(file, flags).command.log_level or LogLevel.ERROR)
+    command = load_fleet(file, flags).command
+    _log(command.log_level or LogLevel.ERROR, command.log_format)
     raise typer.Exit(run(file, flags))
 
 
@@ -306,9 +309,8 @@ def new_identity(
     typer.echo(f"made {folder / agent_id / 'private' / 'certs'}")
 
 
-def _log(level: LogLevel) -> None:
-    from agentcp_fsm.cli.output import LineFormatter
-
+def _log(level: LogLevel, form: LogFormat = LogFormat.TEXT) -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(formatter(form))
+    handler.addFilter(Folding())
     logging.basicConfig(level=level.upper(), handlers=[handler])

@@ -10,21 +10,27 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from agentcp_fsm.cli import streams
 from agentcp_fsm.cli.options import credentials
 from agentcp_fsm.cli.output import Output
 from agentcp_fsm.connection import Connection
+from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.operations.agents import trust
 from agentcp_fsm.operations.invitations import Handlers
 from agentcp_fsm.operations.options import ConnectOptions
+from agentcp_fsm.operations.recorder import LossTraces
 from agentcp_fsm.operations.service import Service
 from agentcp_fsm.operations.settings import ProgramSettings
 from agentcp_fsm.operations.status_thread import StatusThread
 from agentcp_fsm.support import ending
+
+if TYPE_CHECKING:
+    from agentcp_fsm.operations.metrics import Metrics
 
 INTERRUPTED = 130
 """The exit status of a second Ctrl-C: it did not wait for the sign-out."""
@@ -32,6 +38,8 @@ GAVE_UP = 3
 """The exit status after an agent gave up, with ``--exit-on-failure``."""
 HANGUP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
 """The end of the terminal, where it is a signal."""
+ASKED = getattr(signal, "SIGUSR1", None)
+"""The signal that asks how the agents are, where there is one."""
 COUNTS = {
     "heartbeats": "heartbeats",
     "answers": "answers",
@@ -54,11 +62,14 @@ def run(settings: ProgramSettings) -> int:
     trusts = [trust(agent.options) for agent in settings.agents]  # before a password is asked for
     handlers = Handlers(command.on_invite_limit)
     handles = [handlers.of(agent.handlers) for agent in settings.agents]
+    metrics = metrics_of(command)
+    traces = None if command.traces is None else LossTraces(command.traces)
     connections: list[Connection] = []
     with ExitStack() as stack:
         if command.status is not None:
             insecure = command.insecure_allow_any_status_address
-            place = StatusThread(command.status, connections, insecure_allow_any_address=insecure)
+            exposition = None if metrics is None else metrics.exposition
+            place = StatusThread(command.status, connections, metrics=exposition, insecure_allow_any_address=insecure)
             stack.enter_context(place)
         for agent, options, handle in zip(settings.agents, trusts, handles, strict=True):
             given = agent.options
@@ -72,19 +83,40 @@ def run(settings: ProgramSettings) -> int:
                 **options,
             )
             connections.append(connection)
+            if metrics is not None:
+                metrics.add(connection)
+            if traces is not None:
+                traces.watch(connection)
             if handle is not None:
                 connection.on_invite(partial(handle, given.agent_id))
         stack.callback(handlers.close)
-        return run_agents(connections, command)
+        return run_agents(connections, command, traces)
 
 
-def run_agents(connections: Sequence[Connection], command: ConnectOptions) -> int:
+def metrics_of(command: ConnectOptions) -> Metrics | None:
+    """What measures the agents, if that is asked for."""
+    if not (command.metrics or command.metrics_by_agent):
+        return None
+    if command.status is None:
+        raise ConfigError("metrics are served by the status place: give --status, too, such as 127.0.0.1:8764")
+    try:
+        from agentcp_fsm.operations.metrics import Metrics
+    except ImportError as error:
+        raise ConfigError(f"metrics need prometheus_client: pip install 'agentcp-fsm[metrics]' ({error})") from error
+    return Metrics(agents=command.metrics_by_agent)
+
+
+def run_agents(
+    connections: Sequence[Connection],
+    command: ConnectOptions,
+    traces: LossTraces | None = None,
+) -> int:
     """Start `connections` and keep them until a signal, or until the output has no reader; returns the exit status.
 
     The signals are those of this system (`ending.SIGNALS`, `HANGUP`), but for those that are ignored, as nohup has it.
     Raises OSError, signed out, if the output cannot be written.
     """
-    leave, interrupted, given_up = threading.Event(), threading.Event(), threading.Event()
+    leave, interrupted, given_up, asked = (threading.Event() for _ in range(4))
     output = Output(command.json, on_lost=leave.set)
     service = Service(connections)
 
@@ -94,6 +126,8 @@ def run_agents(connections: Sequence[Connection], command: ConnectOptions) -> in
     for number in (*ending.SIGNALS, *HANGUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, on_signal)
+    if ASKED is not None:
+        signal.signal(ASKED, lambda number, frame: asked.set())
 
     def moved(transition: ReportTransition) -> None:
         reachable = sum(connection.health().reachable for connection in connections)
@@ -111,6 +145,9 @@ def run_agents(connections: Sequence[Connection], command: ConnectOptions) -> in
         service.ready()
         while not leave.wait(0.2):  # in pieces, so that a signal is handled between them
             service.tick()
+            if asked.is_set():
+                asked.clear()
+                _dump(connections, traces, output)
             if streams.reader_is_gone():
                 break
         leave.set()
@@ -131,6 +168,21 @@ def run_agents(connections: Sequence[Connection], command: ConnectOptions) -> in
     if given_up.is_set():
         return GAVE_UP
     return 0 if all(connection.state is State.OFFLINE for connection in connections) else 1
+
+
+def _dump(connections: Sequence[Connection], traces: LossTraces | None, output: Output) -> None:
+    """Show how the agents are, and write what is remembered of them."""
+    for connection in connections:
+        health = connection.health()
+        told = f"  {health.state}: {health.reason}"
+        output.say("health", (connection.agent_id, "bold"), told, agent_id=connection.agent_id, health=health.to_dict())
+    try:
+        files = [] if traces is None else traces.dump()
+    except OSError as error:
+        output.say("error", ("error", "bold red"), f" a trace cannot be written: {error}", reason=str(error))
+        return
+    for file in files:
+        output.say("trace", f"the trace {file} is written", file=str(file))
 
 
 def _show(connection: Connection, output: Output, *, named: bool) -> None:

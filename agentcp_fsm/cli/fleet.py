@@ -13,16 +13,16 @@ from types import FrameType
 from typing import Protocol
 
 from agentcp_fsm.cli import streams
-from agentcp_fsm.cli.connect import GAVE_UP, INTERRUPTED
+from agentcp_fsm.cli.connect import GAVE_UP, INTERRUPTED, metrics_of
 from agentcp_fsm.cli.output import Output
 from agentcp_fsm.connection import AsyncConnection
 from agentcp_fsm.errors import AgentCPError
 from agentcp_fsm.fleet import Changes, Fleet, Progress
-from agentcp_fsm.fleet.asynchronous import Meter
 from agentcp_fsm.fleet.configured import Configured, read_fleet
 from agentcp_fsm.fleet.descriptors import check_descriptors
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
+from agentcp_fsm.operations.recorder import LossTraces
 from agentcp_fsm.operations.service import Service
 from agentcp_fsm.operations.settings_file import BadEntry
 from agentcp_fsm.operations.shown import Agents
@@ -63,12 +63,13 @@ class Here:
     def __init__(self, configured: Configured, output: Output, gave_up: Callable[[], None] | None) -> None:
         self._output = output
         self._gave_up = gave_up
-        self._settings = configured.settings
-        self.metrics, self._exposition = _metrics() if self._settings.command.status is not None else (None, None)
+        command = configured.settings.command
+        self._metrics = metrics_of(command)
+        self._traces = None if command.traces is None else LossTraces(command.traces)
         self._fleet = Fleet(
             configured.members,
-            starts_at_once=self._settings.fleet.starts_at_once,
-            metrics=self.metrics,
+            starts_at_once=configured.settings.fleet.starts_at_once,
+            metrics=self._metrics,
             on_made=self._watch,
             on_refused=lambda member, why: say_refused(output, member.agent_id, f"{member.place}: {why}"),
         )
@@ -76,7 +77,7 @@ class Here:
     @property
     def exposition(self) -> Metrics | None:
         """The body of ``/metrics``."""
-        return self._exposition
+        return None if self._metrics is None else self._metrics.exposition
 
     @property
     def shown(self) -> Agents:
@@ -103,6 +104,8 @@ class Here:
 
     def _watch(self, connection: AsyncConnection) -> None:
         agent_id = connection.agent_id
+        if self._traces is not None:
+            self._traces.watch(connection)
         connection.on_error(
             lambda reason: self._output.say(
                 "error", (agent_id, "bold"), "  ", ("error", "bold red"), f" {reason}", agent_id=agent_id, reason=reason
@@ -248,13 +251,3 @@ def _handle_signals(leave: threading.Event, interrupted: threading.Event, reload
             signal.signal(number, on_signal)
     if RELOAD is not None:
         signal.signal(RELOAD, lambda number, frame: reload.set())
-
-
-def _metrics() -> tuple[Meter | None, Metrics | None]:
-    """What measures the fleet, if the extra ``metrics`` is installed."""
-    try:
-        from agentcp_fsm.operations.metrics import Metrics as Measured
-    except ImportError:
-        return None, None
-    measured = Measured()
-    return measured, measured.exposition

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -161,14 +160,6 @@ def plain(*parts: Part) -> Text:
             case _:
                 text.append(printable(part))
     return text
-
-
-class LineFormatter(logging.Formatter):
-    """A formatter whose lines cannot steer a terminal."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """One line."""
-        return printable(super().formatMessage(record))
 
 
 def state_text(state: str) -> Text:

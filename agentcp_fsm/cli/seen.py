@@ -55,3 +55,27 @@ def diff(one: TraceFile, other: TraceFile) -> None:
     for line in lines:
         typer.echo(line)
     raise typer.Exit(1 if lines else 0)
+
+
+@app.command(
+    help="""Watch the agents of status places, live.
+
+    A place is what `agentcp-fsm connect --status ADDRESS` serves.  Keys: s sorts by the next column, r the other way
+    round, / filters, Enter shows an agent's details, q ends.
+    """,
+)
+def top(
+    places: Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="Status places, such as 127.0.0.1:8764.")],
+    interval: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")] = 1.0,
+) -> None:
+    from agentcp_fsm.errors import ConfigError
+    from agentcp_fsm.operations.address import StatusAddress
+    from agentcp_fsm.operations.asking import read_status
+
+    try:
+        from agentcp_fsm.operations.top import Top
+    except ImportError as error:
+        raise ConfigError(f"top needs Textual: pip install 'agentcp-fsm[top]' ({error})") from error
+    for place in places:
+        StatusAddress.parse(place)
+    Top(places, read_status, interval).run()

@@ -30,7 +30,7 @@ from agentcp_fsm.connection.waiting import Waiters
 from agentcp_fsm.fsm.chart import Chart, ChartState, Role, Row
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
-from agentcp_fsm.lifecycle.events import Start, Stop
+from agentcp_fsm.lifecycle.events import DeadlinePassed, Start, Stop
 from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.support.log import Flood, logger_of
 from agentcp_fsm.support.quoting import quoted
@@ -251,7 +251,19 @@ class Attachment:
         if transition.source == State.OFFLINE:
             self.last_error = None
         level = logging.WARNING if transition.lost else logging.INFO
-        logger.log(level, "%s: %s -> %s: %s", self.agent_id, transition.source, transition.dest, transition.text)
+        fields = {
+            "agent": self.agent_id,
+            "source": str(transition.source),
+            "dest": str(transition.dest),
+            "trigger": transition.trigger,
+            "attempt": self.driver.lifecycle.attempt,
+        }
+        logger.log(
+            level,
+            "%s %s -> %s: %s",
+            *(self.agent_id, transition.source, transition.dest, _told(transition)),
+            extra=fields,
+        )
         self._call("transition", transition)
         entered = transition.dest
         if entered is State.OFFLINE:
@@ -270,7 +282,7 @@ class Attachment:
     def failed(self, reason: str) -> None:
         """Something needs a person."""
         self.last_error = reason
-        logger.error("%s: %s", self.agent_id, reason)
+        logger.error("%s: %s", self.agent_id, reason, extra={"agent": self.agent_id})
         self._call("error", reason)
 
     def _call(self, kind: Kind, argument: object) -> None:
@@ -313,6 +325,15 @@ class Attachment:
         self.driver.reset()
         self.handlers.forget()
         self._clean_slate()
+
+
+def _told(transition: ReportTransition) -> str:
+    """What a line of the log says of a transition."""
+    if not transition.lost:
+        return transition.text
+    silent = transition.trigger == DeadlinePassed.trigger
+    text = transition.detail if silent else transition.text
+    return text if transition.dest is not State.RECONNECTING else f"{text.rstrip('.')}; next try at once"
 
 
 Attachment.step = CHART.compile(Attachment, arity=0)

@@ -1,8 +1,10 @@
-"""Which rows of a chart were taken, in which of their states.
+"""Which rows of a chart were taken, in which of their states::
 
-coverage = Coverage(DOOR)
-with coverage.watching():
-    step = DOOR.compile(Door)  # and each event that it takes from now on
+    coverage = Coverage(DOOR)
+    with coverage.watching():
+        step = DOOR.compile(Door)  # and each event that it takes from now on
+
+A stepper that was compiled before is not watched.
 """
 
 from __future__ import annotations

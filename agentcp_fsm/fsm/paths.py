@@ -1,4 +1,4 @@
-"""The shortest walks through a chart: one to each state that can be reached, and one to each row that can be taken.
+"""The shortest walks through a chart: one to each state that can be reached, and one to each row that can be taken::
 
     for path in paths(CHART):
         walk = Walk(CHART)

@@ -1,4 +1,4 @@
-"""A walk through a chart by hand: events one by one, the guards answered by the caller, the actions only noted.
+"""A walk through a chart by hand: events one by one, the guards answered by the caller, the actions only noted::
 
     walk = Walk(CHART)
     assert walk.send("start") == ["begin_anew", "begin_sign_in"]

@@ -70,8 +70,6 @@ class Actions(Guards):
 
     def _close_socket(self) -> None:
         self._effects.append(CloseSocket(self.attempt))
-        if self.unanswered:
-            self.statistics.note_missed()  # those before it were missed when the next one left
         self.socket_open = self.socket_ready = False
         self.unanswered = self.send_failures = self.receive_failures = 0
 

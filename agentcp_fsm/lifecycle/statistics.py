@@ -27,7 +27,7 @@ class Statistics:
     """Heartbeats handed to the network, repeated ones and probes included."""
     answers: int = 0
     missed: int = 0
-    """Heartbeats that were not answered before the next one left, or before their socket was closed."""
+    """Heartbeats that were not answered before the next one left on their socket."""
     loss_rate: float = 0.0
     """The share of heartbeats that were missed, 0 to 1: a mean in which the last 32 weigh most."""
     round_trip: float | None = None

@@ -14,7 +14,7 @@ SIZE_MAX = 64 * 1024**2
 """Bytes that an answer has at most: thousands of agents take a few megabytes."""
 
 AgentStatus: TypeAlias = "dict[str, object]"
-"""How one agent is: `Health.to_dict` and its ``agent_id``."""
+"""How one agent is: `Health.to_dict`."""
 
 
 class _Connection(HTTPConnection):

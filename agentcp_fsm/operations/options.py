@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from agentcp_fsm.operations.logs import LogFormat
+
 
 class LogLevel(StrEnum):
     """How much the library logs to standard error."""
@@ -123,11 +125,21 @@ class ConnectOptions:
     log_level: LogLevel | None = field(
         default=None, metadata=says("What to log to standard error; by default the errors that are not shown anyway.")
     )
+    log_format: LogFormat = field(
+        default=LogFormat.TEXT, metadata=says("How the log is written: as text, or as one JSON object a line.")
+    )
     status: str | None = field(
         default=None, metadata=says("Serve the status there: 127.0.0.1:8764, [::1]:8764, or a Unix socket's path.")
     )
     insecure_allow_any_status_address: bool = field(
         default=False, metadata=says("Serve the status to other machines, too: anybody can read it.")
+    )
+    metrics: bool = field(default=False, metadata=says("Serve metrics for Prometheus at /metrics of the status."))
+    metrics_by_agent: bool = field(
+        default=False, metadata=says("The same, with the agent's id as a label of each metric.")
+    )
+    traces: Path | None = field(
+        default=None, metadata=says("A folder for a trace around each loss; the signal USR1 writes one at any time.")
     )
     on_invite_limit: int = field(
         default=4,

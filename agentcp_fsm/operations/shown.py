@@ -11,6 +11,10 @@ class Report(Protocol):
     """How an agent is: `Health`, or what another process says of one."""
 
     @property
+    def agent_id(self) -> str:
+        """The agent's id."""
+
+    @property
     def reachable(self) -> bool:
         """Whether invitations can be expected to arrive."""
 

@@ -21,7 +21,7 @@ import socket
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
@@ -149,9 +149,9 @@ class StatusPlace:
         return _text(200, "live")
 
     async def _ready(self) -> web.Response:
-        states = [(connection.agent_id, connection.health()) for connection in self._connections]
-        ready = bool(states) and all(health.reachable for _, health in states)
-        lines = [f"{agent_id} {health.state}" for agent_id, health in states]
+        agents = [connection.health() for connection in self._connections]
+        ready = bool(agents) and all(health.reachable for health in agents)
+        lines = [f"{health.agent_id} {health.state}" for health in agents]
         return _text(200 if ready else 503, "\n".join(lines) or "there are no agents")
 
     async def _status(self) -> web.Response:
@@ -167,11 +167,10 @@ class StatusPlace:
 def status_of(connections: Agents) -> dict[str, object]:
     """How the agents are, as ``/status`` shows it.
 
-    ``version`` of this form, ``at`` (the time, ISO 8601 with its offset), and ``agents``: for each one `Health.to_dict`
-    and its ``agent_id``.
+    ``version`` of this form, ``at`` (the time, ISO 8601 in UTC), and ``agents``: for each one `Health.to_dict`.
     """
-    agents = [{"agent_id": connection.agent_id, **connection.health().to_dict()} for connection in connections]
-    return {"version": VERSION, "at": datetime.now().astimezone().isoformat(timespec="milliseconds"), "agents": agents}
+    agents = [connection.health().to_dict() for connection in connections]
+    return {"version": VERSION, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), "agents": agents}
 
 
 async def turns(loop: asyncio.AbstractEventLoop, within: float) -> bool:

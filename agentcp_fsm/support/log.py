@@ -10,7 +10,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 FOLDING = 60.0
@@ -22,6 +22,10 @@ class Logger(logging.LoggerAdapter[logging.Logger]):
 
     In the main thread it lets pass what is to end the program, such as KeyboardInterrupt.
     """
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """Leave the fields of `extra` to the call, which LoggerAdapter would drop."""
+        return msg, kwargs
 
     def log(self, level: int, msg: object, *args: object, stacklevel: int = 1, **kwargs: Any) -> None:
         """Log a line; returns even if it cannot be written."""
@@ -79,7 +83,14 @@ class Flood:
     def _write(self, arguments: tuple[object, ...], exc_info: bool) -> None:
         more = f" (... {self._folded:,} more in {self._clock() - self._since:.0f} s)" if self._folded else ""
         self._logger.log(
-            self._level, f"%s: {self._message}%s", self._owner, *arguments, more, exc_info=exc_info, stacklevel=3
+            self._level,
+            f"%s: {self._message}%s",
+            self._owner,
+            *arguments,
+            more,
+            exc_info=exc_info,
+            stacklevel=3,
+            extra={"agent": self._owner, "folded": self._folded or None},
         )
         self._folded = 0
         self._latest = ()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from random import Random
 from typing import ClassVar
 
@@ -26,7 +27,10 @@ from agentcp_fsm.lifecycle.session import Session
 from agentcp_fsm.testing import strategies
 from agentcp_fsm.testing.monitor import Watched
 from agentcp_fsm.testing.script import Script, Step
+from agentcp_fsm.traces import write_trace
 
+TRACES = Path(".hypothesis", "agentcp_fsm")
+"""Where traces of failing lives are kept, beside Hypothesis' own files."""
 Invariant = Callable[[Lifecycle], object]
 """What must hold after each step: it fails by an exception, or by returning False."""
 
@@ -96,7 +100,18 @@ class ConnectionMachine(RuleBasedStateMachine):
                     raise InvariantError(f"{name} does not hold in {self.machine.state}, after {event!r}")
         except Exception as error:
             error.add_note(f"As a script:\n\n{self.script}")
+            error.add_note(self._write_trace())
             raise
+
+    def _write_trace(self) -> str:
+        """Keep the present run as a trace, in place of the last one; return where it is, or why not."""
+        file = TRACES / f"{type(self).__name__}.trace"
+        try:
+            TRACES.mkdir(parents=True, exist_ok=True)
+            write_trace(file, self.script.trace())
+        except OSError as error:
+            return f"No trace was written: {error}"
+        return f"As a trace: agentcp-fsm trace replay {file}"
 
     @rule(delay=st.just(0.0) | st.floats(0, 0.5))
     def all_goes_well(self, delay: float) -> None:

@@ -43,7 +43,9 @@ class Weather:
     delay: float = 0.02
     """How long a packet is under way, in each direction."""
     jitter: float = 0.0
-    """The most that is added to that, evenly distributed."""
+    """The most that is added to that, evenly distributed: packets may overtake each other."""
+    duplication: float = 0.0
+    """The share of packets that arrives twice."""
 
     @property
     def round_trip(self) -> float:
@@ -71,10 +73,12 @@ class Network:
         loss = weather.loss_up if up else weather.loss_down
         if loss and self.random.random() < loss:
             return
-        delay = weather.delay
-        if weather.jitter:
-            delay += weather.jitter * self.random.random()
-        self.clock.after(delay, self._arrive, arrive, arguments)
+        twice = weather.duplication and self.random.random() < weather.duplication
+        for _ in range(1 + bool(twice)):
+            delay = weather.delay
+            if weather.jitter:
+                delay += weather.jitter * self.random.random()
+            self.clock.after(delay, self._arrive, arrive, arguments)
 
     def _arrive(self, arrive: Callable[..., object], arguments: tuple[object, ...]) -> None:
         if self.outage is not Outage.SILENT and self.outage is not Outage.ROUTELESS:

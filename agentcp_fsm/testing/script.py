@@ -15,6 +15,7 @@ from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.testing.monitor import Watched
+from agentcp_fsm.traces import Trace, record
 
 Step = tuple[Event, float]
 """An event, and the seconds of the clock at which the machine hears of it."""
@@ -49,6 +50,14 @@ class Script:
         for event, now in self.steps:
             watched.handle(event, now)
         return watched
+
+    def trace(self) -> Trace:
+        """The same as a trace, for `agentcp_fsm.traces.write_trace` and the command ``agentcp-fsm trace``."""
+        machine = Lifecycle(self.config, Random(self.seed))  # noqa: S311 - jitter, not a secret
+        recorder = record(machine, seed=self.seed)
+        for event, now in self.steps:
+            recorder.handle(event, now)
+        return recorder.trace()
 
     def violation(self) -> InvariantError | None:
         """The invariant that a replay breaks; None if it breaks none."""

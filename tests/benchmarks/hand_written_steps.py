@@ -100,8 +100,6 @@ class Steps(Variables):
     def _close_socket(self) -> None:
         if self.socket_open:
             self._effects.append(CloseSocket(self.attempt))
-            if self.unanswered:
-                self.statistics.note_missed()
             self.socket_open = self.socket_ready = False
             self.unanswered = self.send_failures = self.receive_failures = 0
 

@@ -91,9 +91,10 @@ def attempts(
 def _window(failures: int, waiting: float, config: Config) -> float:
     """The span, before jitter, of which a part is waited once `waiting` is over, after so many failures in a row.
 
-    The cap is that of the sum; but where the rules have one wait for more than half of it, a span as long remains.
+    A wait after a 401 that came soon after another is a first one, if the connections had lasted.  The cap is that of
+    the sum; but where the rules have one wait for more than half of it, a span as long remains.
     """
-    doubled = min(config.backoff_initial * 2.0 ** min(failures - 1, 1000), config.backoff_max)
+    doubled = min(config.backoff_initial * 2.0 ** min(max(failures, 1) - 1, 1000), config.backoff_max)
     return min(doubled, max(config.backoff_max - waiting, waiting))
 
 

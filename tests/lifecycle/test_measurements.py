@@ -1,6 +1,6 @@
 """What the machine counts of heartbeats: round trips, missed ones, the loss rate, and the words of a silence."""
 
-from agentcp_fsm.lifecycle.events import BeatAnswered, BeatSent, Stop
+from agentcp_fsm.lifecycle.events import BeatAnswered, BeatSent, Stop, Unauthorized
 from agentcp_fsm.lifecycle.statistics import LOSS_GAIN
 from tests.lifecycle.life import Life
 
@@ -26,7 +26,14 @@ def test_each_heartbeat_is_answered_or_missed() -> None:
     counted = life.machine.statistics
     assert (counted.answers - 1, counted.missed) == (3, 2), "of the last one, nothing is known yet"
     life.tell(Stop(), life.machine.now)
-    assert counted.missed == 3
+    assert counted.missed == 2, "nor ever"
+
+
+def test_a_refused_heartbeat_was_not_missed() -> None:
+    life = Life().online()
+    life.wake()
+    life.tell(Unauthorized(1), life.machine.now)
+    assert (life.machine.statistics.missed, life.machine.statistics.loss_rate) == (0, 0.0)
 
 
 def test_the_loss_rate_follows_the_last_heartbeats() -> None:
@@ -48,5 +55,5 @@ def test_4_a_silence_is_described() -> None:
         life.wake()
     loss = life.machine.statistics.last_loss
     assert loss is not None
-    beats = life.machine.statistics.missed
+    beats = life.machine.statistics.missed + 1
     assert loss.detail == f"{beats} heartbeats unanswered, last answer {loss.at - life.machine.answered_at:.1f} s ago"

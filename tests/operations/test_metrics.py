@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from agentcp_fsm import State
+from agentcp_fsm import ConfigError, State
 from tests.connection.peer import PATIENT, Peer, connect
 from tests.needs import needs_program
 from tests.waiting import online, until
@@ -14,7 +14,8 @@ pytest.importorskip("prometheus_client", reason="prometheus-client, of the extra
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from agentcp_fsm.operations.metrics import FAMILIES, HISTOGRAMS, Metrics
+from agentcp_fsm.operations.measures import FAMILIES, HISTOGRAMS
+from agentcp_fsm.operations.metrics import Metrics
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -101,6 +102,10 @@ def test_counters_never_run_backwards() -> None:
     counters = {key for key in before if key[0].endswith(("_total", "_count", "_bucket"))}
     assert [key for key in counters if "OFFLINE" not in str(key) and after[key] < before[key]] == []
     assert value(after, "agentcp_agents", state="OFFLINE") == 0
+    metrics.remove(connection)  # once is enough
+    assert samples(metrics) == after
+    with pytest.raises(ConfigError, match="was removed, and its counts are in the sums"):
+        metrics.add(connection)
 
 
 def test_names_and_units_are_conventional() -> None:

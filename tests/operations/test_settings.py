@@ -19,7 +19,7 @@ from tests.test_citations import LAW, citations
 ROOT = Path(__file__).parents[2]
 ALICE, BOB = "alice.agentid.pub", "bob.agentid.pub"
 GIVEN = {"agent_id": ALICE, "data": "agents"}
-OTHER: dict[str, object] = {"log_level": "debug", "codec": "protobuf", "sign_in_attempt_limit": 7}
+OTHER: dict[str, object] = {"log_level": "debug", "log_format": "json", "codec": "protobuf", "sign_in_attempt_limit": 7}
 """A value that is not the default, where none can be made of that."""
 
 

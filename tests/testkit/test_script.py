@@ -1,7 +1,9 @@
 """A failing life is shown as a program, which runs, fails alike, and is made as short as it can be."""
 
 import re
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from agentcp_fsm import Config, Lifecycle, Session
 from agentcp_fsm.errors import InvariantError
 from agentcp_fsm.lifecycle import events
 from agentcp_fsm.testing import Script, World, connection_machine, strategies
+from agentcp_fsm.traces import read_trace, replay, write_trace
 
 SESSION = Session("192.0.2.1", 5000, 42, "token")
 LIFE: tuple[tuple[events.Event, float], ...] = (
@@ -28,10 +31,18 @@ def is_never_online(machine: Lifecycle) -> bool:
     return machine.state != "ONLINE"
 
 
-def test_an_added_invariant_that_breaks_is_shown_with_a_program_that_leads_there() -> None:
+def test_an_added_invariant_that_breaks_is_shown_with_a_program_and_a_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     config = Config(interval_max=10.0)
     with pytest.raises(InvariantError, match="is_never_online does not hold in ONLINE") as caught:
         run_state_machine_as_test(connection_machine(config, [is_never_online]))
+    (shown,) = [note for note in caught.value.__notes__ if note.startswith("As a trace: agentcp-fsm trace replay ")]
+    trace = read_trace(shown.rpartition(" ")[2])
+    assert trace.config == config
+    assert trace.steps[-1].state == "ONLINE"
+    assert replay(trace) is None
     (note,) = [note for note in caught.value.__notes__ if note.startswith("As a script:")]
     program = note.partition("\n\n")[2]
     names: dict[str, object] = {}
@@ -52,6 +63,9 @@ def test_a_script_prints_as_a_program_that_does_the_same(
     script = Script(config, 7, tuple(steps))
     names: dict[str, object] = {}
     exec(str(script), names)
+    with TemporaryDirectory() as folder:
+        write_trace(Path(folder, "life.trace"), script.trace())
+        assert replay(read_trace(Path(folder, "life.trace"))) is None
     assert getattr(names["watched"], "machine").snapshot() == script.replay().machine.snapshot()  # noqa: B009
 
 

@@ -81,7 +81,7 @@ def test_any_life_is_replayed(tmp_path: Path, trace: Trace) -> None:
     ]
     write_trace(tmp_path / "two.trace", read)
     again = read_trace(tmp_path / "two.trace")
-    assert again == read
+    assert repr(again) == repr(read)  # not a number equals itself there
     assert difference_lines(again, read) == []
     assert all(line.isprintable() for line in story_lines(read))
 
