@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
 
 from agentcp_fsm.cli import streams
 from agentcp_fsm.cli.connect import GAVE_UP, INTERRUPTED, metrics_of
@@ -35,26 +34,6 @@ LOOK = 0.2
 SHOW = 1.0
 """Seconds between two looks at the progress: it is shown when it has changed."""
 RELOAD = getattr(signal, "SIGHUP", None)
-
-
-class Runs(Protocol):
-    """What runs a fleet: this process, or several."""
-
-    def start(self) -> None:
-        """Begin to start the agents."""
-
-    def stop(self, timeout: float) -> bool:
-        """Sign all agents out, in bounded time."""
-
-    def change(self, configured: Configured) -> Changes:
-        """Run what the file says now; agents whose entries cannot be stay as they are."""
-
-    def progress(self) -> Progress:
-        """How many agents are where."""
-
-    @property
-    def shown(self) -> Agents:
-        """What the status place shows."""
 
 
 class Here:
@@ -213,9 +192,11 @@ def described(progress: Progress) -> str:
     """The progress in one line."""
     parts = [f"{progress.reachable:,} of {progress.members:,} agents are reachable"]
     for name, says in (
-        ("starting", "coming online"), ("waiting", "wait to be started"), ("lost", "lost"),
-        ("refused", "refused"), ("quarantined", "quarantined"),
-    ):  # fmt: skip
+        ("starting", "coming online"),
+        ("waiting", "wait to be started"),
+        ("lost", "lost"),
+        ("refused", "refused"),
+    ):
         if count := getattr(progress, name):
             parts.append(f"{count:,} {says}")
     if progress.held > 0:
@@ -223,12 +204,12 @@ def described(progress: Progress) -> str:
     return ", ".join(parts)
 
 
-def _reload(runs: Runs, output: Output, read: Callable[[], Configured]) -> None:
+def _reload(here: Here, output: Output, read: Callable[[], Configured]) -> None:
     """Run what the file says now; a file that cannot be read as a whole changes nothing."""
     try:
         configured = read()
         _show_bad(output, configured.bad)
-        changes = runs.change(configured)
+        changes = here.change(configured)
     except (AgentCPError, OSError) as error:
         reason = f"the changed file is not used: {error}"
         output.say("error", ("error", "bold red"), f" {reason}", reason=reason)

@@ -242,7 +242,7 @@ class AsyncFleet:
             return "rehandled"
         if seat.connection is not None:
             self._leave(seat)
-        elif seat.stage is not Stage.MAKING:  # which notices by itself
+        elif seat.stage not in (Stage.MAKING, Stage.LEAVING):  # the end of both looks at the member anew
             self._withdraw(seat)
             self._enqueue(seat)
         return "changed"

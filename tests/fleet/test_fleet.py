@@ -133,6 +133,21 @@ def test_agents_are_added_and_removed_one_by_one(server: ServerThread) -> None:
         assert len(fleet) == 3
 
 
+def test_changes_that_come_faster_than_agents_leave(server: ServerThread) -> None:
+    """The last one holds, and no agent is started twice."""
+    with Fleet([member(server, 0)]) as fleet:
+        assert fleet.wait_until_online(WITHIN)
+        signed_in = sign_ins(server)
+        for limit in (50, 60, 70):
+            assert fleet.apply([member(server, 0, replace(CALM, probe_limit=limit))]).changed == (name(0),)
+        assert fleet.wait_until_online(WITHIN)
+        connection = fleet.connection(name(0))
+        assert connection is not None
+        assert connection.config.probe_limit == 70
+        assert sign_ins(server) == signed_in + 1
+        assert fleet.progress() == Progress(members=1, reachable=1)
+
+
 def test_the_same_names_in_asyncio(server: ServerThread) -> None:
     async def live() -> None:
         async with AsyncFleet([member(server, number) for number in range(3)]) as fleet:

@@ -14,7 +14,7 @@ from tests.needs import needs_posix
 ALICE, BOB = "alice.agentid.pub", "bob.agentid.pub"
 
 BAD = f"""
-processes = 2
+starts_at_once = 2
 [agent]
 data = "agents"
 [[agents]]
@@ -40,7 +40,7 @@ def test_bad_entries_are_named_and_the_others_are_loaded(tmp_path: Path) -> None
     file.write_text(BAD)
     loaded = load_fleet(file, {"stop_timeout": 5.0})
     assert [agent.options.agent_id for agent in loaded.agents] == [ALICE, BOB]
-    assert (loaded.fleet.processes, loaded.fleet.stop_timeout) == (2, 5.0)
+    assert (loaded.fleet.starts_at_once, loaded.fleet.stop_timeout) == (2, 5.0)
     assert [agent.handlers.on_invite for agent in loaded.agents] == [None, "true"]
     bad = {entry.agent_id: str(entry.error) for entry in loaded.bad if entry.agent_id}
     assert bad["b.agentid.pub"].startswith(f"{file}:9: there is no setting 'codek'")
