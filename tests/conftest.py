@@ -1,4 +1,4 @@
-"""Fixtures, and Hypothesis profiles: default, ci, fuzz, mutation; the variable HYPOTHESIS_PROFILE chooses.
+"""Fixtures, and Hypothesis profiles: dev, ci, nightly, mutation; the variable HYPOTHESIS_PROFILE chooses.
 
 Without a choice, ``ci`` is taken where the variable ``CI`` is set: the same examples in every run, so that a change
 is not refused for a fault that another one made.  Every other run draws new examples.
@@ -14,10 +14,10 @@ from agentcp_fsm.connection.hub import new_event_loop
 from agentcp_fsm.server import ServerThread
 
 slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-settings.register_profile("default", deadline=None, max_examples=100, stateful_step_count=40)
-settings.register_profile("ci", settings.get_profile("default"), derandomize=True, database=None)
+settings.register_profile("dev", deadline=None, max_examples=100, stateful_step_count=40)
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, database=None)
 settings.register_profile(
-    "fuzz", deadline=None, max_examples=5000, stateful_step_count=100, suppress_health_check=slow, print_blob=True
+    "nightly", deadline=None, max_examples=5000, stateful_step_count=100, suppress_health_check=slow, print_blob=True
 )
 settings.register_profile(
     "mutation",
@@ -29,7 +29,7 @@ settings.register_profile(
     phases=(Phase.explicit, Phase.generate),  # a mutant is noticed or not: how it could be put more simply is no matter
 )
 os.environ["LANGUAGE"] = "en"  # whatever the developer's is: what commands show is looked at
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 
 @pytest.hookimpl(optionalhook=True)

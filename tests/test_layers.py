@@ -13,7 +13,7 @@ PACKAGE = Path(agentcp_fsm.__file__).parent
 LAYERS = (
     {"cli"},
     {"fleet"},
-    {"operations", "pytest_plugin", "simulation"},
+    {"operations", "pytest_plugin", "simulation", "verification"},
     {"sdk", "doctor", "testing"},
     {"connection", "server"},
     {"sign_in", "traces", "wire"},
@@ -86,7 +86,7 @@ def test_the_core_does_no_input_or_output(part: str) -> None:
     assert not used & OUTSIDE
 
 
-FOREIGN = {"_dns_host", "_new_conn", "_fields", "_get_running_loop"}
+FOREIGN = {"_dns_host", "_new_conn", "_fields", "_replace", "_get_running_loop"}
 """Underscore names of other libraries: urllib3's connections, named tuples, asyncio."""
 
 

@@ -213,20 +213,40 @@ def run_fleet(
 @app.command(
     help="""Check step by step what an agent needs to be reachable, and suggest remedies.
 
-    The steps are files, key, certificate, the way to the server, sign-in, heartbeats and the clock.  It signs in and
-    out: if the agent is connected elsewhere, that may end its session.  On a terminal, it asks for a password if the
-    key needs one and none is given.  The exit status is 0 only if all is well, and 1 if a step failed, was skipped or
-    has a warning.
+    The steps are files, key, certificate, the way to the server, sign-in, heartbeats and the clock.  Signing in ends
+    the agent's session, if it is connected elsewhere.  So the doctor looks for a running agent at its status place
+    first, and leaves that alone.  If there is none, it asks on a terminal; without a terminal, it signs in only with
+    --sign-in.  On a terminal, it asks for a password if the key needs one and none is given.  The exit status is 0 only
+    if all is well, and 1 if a step failed, was skipped or has a warning.
     """,
 )
 @with_settings(AgentOptions)
-def doctor(flags: Flags, config: ConfigFile = None, json: Json = False, log_level: Logging = LogLevel.ERROR) -> None:
-    from agentcp_fsm.cli.doctor import run_doctor
+def doctor(
+    flags: Flags,
+    config: ConfigFile = None,
+    sign_in: Annotated[
+        bool | None,
+        typer.Option("--sign-in/--no-sign-in", help="Sign in, whatever session that ends; or do not, and do not ask."),
+    ] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The status place of the running agent; by default that of the configuration, or 127.0.0.1:8764.",
+        ),
+    ] = None,
+    json: Json = False,
+    log_level: Logging = LogLevel.ERROR,
+) -> None:
+    from agentcp_fsm.cli.doctor import ask_to_sign_in, run_doctor, running_agent
     from agentcp_fsm.doctor import Examination, server_at, server_named_by
+    from agentcp_fsm.operations.address import DEFAULT, StatusAddress
     from agentcp_fsm.operations.settings import load_one
 
     _log(log_level)
-    agent = load_one(config, flags).options
+    loaded = load_one(config, flags)
+    place = str(StatusAddress.parse(status or loaded.command.status or DEFAULT))
+    agent = loaded.agents[0].options
     trusted = trust(agent)
     examination = Examination(
         agent.agent_id,
@@ -236,6 +256,8 @@ def doctor(flags: Flags, config: ConfigFile = None, json: Json = False, log_leve
         ask_password=password_prompt(agent),
         codec=agent.codec,
         options=trusted,
+        find_running=lambda: None if sign_in else running_agent(agent.agent_id, place),
+        may_sign_in=lambda: ask_to_sign_in(agent.agent_id) if sign_in is None else sign_in,
     )
     raise typer.Exit(run_doctor(examination, json))
 

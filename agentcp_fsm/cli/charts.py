@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -97,6 +98,35 @@ def check(
         Threshold(LOSSES, "", losses_warning, losses_critical),
     )
     raise typer.Exit(check_agents(where, agent, thresholds, timeout, json))
+
+
+@app.command(
+    help="""Explore every state of a connection under a configuration, in a hostile world, and prove its rules there.
+
+    Answers, failures and wake-ups come late, twice or never, and the application calls what it likes.  S1 to S10 hold
+    after every step and L1 to L3 from every state.  A violation is shown by a shortest script.  Rows that were never
+    taken, and guards that always gave one answer, are named; with --matrix they count as found.  The exit status is 0
+    if all holds, 1 if something was found, and 2 for a wrong setting.
+    """,
+)
+def verify(
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of Config that is not the default (repeatable)."),
+    ] = None,
+    matrix: Annotated[
+        bool, typer.Option("--matrix", help="Many configurations, one for each setting that matters.")
+    ] = False,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Keep all data of a state apart at once: many times the work.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="How many processes share the work.")] = os.cpu_count() or 1,
+    pytest: Annotated[bool, typer.Option("--pytest", help="Print a violation as a pytest function.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    from agentcp_fsm.cli.verify import run_verify
+
+    raise typer.Exit(run_verify(setting or [], matrix, whole, jobs, json, pytest))
 
 
 @app.command(help="Print a shortest walk to each state and each row.")

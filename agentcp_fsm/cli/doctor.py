@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
 from dataclasses import asdict
 
+import typer
 from rich.table import Table
 from rich.text import Text
 
 from agentcp_fsm.cli.output import Output, set_width
-from agentcp_fsm.doctor import STEPS, Examination, Finding, Outcome
+from agentcp_fsm.doctor import STEPS, Examination, Finding, Outcome, Running
+from agentcp_fsm.errors import StatusError
 from agentcp_fsm.fsm.printable import printable
+from agentcp_fsm.lifecycle.chart import State
+from agentcp_fsm.operations.asking import read_status
+from agentcp_fsm.operations.checking import chosen
 from agentcp_fsm.support import messages
 from agentcp_fsm.support.messages import translated as _
 
@@ -48,6 +54,29 @@ def run_doctor(examination: Examination, json_lines: bool) -> int:
             _("all is well") if well else _("not all is well: {others}").format(others=", ".join(others))
         )
     return 0 if well else 1
+
+
+def running_agent(agent_id: str, address: str) -> Running | None:
+    """Return the agent of that id that a status place shows, unless it is at rest; None also without such a place."""
+    try:
+        agents = chosen(read_status(address), agent_id)
+    except StatusError:
+        return None
+    state, answer = str(agents[0].get("state")), agents[0].get("last_answer")
+    if state == State.OFFLINE:
+        return None
+    age = float(answer) if isinstance(answer, int | float) else None
+    return Running(address, state, bool(agents[0].get("reachable")), age)
+
+
+def ask_to_sign_in(agent_id: str) -> bool:
+    """Ask on a terminal whether the doctor may sign in; False without a terminal."""
+    return sys.stdin.isatty() and typer.confirm(
+        _("Signing in ends the session of {agent_id}, if it is connected elsewhere. Sign in?").format(
+            agent_id=agent_id
+        ),
+        err=True,
+    )
 
 
 def _row(finding: Finding) -> Table:

@@ -2,5 +2,6 @@
 
 from agentcp_fsm.doctor.examination import STEPS, Examination, FindServer, server_at, server_named_by
 from agentcp_fsm.doctor.finding import Finding, Outcome
+from agentcp_fsm.doctor.running import Running
 
-__all__ = ["STEPS", "Examination", "FindServer", "Finding", "Outcome", "server_at", "server_named_by"]
+__all__ = ["STEPS", "Examination", "FindServer", "Finding", "Outcome", "Running", "server_at", "server_named_by"]

@@ -24,6 +24,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from agentcp_fsm.doctor.clock import WatchedTransport, check_clock
 from agentcp_fsm.doctor.finding import Failed, Finding, NotTried, Outcome, look_up, milliseconds, words
 from agentcp_fsm.doctor.heartbeat import check_heartbeat
+from agentcp_fsm.doctor.running import Running, heartbeat_of, sign_in_of
 from agentcp_fsm.doctor.system import check_system
 from agentcp_fsm.errors import AgentCPError, SignInError
 from agentcp_fsm.lifecycle.session import Session
@@ -85,6 +86,9 @@ class Examination:
 
     ``data`` is the folder that `Credentials.load` takes; without ``password``, ``ask_password`` is called if the key
     needs one.  ``timeouts`` and ``options`` are those of `AuthClient`, which judges the server.
+
+    Signing in ends the agent's session elsewhere.  So ``find_running`` is asked first: if it returns an agent that
+    runs, that one's session is looked at and left alone.  Otherwise ``may_sign_in`` decides.
     """
 
     def __init__(
@@ -98,6 +102,8 @@ class Examination:
         codec: str = "agentcp",
         timeouts: Timeouts | None = None,
         options: ClientOptions | None = None,
+        find_running: Callable[[], Running | None] = lambda: None,
+        may_sign_in: Callable[[], bool] = lambda: True,
     ) -> None:
         self._agent_id = agent_id
         self._data = data
@@ -115,6 +121,9 @@ class Examination:
         self._zone = ""
         self._proxy: str | None = None
         self._session: Session | None = None
+        self._find_running = find_running
+        self._may_sign_in = may_sign_in
+        self._running: Running | None = None
 
     def findings(self) -> Generator[Finding, None, None]:
         """Take the steps, one for each finding asked for; the session is signed out whenever it ends."""
@@ -302,6 +311,11 @@ class Examination:
     def _check_sign_in(self) -> Finding:
         assert self._client is not None
         assert self._credentials is not None
+        self._running = self._find_running()
+        if self._running is not None:
+            return sign_in_of(self._running)
+        if not self._may_sign_in():
+            raise NotTried(_("it would end the agent's session, if it is connected elsewhere: allow it by --sign-in"))
         started = time.monotonic()
         session = self._session = self._client.sign_in(self._credentials)
         took = time.monotonic() - started
@@ -322,10 +336,14 @@ class Examination:
         return Finding("sign-in", Outcome.OK, says, facts=facts)
 
     def _check_heartbeat(self) -> Finding:
+        if self._running is not None:
+            return heartbeat_of(self._running)
         assert self._session is not None
         return check_heartbeat(self._agent_id, self._session, self._codec)
 
     def _check_sign_out(self) -> Finding:
+        if self._running is not None:
+            return Finding("sign-out", Outcome.OK, _("the agent that runs stays signed in"))
         assert self._client is not None
         session, self._session = self._session, None
         assert session is not None

@@ -107,29 +107,29 @@ def ignored(
     return Row(trigger, source, None, unless=unless, after=after, reason=reason, ignored=True)
 
 
-def attempt_failed(trigger: str, what: str) -> Iterable[Row]:
-    """The rows of an attempt that fails with a session in hand."""
+def attempt_failed(trigger: str, what: str, first: tuple[str, ...] = ()) -> Iterable[Row]:
+    """The rows of an attempt that fails with a session in hand; the actions of `first` come before the others."""
     return (
-        Row(trigger, CONNECTING, STOPPING, conditions="attempts_exhausted", before=END, after=LEAVE,
+        Row(trigger, CONNECTING, STOPPING, conditions="attempts_exhausted", before=(*first, *END), after=LEAVE,
             reason=f"{what}, and it was the last attempt allowed."),
-        Row(trigger, CONNECTING, BACKOFF, before=FAIL, after="back_off",
+        Row(trigger, CONNECTING, BACKOFF, before=(*first, *FAIL), after="back_off",
             reason=f"{what}; the attempt is over."),
     )  # fmt: skip
 
 
-def lost(trigger: str, what: str, conditions: tuple[str, ...] = ()) -> Iterable[Row]:
+def lost(trigger: str, what: str, conditions: tuple[str, ...] = (), first: tuple[str, ...] = ()) -> Iterable[Row]:
     """The rows of a proven connection that is lost by anything but a 401 or the application's wish."""
     return (
         Row(trigger, SERVING, STOPPING, conditions=(*conditions, "attempts_exhausted"), unless="online_lasted",
-            before=("drop_attempt", "note_loss", "note_early_loss"), after=LEAVE,
+            before=(*first, "drop_attempt", "note_loss", "note_early_loss"), after=LEAVE,
             reason=f"{what} before ONLINE had lasted, and it was the last attempt allowed."),
         Row(trigger, SERVING, BACKOFF, conditions=(*conditions, "flapping"),
-            before=(*LOSE, "plan_probe"), after="back_off",
+            before=(*first, *LOSE, "plan_probe"), after="back_off",
             reason=f"{what} before ONLINE had lasted, as the attempt before had failed."),
         Row(trigger, SERVING, BACKOFF, conditions=(*conditions, "sign_in_too_soon"),
-            before=(*LOSE, "plan_probe"), after="wait_minimum",
+            before=(*first, *LOSE, "plan_probe"), after="wait_minimum",
             reason=f"{what}: the connection is lost; the last sign-in was too recent for the next."),
-        Row(trigger, SERVING, RECONNECTING, conditions=conditions, before=LOSE, after="begin_sign_in",
+        Row(trigger, SERVING, RECONNECTING, conditions=conditions, before=(*first, *LOSE), after="begin_sign_in",
             reason=f"{what}: the connection is lost."),
     )  # fmt: skip
 
@@ -212,8 +212,8 @@ ROWS = (
     Row("send_failed", DEGRADED, None, unless="send_failures_exhausted",
         after=("note_send_failure", "retry_heartbeat"),
         reason="A send failed again; it is tried again soon."),
-    *attempt_failed("send_failed", "Sending fails"),
-    *lost("send_failed", "Sending fails"),
+    *attempt_failed("send_failed", "Sending fails", ("count_send_failure",)),
+    *lost("send_failed", "Sending fails", first=("count_send_failure",)),
     Row("send_failed", BACKOFF, None, after="count_send_failure",
         reason="A probe could not be sent: there will be another."),
     ignored("send_failed", SOCKETLESS, OTHERS_SOCKET, after="count_stale"),
@@ -229,8 +229,8 @@ ROWS = (
     Row("receive_failed", ONLINE, DEGRADED, unless="receive_failures_exhausted", before="note_degraded",
         after="note_receive_failure",
         reason="A receive failed; the next may not."),
-    *attempt_failed("receive_failed", "Receiving fails"),
-    *lost("receive_failed", "Receiving fails"),
+    *attempt_failed("receive_failed", "Receiving fails", ("count_receive_failure",)),
+    *lost("receive_failed", "Receiving fails", first=("count_receive_failure",)),
     Row("receive_failed", BACKOFF, None, after="count_receive_failure",
         reason="A probe's answer could not be received: there will be another probe."),
     ignored("receive_failed", SOCKETLESS, OTHERS_SOCKET, after="count_stale"),
@@ -248,7 +248,8 @@ ROWS = (
     ignored("beat_answered", SOCKETLESS, OTHERS_SOCKET, after="count_stale"),
 
     ignored("unauthorized", SOCKETED, OTHERS_SOCKET, unless="socket_in_use", after="count_stale"),
-    Row("unauthorized", CONNECTING, STOPPING, conditions="attempts_exhausted", before=END, after=LEAVE,
+    Row("unauthorized", CONNECTING, STOPPING, conditions="attempts_exhausted",
+        before=(*DROP, "note_failed_attempt"), after=LEAVE,
         reason="The server refused the new session, and it was the last attempt allowed."),
     Row("unauthorized", CONNECTING, BACKOFF, before=(*DROP, "note_failed_attempt"), after=("back_off", "spread"),
         reason="The server refused the new session; the attempt is over."),

@@ -191,13 +191,13 @@ def _identities(folder: Path, place: str) -> list[str]:
     return [name for name in found if CredentialFiles.of(folder, name).key.is_file()]
 
 
-def load_one(file: Path | None, flags: Mapping[str, object]) -> AgentSettings:
+def load_one(file: Path | None, flags: Mapping[str, object]) -> ProgramSettings:
     """Load the settings of one agent; raises ConfigError as `load` does, and if there are several."""
-    agents = load(file, flags).agents
-    if len(agents) != 1:
-        names = ", ".join(agent.options.agent_id for agent in agents)
+    loaded = load(file, flags)
+    if len(loaded.agents) != 1:
+        names = ", ".join(agent.options.agent_id for agent in loaded.agents)
         raise ConfigError(f"the configuration has several agents: name one, as the argument AGENT_ID, of {names}")
-    return agents[0]
+    return loaded
 
 
 def _chosen(content: SettingsFile, flags: Mapping[str, object]) -> list[Layer]:

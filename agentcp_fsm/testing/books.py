@@ -58,7 +58,8 @@ class RoundTrips:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.interval = config.interval_min
-        self._smoothed: float | None = None
+        self.smoothed: float | None = None
+        """The smoothed round trip, in seconds; None before the first."""
         self._variation = 0.0
         self.shortest = self._bounded(config.retransmission_min)
         self.longest = self._bounded(config.retransmission_min * (1 + config.retransmission_spread))
@@ -68,12 +69,12 @@ class RoundTrips:
 
     def measure(self, seconds: float) -> None:
         """Take a round trip, in seconds."""
-        if self._smoothed is None:
-            self._smoothed, self._variation = seconds, seconds / 2
+        if self.smoothed is None:
+            self.smoothed, self._variation = seconds, seconds / 2
         else:
-            self._variation = 0.75 * self._variation + 0.25 * abs(self._smoothed - seconds)
-            self._smoothed = 0.875 * self._smoothed + 0.125 * seconds
-        computed, least = self._smoothed + 4 * self._variation, self.config.retransmission_min
+            self._variation = 0.75 * self._variation + 0.25 * abs(self.smoothed - seconds)
+            self.smoothed = 0.875 * self.smoothed + 0.125 * seconds
+        computed, least = self.smoothed + 4 * self._variation, self.config.retransmission_min
         self.shortest = self._bounded(max(computed, least))
         self.longest = self._bounded(max(computed, least * (1 + self.config.retransmission_spread)))
 
@@ -115,6 +116,8 @@ class Books:
         """The one that took too long, while its session would be taken (rule 9)."""
         self.sign_in_at = -math.inf
         self.sign_outs: set[int] = set()
+        self.leaving: int | None = None
+        """The sign-out of the session that is being left."""
         self.retry_after_until = -math.inf
         self.session: Session | None = None
         self.doubtful: Session | None = None
@@ -124,6 +127,8 @@ class Books:
         self.refusals = 0
         """Connections in a row that a 401 ended within `flapping_span` of ONLINE."""
         self.silent_attempts = 0
+        self.was_online = False
+        """Since the application's start."""
         self.proven_at = -math.inf
         # The socket
         self.socket: int | None = None
@@ -142,6 +147,8 @@ class Books:
         """When the heartbeat after the last answer was due at the latest."""
         self.unanswered_since: float | None = None
         """When the first heartbeat since the last answer left."""
+        self.overdue_since = math.inf
+        """When that one was due at the earliest, a failed send's repetition included."""
         self.unanswered = 0
         self.repeated = False
         self.answered_at = -math.inf
@@ -152,6 +159,16 @@ class Books:
         self.wait_from = self.wait_until = -math.inf
         """The earliest and the latest time of its end."""
 
+    def copy(self) -> Books:
+        """The same books, to be kept apart from now on."""
+        other = Books.__new__(Books)
+        other.__dict__.update(self.__dict__)
+        other.sign_outs = set(self.sign_outs)
+        other.delivered = dict(self.delivered)
+        other.round_trips = RoundTrips.__new__(RoundTrips)
+        other.round_trips.__dict__.update(self.round_trips.__dict__)
+        return other
+
     @property
     def interval(self) -> float:
         """Seconds between heartbeats."""
@@ -160,6 +177,7 @@ class Books:
     def begin_anew(self) -> None:
         """A life begins."""
         self.failures = self.refusals = self.silent_attempts = self.probes = 0
+        self.was_online = False
         self.retry_after_until = -math.inf
         self.session = self.doubtful = self.late_sign_in = None
         self.delivered.clear()
@@ -235,7 +253,7 @@ class Books:
         self.answered_at = now
         self.due_at = max(self.sent_at + self.interval, now)
         if source not in SERVING:
-            self.proven_at, self.silent_attempts = now, 0
+            self.proven_at, self.silent_attempts, self.was_online = now, 0, True
         if source == BACKOFF:
             self.session, self.doubtful = self.doubtful, None
 
@@ -305,7 +323,7 @@ class Books:
         config = self.config
         retransmission = self.round_trips.shortest if shortest else self.round_trips.longest
         patience = self.answered_at + config.silence_limit * self.interval
-        overdue = min(self.due_at, self.unanswered_since) if shortest else self.due_at
+        overdue = self.overdue_since if shortest else self.due_at
         over = min(patience, overdue + config.silence_timeout) + min(
             config.retransmission_min, self.interval, config.silence_timeout
         )

@@ -151,6 +151,7 @@ class ConnectionMachine(RuleBasedStateMachine):
         """A machine restored from a snapshot goes on as if nothing had happened."""
         copy = Lifecycle(self.machine.config, self.machine.random)
         copy.restore(self.machine.snapshot())
+        copy.statistics = self.machine.statistics
         if copy.snapshot() != self.machine.snapshot():
             raise AssertionError(f"restored {copy.snapshot()} from {self.machine.snapshot()}")
         self.machine = self.watched.machine = copy

@@ -18,13 +18,26 @@ from typing import NoReturn
 
 from agentcp_fsm.errors import InvariantError
 from agentcp_fsm.lifecycle import effects, events
-from agentcp_fsm.lifecycle.chart import ALIVE, BACKOFF, CONNECTING, DEGRADED, OFFLINE, ONLINE, SERVING, STOPPING
+from agentcp_fsm.lifecycle.chart import (
+    ALIVE,
+    BACKOFF,
+    CONNECTING,
+    DEGRADED,
+    OFFLINE,
+    ONLINE,
+    RECONNECTING,
+    SERVING,
+    STOPPING,
+)
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.lifecycle.effects import Effect
 from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.lifecycle.session import Invitation, Session
+from agentcp_fsm.lifecycle.statistics import Statistics
 from agentcp_fsm.testing.books import Books, Observation
+from agentcp_fsm.testing.duties import meaning_of, neglected
+from agentcp_fsm.testing.reports import Reports, wrong_detail, wrong_error
 
 LEAVING = (effects.AbandonSignIn, effects.CloseSocket, effects.SignOut, effects.ReportTransition, effects.ReportError)
 """The effects that S9 allows after stop."""
@@ -39,6 +52,7 @@ class Monitor:
     def __init__(self, config: Config, *, tail: int = 12) -> None:
         self.config = config
         self.books = Books(config)
+        self.reports = Reports()
         self.history: deque[Observation] = deque(maxlen=tail)
         self._steps = 0
         self._now = -math.inf
@@ -57,8 +71,10 @@ class Monitor:
         refused = isinstance(event, events.Unauthorized) and books.is_of_open_socket(event)
         lost_from, lost_until = books.lost_at(shortest=True), books.lost_at(shortest=False)
         failed_sends, failed_receives = books.send_failures, books.receive_failures
-        ready_at = books.socket_ready_at
+        ready_at, unanswered = books.socket_ready_at, books.unanswered
         earliest = books.earliest_sign_in()
+        meaning = meaning_of(event, books, source, now >= self._deadline)
+        restart, held = books.restart, books.session or books.doubtful
 
         books.note_event(event, source, now)
         self._require_patience(step, lost_from, ready_at, failed_sends, failed_receives)
@@ -70,17 +86,38 @@ class Monitor:
         if isinstance(event, events.DeadlinePassed) and source in SERVING and state in SERVING:
             self._require(now < lost_until, "L3", f"the server has been silent too long: lost at {lost_until!r}")
 
-        self._check_ends(step, earliest)
+        failed, lost = self._check_ends(step, earliest)
         self._check_connect_timeout(step)
         if state != source:
+            once = state not in CONNECTING or (state == RECONNECTING) == books.was_online
+            self._require(once, "rule", f"the connection was ONLINE since its start: {books.was_online}")
             books.entered_at = now
+            books.leaving = None if source == STOPPING else books.leaving
         self._check_wait(step, refused)
         self._check_reports(step)
         self._check_resources(state)
         self._check_failures(state)
         self._check_leaving(step)
         self._check_deadline(step)
+        self.reports.note(step, meaning, unanswered=unanswered, failed=failed, lost=lost)
+        for wrong in (
+            neglected(step, meaning, self._deadline, earliest, restart, held),
+            wrong_detail(step, books, unanswered),
+        ):
+            self._require(wrong is None, "rule", str(wrong))
         self._state, self._deadline = state, deadline
+
+    def check_statistics(self, statistics: Statistics) -> None:
+        """Compare the machine's statistics with what was observed.  Raises InvariantError where they differ."""
+        wrong = self.reports.contradiction(statistics)
+        self._require(wrong is None, "rule", str(wrong))
+
+    def copy(self) -> Monitor:
+        """The same monitor, without its history and its counts, to observe another future."""
+        other = Monitor.__new__(Monitor)
+        other.__dict__.update(self.__dict__)
+        other.books, other.reports, other.history = self.books.copy(), Reports(), deque(maxlen=1)
+        return other
 
     # The effects ------------------------------------------------------------------------------------------------------
 
@@ -111,10 +148,11 @@ class Monitor:
                 self._check_datagram(attempt, sequence, session, step)
                 earliest = books.earliest_heartbeat(step)
                 self._require_after(now, earliest, "rule", f"no heartbeat is due before {earliest!r}")
-                books.sent_at, books.retry_at = now, math.inf
-                books.unanswered += 1
                 if books.unanswered_since is None:
                     books.unanswered_since = now
+                    books.overdue_since = min(books.due_at, books.retry_at, now)
+                books.sent_at, books.retry_at = now, math.inf
+                books.unanswered += 1
             case effects.AnswerInvitation(attempt, sequence, session, invitation):
                 self._check_datagram(attempt, sequence, session, step)
                 asked = isinstance(step.event, events.Invited) and step.event.invitation == invitation
@@ -130,6 +168,7 @@ class Monitor:
             case effects.SignOut(attempt):
                 books.sign_outs.add(attempt)
                 if not isinstance(step.event, events.SignedIn):  # else the number is the late sign-in's
+                    books.leaving = attempt
                     books.number = max(books.number, attempt)
             case effects.ConfirmSession(session):
                 self._require(session == books.session, "S4", f"the present session is {books.session!r}")
@@ -190,8 +229,11 @@ class Monitor:
             enough = books.receive_failures > receives and books.receive_failures >= self.config.receive_failure_limit
             self._require(enough, "rule", f"{books.receive_failures} receive failures are tolerated")
 
-    def _check_ends(self, step: Observation, earliest: float) -> None:
-        """Rules 4 to 6: what ends an attempt or a connection, and what follows."""
+    def _check_ends(self, step: Observation, earliest: float) -> tuple[bool, bool]:
+        """Rules 4 to 6: what ends an attempt or a connection, and what follows.
+
+        Returns whether an attempt has failed, and whether a proven connection was lost.
+        """
         books, event = self.books, step.event
         lost = step.source in SERVING and step.state not in SERVING and not isinstance(event, events.Stop)
         failed = step.source in CONNECTING and step.state in (BACKOFF, STOPPING)
@@ -201,11 +243,8 @@ class Monitor:
         flapping = lost and not lasted and books.failures > 0 and not isinstance(event, events.Reconnect)
         if lasted:
             books.failures = 0
-        if failed or (lost and not lasted and not isinstance(event, events.Reconnect)):
-            books.failures += 1
-            failed_or_lost = True
-        else:
-            failed_or_lost = False
+        failed_or_lost = failed or (lost and not lasted and not isinstance(event, events.Reconnect))
+        books.failures += failed_or_lost
         if lost and not isinstance(event, events.Reconnect):
             books.refusals = books.refusals + 1 if soon and isinstance(event, events.Unauthorized) else 0
         limit = self.config.sign_in_attempt_limit
@@ -230,6 +269,9 @@ class Monitor:
             self._require((step.state == BACKOFF) == waits, "rule", f"rule 5: it is to wait: {waits}")
         if step.source == BACKOFF and isinstance(event, events.SignedIn) and books.session is not None:
             self._require(step.state in CONNECTING, "rule", "rule 9: a late sign-in is taken")
+        wrong = wrong_error(step, books, rejected=rejected, exhausted=exhausted, refused=refused)
+        self._require(wrong is None, "rule", str(wrong))
+        return failed_or_lost, lost
 
     def _check_connect_timeout(self, step: Observation) -> None:
         due = self.books.connect_timeout()
@@ -342,4 +384,5 @@ class Watched:
         """What the machine's own `handle` does.  Raises InvariantError where an invariant does not hold."""
         effects = self.machine.handle(event, now)
         self.monitor.observe(event, now, effects, self.machine.state, self.machine.deadline)
+        self.monitor.check_statistics(self.machine.statistics)
         return effects

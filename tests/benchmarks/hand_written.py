@@ -207,10 +207,12 @@ class HandWritten(Steps):
                 self.beat_due = max(min(self.sent_at + self.interval, now + self._send_retry()), now)
                 if self.unanswered == 1:
                     self.timeout_at = self.silent_at()
-        elif state is SIGNING_IN or state is RECONNECTING:
-            self._attempt_fails(event, now, "Sending fails")
         else:
-            self._lose(event, now, "Sending fails")
+            self.statistics.send_failures += 1
+            if state is SIGNING_IN or state is RECONNECTING:
+                self._attempt_fails(event, now, "Sending fails")
+            else:
+                self._lose(event, now, "Sending fails")
 
     def _receive_failed(self, event: Any, now: float) -> None:
         state = self.state
@@ -224,10 +226,12 @@ class HandWritten(Steps):
             self.receive_failures += 1
             self.failed_at = now
             self.statistics.receive_failures += 1
-        elif state is SIGNING_IN or state is RECONNECTING:
-            self._attempt_fails(event, now, "Receiving fails")
         else:
-            self._lose(event, now, "Receiving fails")
+            self.statistics.receive_failures += 1
+            if state is SIGNING_IN or state is RECONNECTING:
+                self._attempt_fails(event, now, "Receiving fails")
+            else:
+                self._lose(event, now, "Receiving fails")
 
     def _beat_answered(self, event: Any, now: float) -> None:
         if event.attempt != self.attempt or not self.socket_ready:
@@ -291,11 +295,11 @@ class HandWritten(Steps):
         elif state is SIGNING_IN or state is RECONNECTING:
             exhausted = self._exhausted()
             self._drop_attempt()
+            self.session = None
             self._count_failed_attempt()
             if exhausted:
                 self._give_up(event, now, "The server refused the new session, and it was the last attempt allowed.")
             else:
-                self.session = None
                 self._back_off(now)
                 self._spread()
                 self._change(event, now, BACKOFF, "The server refused the new session; the attempt is over.")

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import refused, run
 from tests.server_process import ROOT
 
-COMMANDS = ("chart", "check", "config", "connect", "demo", "doctor", "identity", "paths", "serve")
+COMMANDS = ("chart", "check", "config", "connect", "demo", "doctor", "identity", "paths", "serve", "verify")
 HEAVY = {"aiohttp", "asyncio", "cryptography", "google.protobuf", "requests", "rich.live", "transitions", "uvloop"}
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.command import ESCAPE, refused, run
+from tests.cli.command import ESCAPE, Running, refused, run
 from tests.cli.conftest import ALICE, Identity, Server
+from tests.needs import needs_posix
 
 
 def findings(output: str) -> dict[str, dict[str, Any]]:
@@ -19,7 +20,7 @@ def findings(output: str) -> dict[str, dict[str, Any]]:
 def arguments(server: Server, identity: Identity, *options: str | Path) -> tuple[str | Path, ...]:
     return (
         *("doctor", ALICE, "--server", server.url, "--data", identity.data),
-        *("--password-file", identity.password_file, *options),
+        *("--password-file", identity.password_file, "--sign-in", *options),
     )
 
 
@@ -69,3 +70,46 @@ def test_trust_roots_ask_for_a_proof(server: Server, identity: Identity) -> None
 def test_a_wrong_use_is_one_line(identity: Identity, options: tuple[str, ...], says: str) -> None:
     use = ("doctor", ALICE, "--server", "http://127.0.0.1:1", "--data", identity.data)
     assert says in refused(run(*use, *options))
+
+
+def without_permission(server: Server, identity: Identity, *options: str | Path) -> tuple[str | Path, ...]:
+    return tuple(each for each in arguments(server, identity, "--json", *options) if each != "--sign-in")
+
+
+@pytest.mark.parametrize("options", [(), ("--no-sign-in",)])
+def test_no_session_is_ended_unasked(
+    server: Server, identity: Identity, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    """It signed in, and so ended the session of the agent that ran."""
+    examined = run(*without_permission(server, identity, "--status", tmp_path / "nobody", *options))
+    found = findings(examined.stdout)
+    assert examined.returncode == 1
+    assert {found[step]["outcome"] for step in ("sign-in", "heartbeat", "sign-out")} == {"skipped"}
+    assert "allow it by --sign-in" in found["sign-in"]["says"]
+    assert {found[step]["outcome"] for step in ("key", "certificate", "connection")} == {"ok"}
+    assert "counted: nothing" in server("status")
+
+
+def test_an_agent_that_runs_is_seen_and_left_alone(server: Server, identity: Identity, tmp_path: Path) -> None:
+    needs_posix("Unix sockets")
+    place = tmp_path / "status"
+    options = ("--server", server.url, "--data", identity.data, "--password-file", identity.password_file)
+    with Running("connect", ALICE, *options, "--status", place, "--json") as connect:
+        while connect.object("transition")["dest"] != "ONLINE":
+            pass
+        found = findings(run(*without_permission(server, identity, "--status", place)).stdout)
+        for step, says in (("sign-in", "state ONLINE"), ("heartbeat", "last answer"), ("sign-out", "stays signed in")):
+            assert (found[step]["outcome"], says in found[step]["says"]) == ("ok", True)
+        assert "sign_ins 1" in server("status")
+        server("fault sign_in status status 403")
+        server("restart")
+        while connect.object("transition")["dest"] != "BACKOFF":
+            pass
+        lost = findings(run(*without_permission(server, identity, "--status", place)).stdout)
+        assert (lost["sign-in"]["outcome"], lost["heartbeat"]["outcome"]) == ("warning", "skipped")
+        assert f"agentcp-fsm check unix:{place}" in lost["sign-in"]["remedy"]
+        connect.end()
+    assert (
+        findings(run(*without_permission(server, identity, "--status", place)).stdout)["sign-in"]["outcome"]
+        == "skipped"
+    )

@@ -55,7 +55,7 @@ def test_each_command_is_there_with_its_options() -> None:
 
 
 def _commands(group: object, before: str = "") -> list[tuple[str, list[str]]]:
-    """The commands below a group, each with its options."""
+    """The commands below a group, each with its options, but for those that help does not show."""
     found = []
     for name, command in getattr(group, "commands", {}).items():
         shown = [each for each in command.params if not getattr(each, "hidden", False)]

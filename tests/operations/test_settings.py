@@ -229,8 +229,8 @@ def test_several_agents_share_a_table_and_have_their_own(tmp_path: Path) -> None
     ]
     assert {each.options.data for each in agents} == {tmp_path / "agents"}, "from the file's own folder"
     assert [each.origins["interval_max"] for each in agents] == [f"{file}:3", f"{file}:8"]
-    assert load_one(file, {"agent_id": BOB.upper()}).options.agent_id == BOB.upper()
-    assert load_one(file, {"agent_id": BOB}).config.interval_max == 10.0
+    assert load_one(file, {"agent_id": BOB.upper()}).agents[0].options.agent_id == BOB.upper()
+    assert load_one(file, {"agent_id": BOB}).agents[0].config.interval_max == 10.0
     with pytest.raises(ConfigError, match=f"none of the .* there are {ALICE}, {BOB}"):
         load(file, {"agent_id": "carol.agentid.pub"})
     with pytest.raises(ConfigError, match="several agents: name one"):

@@ -1,4 +1,7 @@
-"""Nothing of the package needs POSIX to be imported."""
+"""Nothing of the package needs POSIX to be imported.
+
+Textual is the exception: by `sys.platform`, it imports what this system has.
+"""
 
 import json
 
@@ -11,6 +14,7 @@ EVERYTHING = """
 import importlib, json, pkgutil
 import agentcp_fsm
 names = [each.name for each in pkgutil.walk_packages(agentcp_fsm.__path__, "agentcp_fsm.")]
+names.remove("agentcp_fsm.operations.top")
 for name in names:
     if not name.endswith("__main__"):
         importlib.import_module(name)
