@@ -5,26 +5,25 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from agentcp_fsm.cli import streams
 from agentcp_fsm.cli.connect import GAVE_UP, INTERRUPTED, metrics_of
 from agentcp_fsm.cli.output import Output
-from agentcp_fsm.connection import AsyncConnection
-from agentcp_fsm.errors import AgentCPError
-from agentcp_fsm.fleet import Changes, Fleet, Progress
+from agentcp_fsm.errors import AgentCPError, ConfigError
+from agentcp_fsm.fleet import Progress
 from agentcp_fsm.fleet.configured import Configured, read_fleet
 from agentcp_fsm.fleet.descriptors import check_descriptors
-from agentcp_fsm.lifecycle.chart import State
-from agentcp_fsm.lifecycle.effects import ReportTransition
-from agentcp_fsm.operations.recorder import LossTraces
+from agentcp_fsm.fleet.running import fleet_of
+from agentcp_fsm.fleet.supervisor import Supervisor
 from agentcp_fsm.operations.service import Service
 from agentcp_fsm.operations.settings_file import BadEntry
-from agentcp_fsm.operations.shown import Agents
 from agentcp_fsm.operations.status import Metrics
 from agentcp_fsm.operations.status_thread import StatusThread
 from agentcp_fsm.support import ending
@@ -39,64 +38,79 @@ RELOAD = getattr(signal, "SIGHUP", None)
 class Here:
     """A fleet in this process."""
 
-    def __init__(self, configured: Configured, output: Output, gave_up: Callable[[], None] | None) -> None:
+    def __init__(self, configured: Configured, output: Output, gave_up: Callable[[], None]) -> None:
+        self._metrics = metrics_of(configured.settings.command)
         self._output = output
-        self._gave_up = gave_up
-        command = configured.settings.command
-        self._metrics = metrics_of(command)
-        self._traces = None if command.traces is None else LossTraces(command.traces)
-        self._fleet = Fleet(
+        self.shown = fleet_of(
+            configured,
             configured.members,
-            starts_at_once=configured.settings.fleet.starts_at_once,
+            refused=partial(say_refused, output),
+            failed=partial(say_error, output),
+            gave_up=gave_up,
             metrics=self._metrics,
-            on_made=self._watch,
-            on_refused=lambda member, why: say_refused(output, member.agent_id, f"{member.place}: {why}"),
         )
+        self.stop, self.progress = self.shown.stop, self.shown.progress
 
     @property
     def exposition(self) -> Metrics | None:
         """The body of ``/metrics``."""
         return None if self._metrics is None else self._metrics.exposition
 
-    @property
-    def shown(self) -> Agents:
-        """What the status place shows."""
-        return self._fleet
-
     def start(self) -> None:
         """Begin to start the agents."""
-        check_descriptors(len(self._fleet), widen=True)
-        self._fleet.start()
+        check_descriptors(len(self.shown), widen=True)
+        self.shown.start()
 
-    def stop(self, timeout: float) -> bool:
-        """Sign all agents out, in bounded time."""
-        return self._fleet.stop(timeout)
-
-    def change(self, configured: Configured) -> Changes:
-        """Run what the file says now."""
+    def change(self, configured: Configured) -> None:
+        """Run what the file says now; agents whose entries cannot be stay as they are."""
         check_descriptors(len(configured.members) + len(configured.bad), widen=True)
-        return self._fleet.apply(configured.members, keep=[each.agent_id for each in configured.bad])
+        kept = [each.agent_id for each in configured.bad]
+        say_changed(self._output, asdict(self.shown.apply(configured.members, keep=kept)))
 
-    def progress(self) -> Progress:
-        """How many agents are where."""
-        return self._fleet.progress()
 
-    def _watch(self, connection: AsyncConnection) -> None:
-        agent_id = connection.agent_id
-        if self._traces is not None:
-            self._traces.watch(connection)
-        connection.on_error(
-            lambda reason: self._output.say(
-                "error", (agent_id, "bold"), "  ", ("error", "bold red"), f" {reason}", agent_id=agent_id, reason=reason
-            )
-        )
-        if (gave_up := self._gave_up) is not None:
+class Shared:
+    """A fleet that several processes share."""
 
-            def moved(transition: ReportTransition) -> None:
-                if transition.dest is State.OFFLINE:
-                    gave_up()
+    exposition = None
 
-            connection.on_transition(moved)
+    def __init__(
+        self,
+        file: Path,
+        flags: Mapping[str, object],
+        configured: Configured,
+        output: Output,
+        gave_up: Callable[[], None],
+    ) -> None:
+        command = configured.settings.command
+        if command.metrics or command.metrics_by_agent:
+            raise ConfigError("metrics are those of one process: leave them out, or give --processes 1")
+        self._output = output
+        self._gave_up = gave_up
+        self.shown = Supervisor(file, flags, configured, self._say)
+        self.start, self.stop = self.shown.start, self.shown.stop
+        self.change, self.progress = self.shown.change, self.shown.progress
+
+    def _say(self, kind: str, content: Mapping[str, Any]) -> None:
+        match kind:
+            case "refused":
+                say_refused(self._output, content["agent_id"], content["reason"])
+            case "error":
+                say_error(self._output, content["agent_id"], content["reason"])
+            case "changed":
+                say_changed(self._output, content)
+            case "gave_up":
+                self._gave_up()
+            case "worker":
+                says = (
+                    "process {shard} of {agents} agents ended with status {status}; it is started again in {wait:g} s"
+                )
+                self._output.say("worker", ("error", "bold red"), f" {says.format(**content)}", **content)
+            case "quarantined":
+                says = "its process ended {tries} times at it: it runs no more until the file is read again (SIGHUP)"
+                agent_id = content["agent_id"]
+                self._output.say(
+                    "quarantined", ("quarantined", "bold red"), f" {agent_id}  {says.format(**content)}", **content
+                )
 
 
 def run(file: Path, flags: Mapping[str, object]) -> int:
@@ -116,7 +130,11 @@ def run(file: Path, flags: Mapping[str, object]) -> int:
 
     with ExitStack() as stack:
         stack.callback(handlers.close)
-        here = Here(configured, output, gave_up if command.exit_on_failure else None)
+        here = (
+            Here(configured, output, gave_up)
+            if fleet.processes == 1
+            else Shared(file, flags, configured, output, gave_up)
+        )
         if command.status is not None:
             place = StatusThread(
                 command.status,
@@ -163,6 +181,25 @@ def say_refused(output: Output, agent_id: str, why: str) -> None:
     output.say("refused", ("refused", "bold red"), f" {agent_id}  {why}", agent_id=agent_id, reason=why)
 
 
+def say_error(output: Output, agent_id: str, reason: str) -> None:
+    """Say what needs a person; the id is empty if it concerns all agents."""
+    output.say(
+        "error",
+        (agent_id, "bold"),
+        "  " * bool(agent_id),
+        ("error", "bold red"),
+        f" {reason}",
+        agent_id=agent_id,
+        reason=reason,
+    )
+
+
+def say_changed(output: Output, changes: Mapping[str, Sequence[str]]) -> None:
+    """Say what the changed file came to."""
+    line = ", ".join(f"{kind} {len(agents)}" for kind, agents in changes.items())
+    output.say("changed", ("file read again", "bold"), f": {line}", **changes)
+
+
 class _Shown:
     """Shows the progress when it has changed, once a second at most."""
 
@@ -196,6 +233,7 @@ def described(progress: Progress) -> str:
         ("waiting", "wait to be started"),
         ("lost", "lost"),
         ("refused", "refused"),
+        ("quarantined", "quarantined"),
     ):
         if count := getattr(progress, name):
             parts.append(f"{count:,} {says}")
@@ -204,18 +242,14 @@ def described(progress: Progress) -> str:
     return ", ".join(parts)
 
 
-def _reload(here: Here, output: Output, read: Callable[[], Configured]) -> None:
+def _reload(here: Here | Shared, output: Output, read: Callable[[], Configured]) -> None:
     """Run what the file says now; a file that cannot be read as a whole changes nothing."""
     try:
         configured = read()
         _show_bad(output, configured.bad)
-        changes = here.change(configured)
+        here.change(configured)
     except (AgentCPError, OSError) as error:
-        reason = f"the changed file is not used: {error}"
-        output.say("error", ("error", "bold red"), f" {reason}", reason=reason)
-        return
-    line = ", ".join(f"{kind} {len(agents)}" for kind, agents in asdict(changes).items())
-    output.say("changed", ("file read again", "bold"), f": {line}", **asdict(changes))
+        say_error(output, "", f"the changed file is not used: {error}")
 
 
 def _show_bad(output: Output, bad: Iterable[BadEntry]) -> None:

@@ -27,7 +27,8 @@ def check_descriptors(agents: int, *, widen: bool = False) -> None:
     if _is_below(soft, needed):
         raise ConfigError(
             f"{agents} agents need {needed} file descriptors, a socket for each, and this process may open {soft}:"
-            f" start it after `ulimit -n {needed}`, or with LimitNOFILE={needed} in its systemd unit"
+            f" start it after `ulimit -n {needed}`, with LimitNOFILE={needed} in its systemd unit, or with more"
+            " --processes"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from agentcp_fsm.connection import AsyncConnection, Health
 
@@ -23,8 +23,15 @@ class Progress:
     """Were online, and are not now."""
     refused: int = 0
     """Cannot be started as they are configured."""
+    quarantined: int = 0
+    """Not started any more: again and again, the process ended that was at them."""
     held: float = 0.0
     """Seconds for which no further agent is started, because a server asked for a pause or does not answer."""
+
+    def __add__(self, other: Progress) -> Progress:
+        """Both together, as of two processes."""
+        summed = {each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)}
+        return Progress(**summed | {"held": max(self.held, other.held)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,3 +179,4 @@ class FleetOptions:
             high=3600.0,
         ),
     )
+    processes: int = field(default=1, metadata=says("How many processes share the agents.", low=1, high=256))

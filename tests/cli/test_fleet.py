@@ -73,6 +73,23 @@ def test_a_folder_of_identities_and_lines_for_people(file: Path, identity: Ident
     assert "signing out" in output
 
 
+def test_several_processes_look_like_one(file: Path, identity: Identity, tmp_path: Path) -> None:
+    needs_posix("SIGHUP and Unix sockets")
+    place, text = tmp_path / "status", file.read_text()
+    file.write_text(f'identities = "{identity.data}"\nprocesses = 2\n{text}')
+    with Running("fleet", "run", file, "--status", place) as fleet:
+        until_progress(fleet, members=3, reachable=3)
+        assert run("check", place).stdout.startswith("AGENTCP OK - 3 of 3 agents are reachable")
+        file.write_text(f"processes = 2\n{text}")
+        fleet.process.send_signal(signal.SIGHUP)
+        until_progress(fleet, members=1, reachable=1)
+        status, _, errors = fleet.end()
+    assert (status, errors) == (0, "")
+    assert "metrics are those of one process" in refused(
+        run("fleet", "run", file, "--processes", "2", "--metrics", "--status", place)
+    )
+
+
 def test_giving_up_ends_the_command(file: Path, server: Server) -> None:
     server("fault sign_in status status 403")
     file.write_text(
