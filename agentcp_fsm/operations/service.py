@@ -9,10 +9,9 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Iterable
 from time import monotonic
 
-from agentcp_fsm.connection import AsyncConnection, Connection
+from agentcp_fsm.operations.shown import Agents
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ class Service:
     Call `tick` several times a second, from one thread.
     """
 
-    def __init__(self, connections: Iterable[Connection | AsyncConnection]) -> None:
+    def __init__(self, connections: Agents) -> None:
         self._connections = connections
         address = os.environ.get("NOTIFY_SOCKET", "")
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
