@@ -60,7 +60,8 @@ def _complete(app: Sphinx, what: str, name: str, obj: object, options: object, l
 def _shorten(
     app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    return ("(*, …)" if name == "agentcp_fsm.Config" else signature), returned
+    has_a_page = name == "agentcp_fsm.Config" or name.startswith("agentcp_fsm.operations.options.")
+    return ("(*, …)" if has_a_page else signature), returned
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
