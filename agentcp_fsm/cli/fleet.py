@@ -22,6 +22,8 @@ from agentcp_fsm.fleet.configured import Configured, read_fleet
 from agentcp_fsm.fleet.descriptors import check_descriptors
 from agentcp_fsm.fleet.running import fleet_of
 from agentcp_fsm.fleet.supervisor import Supervisor
+from agentcp_fsm.operations.logs import LogFormat
+from agentcp_fsm.operations.options import LogLevel
 from agentcp_fsm.operations.service import Service
 from agentcp_fsm.operations.settings_file import BadEntry
 from agentcp_fsm.operations.status import Metrics
@@ -113,11 +115,15 @@ class Shared:
                 )
 
 
-def run(file: Path, flags: Mapping[str, object]) -> int:
-    """Run the fleet of a file until a signal, and return the exit status; raises for settings that cannot work."""
+def run(file: Path, flags: Mapping[str, object], log: Callable[[LogLevel, LogFormat], None]) -> int:
+    """Run the fleet of a file until a signal, and return the exit status; raises for settings that cannot work.
+
+    ``log`` is called with the level and the form of the log, before anything is logged.
+    """
     configured = read_fleet(file, flags)
     handlers = configured.handlers
     command, fleet = configured.settings.command, configured.settings.fleet
+    log(command.log_level or LogLevel.ERROR, command.log_format)
     logging.getLogger("agentcp_fsm.connection.attachment").setLevel(logging.CRITICAL)  # errors are shown
     logging.getLogger("agentcp_fsm.fleet.asynchronous").setLevel(logging.CRITICAL)
     leave, interrupted, reload, given_up = (threading.Event() for _ in range(4))
