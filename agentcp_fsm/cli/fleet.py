@@ -51,6 +51,7 @@ class Here:
             gave_up=gave_up,
             metrics=self._metrics,
         )
+        self.served = self.shown
         self.stop, self.progress = self.shown.stop, self.shown.progress
 
     @property
@@ -74,6 +75,8 @@ class Shared:
     """A fleet that several processes share."""
 
     exposition = None
+    served = ()
+    """The agents whose loops a watchdog asks for: none is in this process."""
 
     def __init__(
         self,
@@ -151,7 +154,7 @@ def run(file: Path, flags: Mapping[str, object], log: Callable[[LogLevel, LogFor
             stack.enter_context(place)
         _show_bad(output, configured.bad)
         _handle_signals(leave, interrupted, reload)
-        service = stack.enter_context(Service(here.shown))
+        service = stack.enter_context(Service(here.served))
         here.start()
         service.ready()
         shown = _Shown(output, service)

@@ -13,7 +13,7 @@ import pytest
 
 from agentcp_fsm import AsyncConnection, ConfigError, State
 from agentcp_fsm.errors import CredentialsError
-from agentcp_fsm.fleet import AsyncFleet, Fleet, Progress
+from agentcp_fsm.fleet import AsyncFleet, Fleet, Progress, pacing
 from agentcp_fsm.fleet.pacing import FIRST
 from agentcp_fsm.lifecycle.session import Invitation
 from agentcp_fsm.operations.recorder import LossTraces
