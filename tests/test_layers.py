@@ -12,6 +12,7 @@ import agentcp_fsm
 PACKAGE = Path(agentcp_fsm.__file__).parent
 LAYERS = (
     {"cli"},
+    {"fleet"},
     {"operations", "pytest_plugin", "simulation", "verification"},
     {"sdk", "doctor", "testing"},
     {"connection", "server"},

@@ -6,6 +6,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,13 +24,13 @@ from agentcp_fsm.cli.options import (
     password,
     password_prompt,
     read_password,
-    trust,
     with_settings,
 )
 from agentcp_fsm.errors import AgentCPError, ConfigError
 from agentcp_fsm.lifecycle.config import Config
+from agentcp_fsm.operations.agents import trust
 from agentcp_fsm.operations.logs import Folding, LogFormat, formatter
-from agentcp_fsm.operations.options import AgentOptions, ConnectOptions, LogLevel
+from agentcp_fsm.operations.options import AgentOptions, ConnectOptions, FleetOptions, HandlerOptions, LogLevel
 from agentcp_fsm.wire import NextBeatEncoding
 
 WRONG = 2
@@ -50,6 +51,8 @@ app = typer.Typer(
 identity = typer.Typer(help="Throwaway identities, for use with a local server.")
 app.add_typer(identity, name="identity")
 app.add_typer(config.app, name="config")
+fleet = typer.Typer(help="Many agents in one command.")
+app.add_typer(fleet, name="fleet")
 app.add_typer(charts.app)
 app.add_typer(seen.app)
 app.add_typer(simulate.app)
@@ -173,7 +176,7 @@ def demo(
     timings are options, too (--interval-max 20): `agentcp-fsm config explain` lists them.
     """,
 )
-@with_settings(AgentOptions, ConnectOptions, Config)
+@with_settings(AgentOptions, HandlerOptions, ConnectOptions, Config)
 def connect(flags: Flags, config: ConfigFile = None) -> None:
     from agentcp_fsm.cli.connect import log_what_is_not_shown, run
     from agentcp_fsm.operations.settings import load
@@ -183,6 +186,28 @@ def connect(flags: Flags, config: ConfigFile = None) -> None:
     if settings.command.log_level is None:
         log_what_is_not_shown()
     raise typer.Exit(run(settings))
+
+
+@fleet.command(
+    "run",
+    help="""Keep the agents of a file reachable until Ctrl-C, and show how many are.
+
+    The file is that of `agentcp-fsm connect`, with any number of [[agents]], or a folder of identities.  An agent that
+    cannot run is named with its line, and keeps no other from running.  On SIGHUP the file is read again: only agents
+    that changed are touched.  The first Ctrl-C signs out, the second leaves at once.
+    """,
+)
+@with_settings(ConnectOptions, FleetOptions)
+def run_fleet(
+    flags: Flags,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The configuration file (TOML).", dir_okay=False)],
+) -> None:
+    from agentcp_fsm.cli.fleet import run
+    from agentcp_fsm.operations.settings import load_fleet
+
+    command = load_fleet(file, flags).command
+    _log(command.log_level or LogLevel.ERROR, command.log_format)
+    raise typer.Exit(run(file, flags))
 
 
 @app.command(

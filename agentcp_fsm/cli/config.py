@@ -13,7 +13,7 @@ import typer
 
 from agentcp_fsm.cli.options import ConfigFile, Flags, with_settings
 from agentcp_fsm.lifecycle.config import Config
-from agentcp_fsm.operations.options import AgentOptions, ConnectOptions
+from agentcp_fsm.operations.options import AgentOptions, ConnectOptions, FleetOptions, HandlerOptions
 
 app = typer.Typer(help="The settings of connect: show, explain, and describe them.")
 
@@ -25,7 +25,7 @@ app = typer.Typer(help="The settings of connect: show, explain, and describe the
     a setting, so none is shown.
     """,
 )
-@with_settings(ConnectOptions, AgentOptions, Config)
+@with_settings(ConnectOptions, FleetOptions, AgentOptions, HandlerOptions, Config)
 def show(
     flags: Flags,
     config: ConfigFile = None,
@@ -38,9 +38,13 @@ def show(
 
     output = Output(bool(flags.pop("json", False)))
     loaded = load(config, flags)
-    parts: list[tuple[str, object, Mapping[str, str]]] = [("", loaded.command, loaded.origins)]
+    parts: list[tuple[str, object, Mapping[str, str]]] = [
+        ("", group, loaded.origins) for group in (loaded.command, loaded.fleet)
+    ]
     for agent in loaded.agents:
-        parts += [(agent.options.agent_id, group, agent.origins) for group in (agent.options, agent.config)]
+        parts += [
+            (agent.options.agent_id, group, agent.origins) for group in (agent.options, agent.handlers, agent.config)
+        ]
     rows = [
         {"agent": agent_id, "setting": name, "value": _plain(getattr(group, name)), "origin": origins[name]}
         for agent_id, group, origins in parts

@@ -8,18 +8,20 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from agentcp_fsm.cli import streams
-from agentcp_fsm.cli.options import credentials, trust
+from agentcp_fsm.cli.options import credentials
 from agentcp_fsm.cli.output import Output
 from agentcp_fsm.connection import Connection
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.session import Invitation
-from agentcp_fsm.operations.invite_command import InviteCommand
+from agentcp_fsm.operations.agents import trust
+from agentcp_fsm.operations.invitations import Handlers
 from agentcp_fsm.operations.options import ConnectOptions
 from agentcp_fsm.operations.recorder import LossTraces
 from agentcp_fsm.operations.service import Service
@@ -58,10 +60,9 @@ def run(settings: ProgramSettings) -> int:
     """Keep agents reachable until a signal, and return the exit status; raises for settings that cannot work."""
     command = settings.command
     trusts = [trust(agent.options) for agent in settings.agents]  # before a password is asked for
-    hook = None
-    if command.on_invite is not None:
-        hook = InviteCommand(command.on_invite, timeout=command.on_invite_timeout, limit=command.on_invite_limit)
-    metrics = _metrics(command)
+    handlers = Handlers(command.on_invite_limit)
+    handles = [handlers.of(agent.handlers) for agent in settings.agents]
+    metrics = metrics_of(command)
     traces = None if command.traces is None else LossTraces(command.traces)
     connections: list[Connection] = []
     with ExitStack() as stack:
@@ -70,7 +71,7 @@ def run(settings: ProgramSettings) -> int:
             exposition = None if metrics is None else metrics.exposition
             place = StatusThread(command.status, connections, metrics=exposition, insecure_allow_any_address=insecure)
             stack.enter_context(place)
-        for agent, options in zip(settings.agents, trusts, strict=True):
+        for agent, options, handle in zip(settings.agents, trusts, handles, strict=True):
             given = agent.options
             connection = Connection(
                 given.agent_id,
@@ -86,12 +87,13 @@ def run(settings: ProgramSettings) -> int:
                 metrics.add(connection)
             if traces is not None:
                 traces.watch(connection)
-        if hook is not None:
-            stack.callback(hook.close)
-        return run_agents(connections, command, hook, traces)
+            if handle is not None:
+                connection.on_invite(partial(handle, given.agent_id))
+        stack.callback(handlers.close)
+        return run_agents(connections, command, traces)
 
 
-def _metrics(command: ConnectOptions) -> Metrics | None:
+def metrics_of(command: ConnectOptions) -> Metrics | None:
     """What measures the agents, if that is asked for."""
     if not (command.metrics or command.metrics_by_agent):
         return None
@@ -107,7 +109,6 @@ def _metrics(command: ConnectOptions) -> Metrics | None:
 def run_agents(
     connections: Sequence[Connection],
     command: ConnectOptions,
-    hook: InviteCommand | None,
     traces: LossTraces | None = None,
 ) -> int:
     """Start `connections` and keep them until a signal, or until the output has no reader; returns the exit status.
@@ -138,8 +139,6 @@ def run_agents(
     for connection in connections:
         connection.on_transition(moved)
         _show(connection, output, named=len(connections) > 1)
-        if hook is not None:
-            _run_for_each_invitation(connection, hook)
     with service:
         for connection in connections:
             connection.start()
@@ -184,10 +183,6 @@ def _dump(connections: Sequence[Connection], traces: LossTraces | None, output: 
         return
     for file in files:
         output.say("trace", f"the trace {file} is written", file=str(file))
-
-
-def _run_for_each_invitation(connection: Connection, hook: InviteCommand) -> None:
-    connection.on_invite(lambda invitation: hook.run(connection.agent_id, invitation))
 
 
 def _show(connection: Connection, output: Output, *, named: bool) -> None:

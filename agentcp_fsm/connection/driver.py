@@ -153,6 +153,11 @@ class Driver:
         self._observers += adopted(self.lifecycle, [observer])
         self._handle = observed(self.lifecycle, self._observers)
 
+    def unobserve(self, observer: Observer) -> None:
+        """Have `observer` see no further step; in the loop's thread, or at rest."""
+        self._observers = [each for each in self._observers if each is not observer]
+        self._handle = observed(self.lifecycle, self._observers)
+
     # Events in, effects out -------------------------------------------------------------------------------------------
 
     def wake(self, lease: Lease) -> float:

@@ -150,6 +150,12 @@ class Face(ABC):
         if lease is None or not lease.hub.post(partial(driver.observe, observer)):
             driver.observe(observer)
 
+    def unobserve(self, observer: Observer) -> None:
+        """Have `observer` see no more; without effect if it does not."""
+        driver, lease = self._driver, self._lease()
+        if lease is None or not lease.hub.post(partial(driver.unobserve, observer)):
+            driver.unobserve(observer)
+
     def _add_handler(self, kind: Kind, handler: Handler) -> None:
         self._attachment.handlers.add(kind, handler)
 

@@ -14,10 +14,14 @@ from typing import Any, get_args, get_type_hints
 
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.lifecycle.config import HIGHEST, LONGEST, SHORTEST, Config, check_setting
-from agentcp_fsm.operations.options import AgentOptions, ConnectOptions
+from agentcp_fsm.operations.options import AgentOptions, ConnectOptions, FleetOptions, HandlerOptions
 
 PREFIX = "AGENTCP_FSM_"
 """What the names of environment variables begin with."""
+OF_PROGRAM = (ConnectOptions, FleetOptions)
+"""The groups of settings that hold for the whole program."""
+GROUPS = (*OF_PROGRAM, AgentOptions, HandlerOptions, Config)
+"""All groups; the last three are of each agent."""
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 """How an environment variable says yes and no."""
 
@@ -29,7 +33,7 @@ class Setting:
     source: Field[Any]
     """The field that defines it."""
     group: type
-    """The dataclass that the field belongs to: `ConnectOptions`, `AgentOptions` or `Config`."""
+    """The dataclass that the field belongs to: one of `GROUPS`."""
     kind: type
     """The type of its values, but for None: bool, int, float, str, `Path` or an enumeration of texts."""
 
@@ -51,7 +55,7 @@ class Setting:
     @property
     def is_of_agent(self) -> bool:
         """Whether each agent has its own."""
-        return self.group is not ConnectOptions
+        return self.group not in OF_PROGRAM
 
     @property
     def default(self) -> object:
@@ -140,9 +144,9 @@ class Setting:
 
 @cache
 def settings() -> dict[str, Setting]:
-    """Every setting by its name: of the command, of the agent's options, and of `Config`."""
+    """Every setting by its name."""
     found: dict[str, Setting] = {}
-    for group in (ConnectOptions, AgentOptions, Config):
+    for group in GROUPS:
         hints = get_type_hints(group)
         for item in fields(group):
             kind = next((each for each in get_args(hints[item.name]) if each is not NoneType), hints[item.name])

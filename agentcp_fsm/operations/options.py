@@ -50,6 +50,12 @@ class AgentOptions:
     password_credential: str | None = field(
         default=None, metadata=says("The systemd credential (LoadCredential=) whose first line is the seed password.")
     )
+    password_command: str | None = field(
+        default=None,
+        metadata=says(
+            "A command whose first line of output is the seed password; AGENT_ID in its environment names the agent."
+        ),
+    )
     ca_file: Path | None = field(
         default=None,
         metadata=says("Certificate authorities (PEM) to trust for the server's TLS, instead of the usual ones."),
@@ -80,8 +86,40 @@ class AgentOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class HandlerOptions:
+    """What is done with an agent's invitations: any of a function, a command and a webhook."""
+
+    handler: str | None = field(
+        default=None,
+        metadata=says(
+            "A function, as module:name, to call with the agent's id and each invitation; it may be a coroutine's."
+        ),
+    )
+    on_invite: str | None = field(
+        default=None,
+        metadata=says("A command to run for each invitation, which it reads as JSON from its standard input."),
+    )
+    on_invite_timeout: float = field(
+        default=60.0, metadata=says("Seconds after which such a command is ended.", low=0.1, high=86400.0)
+    )
+    webhook: str | None = field(
+        default=None, metadata=says("A URL to which each invitation is posted as JSON; https, or on this machine.")
+    )
+    webhook_secret_file: Path | None = field(
+        default=None, metadata=says("A file whose first line is the secret that signs what is posted.")
+    )
+    webhook_timeout: float = field(
+        default=10.0, metadata=says("Seconds that the webhook may take to answer.", low=0.1, high=600.0)
+    )
+    webhook_tries: int = field(
+        default=5,
+        metadata=says("How often an invitation is posted at most, until an answer says it was taken.", low=1, high=20),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectOptions:
-    """How the command `connect` runs agents."""
+    """How a command runs agents."""
 
     json: bool = field(default=False, metadata=says("One JSON object a line."))
     log_level: LogLevel | None = field(
@@ -103,15 +141,13 @@ class ConnectOptions:
     traces: Path | None = field(
         default=None, metadata=says("A folder for a trace around each loss; the signal USR1 writes one at any time.")
     )
-    on_invite: str | None = field(
-        default=None,
-        metadata=says("A command to run for each invitation, which it reads as JSON from its standard input."),
-    )
-    on_invite_timeout: float = field(
-        default=60.0, metadata=says("Seconds after which such a command is ended.", low=0.1, high=86400.0)
-    )
     on_invite_limit: int = field(
-        default=4, metadata=says("How many such commands run at once; further invitations wait.", low=1, high=1000)
+        default=4,
+        metadata=says(
+            "How many runs of a command, and how many calls of a webhook, are under way at once; further ones wait.",
+            low=1,
+            high=1000,
+        ),
     )
     exit_on_failure: bool = field(
         default=False,
@@ -119,3 +155,28 @@ class ConnectOptions:
             "End with status 3 when an agent gives up, which it does after --sign-in-attempt-limit attempts."
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FleetOptions:
+    """How the command `fleet run` runs its agents, beside `ConnectOptions`."""
+
+    identities: Path | None = field(
+        default=None,
+        metadata=says("A folder of identities: each agent whose key is in it runs, with the settings of [agent]."),
+    )
+    starts_at_once: int = field(
+        default=64,
+        metadata=says(
+            "How many agents come online at once at most; the server's answers decide how many do.", low=1, high=10_000
+        ),
+    )
+    stop_timeout: float = field(
+        default=30.0,
+        metadata=says(
+            "Seconds within which the agents sign out; those that are left then are no longer waited for.",
+            low=0.1,
+            high=3600.0,
+        ),
+    )
+    processes: int = field(default=1, metadata=says("How many processes share the agents.", low=1, high=256))

@@ -6,12 +6,17 @@ from itertools import groupby
 
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.operations.catalogue import Setting, settings
-from agentcp_fsm.operations.options import AgentOptions, ConnectOptions
+from agentcp_fsm.operations.options import AgentOptions, ConnectOptions, FleetOptions, HandlerOptions
 from agentcp_fsm.operations.settings import model
 
 TITLES = {
     ConnectOptions: ("The command", "These keys stand at the top of the file: they hold for the whole program."),
+    FleetOptions: ("A fleet", "These keys stand there, too: they hold for `agentcp-fsm fleet run`."),
     AgentOptions: ("An agent", "These keys stand in `[agent]`, for all agents, or in `[[agents]]`, for one."),
+    HandlerOptions: (
+        "An agent's invitations",
+        "These keys stand where those of an agent do. Each that is given is done with every invitation.",
+    ),
     Config: (
         "Thresholds and timings",
         "These keys stand where those of an agent do. They are the fields of `Config`; times are seconds.",
@@ -24,7 +29,8 @@ HEAD = """\
 
 Every setting of `agentcp-fsm connect` can be given in a configuration file, as an environment variable and as an
 option; later ones outweigh earlier ones. `interval_max` is the variable `AGENTCP_FSM_INTERVAL_MAX` and the option
-`--interval-max`. [Operating agents](operations.md#configuration) explains how.
+`--interval-max`. [Operating agents](operations.md#configuration) explains how. `agentcp-fsm fleet run` reads the same
+file, and has options for what holds for the whole program.
 """
 
 
@@ -65,7 +71,7 @@ def schema() -> dict[str, object]:
     program = _untitled(model(of_agent=False).model_json_schema()["properties"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Configuration of agentcp-fsm connect",
+        "title": "Configuration of agentcp-fsm connect and fleet run",
         "type": "object",
         "additionalProperties": False,
         "properties": {

@@ -9,10 +9,9 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Iterable
 from time import monotonic
 
-from agentcp_fsm.connection import AsyncConnection, Connection
+from agentcp_fsm.operations.shown import Agents
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ class Service:
     Call `tick` several times a second, from one thread.
     """
 
-    def __init__(self, connections: Iterable[Connection | AsyncConnection]) -> None:
+    def __init__(self, connections: Agents) -> None:
         self._connections = connections
         address = os.environ.get("NOTIFY_SOCKET", "")
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
@@ -39,6 +38,8 @@ class Service:
         self._every = _watchdog() / FEEDS
         self._fed = monotonic()
         self._turns: list[_Turn] = []
+        self._unsent: dict[str, str] = {}
+        """The latest message of each kind that the manager, too busy to read, has not taken yet."""
 
     def __enter__(self) -> Service:
         return self
@@ -60,7 +61,12 @@ class Service:
         self._notify("STOPPING=1")
 
     def tick(self) -> None:
-        """Feed the watchdog, if it is time, and every loop that serves a connection has turned since the last time."""
+        """Feed the watchdog, if it is time, and every loop that serves a connection has turned since the last time.
+
+        Messages that the manager did not take at once are sent again first.
+        """
+        for message in list(self._unsent.values()):
+            self._notify(message)
         if self._socket is None or not self._every or monotonic() - self._fed < self._every:
             return
         if not self._turns:
@@ -73,10 +79,14 @@ class Service:
     def _notify(self, message: str) -> None:
         if self._socket is None:
             return
+        kind = message.partition("=")[0]
+        self._unsent.pop(kind, None)
         try:
             self._socket.sendto(message.encode("utf-8", "replace"), self._address)
+        except BlockingIOError:
+            self._unsent[kind] = message
         except OSError as error:
-            logger.warning("the service manager cannot be notified (%s): %s", message.partition("=")[0], error)
+            logger.warning("the service manager cannot be notified (%s): %s", kind, error)
 
 
 class _Turn:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -28,8 +28,8 @@ from pydantic_settings import (
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.operations.catalogue import PREFIX, nearest, settings
-from agentcp_fsm.operations.options import AgentOptions, ConnectOptions
-from agentcp_fsm.operations.settings_file import Layer, SettingsFile, read_file
+from agentcp_fsm.operations.options import AgentOptions, ConnectOptions, FleetOptions, HandlerOptions
+from agentcp_fsm.operations.settings_file import BadEntry, Layer, SettingsFile, read_file
 from agentcp_fsm.support.names import folded
 
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
@@ -43,6 +43,7 @@ class AgentSettings:
     """The settings of one agent."""
 
     options: AgentOptions
+    handlers: HandlerOptions
     config: Config
     origins: Mapping[str, str]
     """Where each setting comes from: ``FILE:LINE``, a variable, an option, or ``default``."""
@@ -53,9 +54,12 @@ class ProgramSettings:
     """The settings of a program: the command's, and those of each agent."""
 
     command: ConnectOptions
+    fleet: FleetOptions
     agents: tuple[AgentSettings, ...]
     origins: Mapping[str, str]
-    """Of the command's settings."""
+    """Of the command's settings, and the fleet's."""
+    bad: tuple[BadEntry, ...] = ()
+    """The agents whose settings cannot be; `load` raises for the first of them."""
 
 
 class _Environment(EnvSettingsSource):
@@ -109,27 +113,82 @@ def load(file: Path | None, flags: Mapping[str, object]) -> ProgramSettings:
     value, what is accepted, and where the value comes from.
     """
     content = SettingsFile() if file is None else read_file(file)
-    of_command = {name: value for name, value in flags.items() if not settings()[name].is_of_agent}
     of_agent = {name: value for name, value in flags.items() if settings()[name].is_of_agent}
-    values, origins = _validated(of_command, content.command, of_agent=False)
-    command = ConnectOptions(**values)
-    layers = _chosen(content, of_agent)
-    agents = tuple(_agent(of_agent, layer) for layer in layers)
-    _refuse_unknown_variables({agent.options.password_env for agent in agents})
-    seen: dict[str, str] = {}
+    loaded = _loaded(content, flags, [_agent(of_agent, layer) for layer in _chosen(content, of_agent)])
+    for entry in loaded.bad:
+        raise entry.error
+    return loaded
+
+
+def load_fleet(file: Path, flags: Mapping[str, object]) -> ProgramSettings:
+    """Load the settings of a fleet: its ``[[agents]]``, and those that the folder ``identities`` has besides.
+
+    An agent whose settings cannot be is in `bad`, and does not keep the others from being loaded.  Raises ConfigError
+    for what concerns all of them.
+    """
+    content = read_file(file)
+    agents: list[AgentSettings | BadEntry] = []
+    for entry in content.agents:
+        if isinstance(entry, BadEntry):
+            agents.append(entry)
+            continue
+        try:
+            agents.append(_agent({}, _named(entry, content.agent)))
+        except ConfigError as error:
+            agents.append(BadEntry(str(entry.values.get("agent_id", "")), error))
+    loaded = _loaded(content, flags, agents)
+    if (folder := loaded.fleet.identities) is None:
+        return loaded
+    known = {folded(agent.options.agent_id) for agent in loaded.agents} | {folded(each.agent_id) for each in loaded.bad}
+    place = loaded.origins["identities"]
+    for agent_id in _identities(folder, place):
+        if folded(agent_id) not in known:
+            own = Layer({"agent_id": agent_id, "data": folder}, {"agent_id": place, "data": place})
+            agents.append(_agent({}, own.over(content.agent)))
+    return _loaded(content, flags, agents)
+
+
+def _loaded(
+    content: SettingsFile, flags: Mapping[str, object], agents: Sequence[AgentSettings | BadEntry]
+) -> ProgramSettings:
+    """The settings of the program, with those of its agents; raises ConfigError unless the bad ones are wanted."""
+    of_program = {name: value for name, value in flags.items() if not settings()[name].is_of_agent}
+    values, origins = _validated(of_program, content.command, of_agent=False)
+    command, fleet = ConnectOptions(**_of(ConnectOptions, values)), FleetOptions(**_of(FleetOptions, values))
+    good: dict[str, AgentSettings] = {}
+    bad: list[BadEntry] = []
     for agent in agents:
+        if isinstance(agent, BadEntry):
+            bad.append(agent)
+            continue
         name, place = folded(agent.options.agent_id), agent.origins["agent_id"]
-        if name in seen:
-            raise ConfigError(
-                f"{place}: the agent {agent.options.agent_id} is there already, at {seen[name]}: drop one"
+        if (first := good.setdefault(name, agent)) is not agent:
+            there = first.origins["agent_id"]
+            bad.append(
+                BadEntry(
+                    "",
+                    ConfigError(f"{place}: the agent {agent.options.agent_id} is there already, at {there}: drop one"),
+                )
             )
-        seen[name] = place
-    if command.exit_on_failure and not any(agent.config.sign_in_attempt_limit for agent in agents):
+    _refuse_unknown_variables({agent.options.password_env for agent in good.values()})
+    if command.exit_on_failure and not any(agent.config.sign_in_attempt_limit for agent in good.values()):
         raise ConfigError(
             f"{origins['exit_on_failure']}: exit_on_failure waits for an agent that gives up, and none does: give"
             " sign_in_attempt_limit"
         )
-    return ProgramSettings(command, agents, origins)
+    return ProgramSettings(command, fleet, tuple(good.values()), origins, tuple(bad))
+
+
+def _identities(folder: Path, place: str) -> list[str]:
+    """The agents whose keys are in a folder, as the SDK keeps them; raises ConfigError if it cannot be read."""
+    from agentcp_fsm.sign_in.credentials import IDENTITIES, CredentialFiles
+
+    below = folder.joinpath(*IDENTITIES)
+    try:
+        found = sorted(each.name for each in (below if below.is_dir() else folder).iterdir())
+    except OSError as error:
+        raise ConfigError(f"{place}: the folder of identities {folder} cannot be read: {error.strerror}") from None
+    return [name for name in found if CredentialFiles.of(folder, name).key.is_file()]
 
 
 def load_one(file: Path | None, flags: Mapping[str, object]) -> ProgramSettings:
@@ -145,13 +204,13 @@ def _chosen(content: SettingsFile, flags: Mapping[str, object]) -> list[Layer]:
     """The layers of the agents that are to run: all, or the one that an option or a variable names."""
     variable = settings()["agent_id"].variable
     name = flags.get("agent_id") or os.environ.get(variable)
-    layers = [layer.over(content.agent) for layer in content.agents]
+    layers = []
+    for entry in content.agents:
+        if isinstance(entry, BadEntry):
+            raise entry.error
+        layers.append(_named(entry, content.agent))
     if not layers:
         return [content.agent]
-    for layer, own in zip(layers, content.agents, strict=True):
-        if not own.values.get("agent_id"):
-            place = next(iter(layer.places.values()), "")
-            raise ConfigError(f"{place}: one of the [[agents]] has no agent_id of its own: give it one")
     if not name:
         return layers
     found = [layer for layer in layers if folded(str(layer.values["agent_id"])) == folded(str(name))]
@@ -159,6 +218,14 @@ def _chosen(content: SettingsFile, flags: Mapping[str, object]) -> list[Layer]:
         known = ", ".join(str(layer.values["agent_id"]) for layer in layers)
         raise ConfigError(f"the agent {name} is none of the [[agents]] of the configuration: there are {known}")
     return found
+
+
+def _named(own: Layer, of_all: Layer) -> Layer:
+    """The settings of one of the agents; raises ConfigError if it has no id of its own."""
+    if not own.values.get("agent_id"):
+        place = next(iter((own.places or of_all.places).values()), "")
+        raise ConfigError(f"{place}: one of the [[agents]] has no agent_id of its own: give it one")
+    return own.over(of_all)
 
 
 def _agent(flags: Mapping[str, object], file: Layer) -> AgentSettings:
@@ -175,7 +242,13 @@ def _agent(flags: Mapping[str, object], file: Layer) -> AgentSettings:
         named = [name for name in re.findall(r"\w+", str(error)) if name in timings]
         places = ", ".join(dict.fromkeys(f"{name}: {origins[name]}" for name in named))
         raise ConfigError(f"{error} ({places})") from None
-    return AgentSettings(AgentOptions(**values), config, origins)
+    options, handlers = AgentOptions(**_of(AgentOptions, values)), HandlerOptions(**_of(HandlerOptions, values))
+    return AgentSettings(options, handlers, config, origins)
+
+
+def _of(group: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that belong to a group of settings."""
+    return {name: value for name, value in values.items() if settings()[name].group is group}
 
 
 def _validated(flags: Mapping[str, object], file: Layer, *, of_agent: bool) -> tuple[dict[str, Any], dict[str, str]]:

@@ -37,12 +37,22 @@ NOTHING = Layer({}, {})
 
 
 @dataclass(frozen=True, slots=True)
+class BadEntry:
+    """An agent whose settings cannot be."""
+
+    agent_id: str
+    """As far as it is known; else empty."""
+    error: ConfigError
+    """What is wrong, with its place."""
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsFile:
     """What a configuration file says: for the command, for all agents, and for each agent."""
 
     command: Layer = NOTHING
     agent: Layer = NOTHING
-    agents: tuple[Layer, ...] = ()
+    agents: tuple[Layer | BadEntry, ...] = ()
 
 
 def read_file(file: Path) -> SettingsFile:
@@ -70,11 +80,18 @@ def read_file(file: Path) -> SettingsFile:
     return SettingsFile(
         _layer(file, lines, (), content, of_agent=False),
         _layer(file, lines, (AGENT,), table, of_agent=True),
-        tuple(_layer(file, lines, (AGENTS, str(n)), entry, of_agent=True) for n, entry in enumerate(entries)),
+        tuple(_entry(file, lines, (AGENTS, str(n)), entry) for n, entry in enumerate(entries)),
     )
 
 
 Where = tuple[str, ...]
+
+
+def _entry(file: Path, lines: Mapping[Where, int], where: Where, entry: dict[str, Any]) -> Layer | BadEntry:
+    try:
+        return _layer(file, lines, where, entry, of_agent=True)
+    except ConfigError as error:
+        return BadEntry(str(entry.get("agent_id", "")), error)
 
 
 def _layer(file: Path, lines: Mapping[Where, int], where: Where, table: dict[str, Any], *, of_agent: bool) -> Layer:
@@ -99,7 +116,7 @@ def _unknown(key: str, known: list[str], *, of_agent: bool) -> str:
     if _SECRET.search(key) and key not in settings():
         return (
             f"there is no setting {key!r}, because secrets do not belong in this file: give password_file,"
-            " password_env or password_credential"
+            " password_env, password_command or password_credential"
         )
     return f"there is no setting {key!r} here{nearest(key, known)}"
 

@@ -19,7 +19,7 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -28,9 +28,9 @@ from typing import Self
 
 from aiohttp import web
 
-from agentcp_fsm.connection import AsyncConnection, Connection
 from agentcp_fsm.errors import ConfigError
 from agentcp_fsm.operations.address import FORMS, StatusAddress
+from agentcp_fsm.operations.shown import Agents
 from agentcp_fsm.support.quoting import quoted
 
 logger = logging.getLogger(__name__)
@@ -48,8 +48,6 @@ GRACE = 1.0
 
 Metrics = Callable[[], tuple[bytes, str]]
 """Returns the body of ``/metrics`` and its content type; may be called in any thread."""
-Agents = Iterable[Connection | AsyncConnection]
-"""The connections that a place shows: a collection of yours, looked at anew with each request."""
 
 
 class StatusPlace:

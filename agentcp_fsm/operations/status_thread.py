@@ -8,7 +8,8 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
-from agentcp_fsm.operations.status import Agents, Metrics, StatusPlace
+from agentcp_fsm.operations.shown import Agents
+from agentcp_fsm.operations.status import Metrics, StatusPlace
 
 
 class StatusThread:

@@ -91,6 +91,8 @@ def test_giving_up_ends_the_command(file: Path, server: Server) -> None:
             pass
         assert connect.object("summary")["sign_ins"] == 1
         assert connect.process.wait(TIMEOUT) == 3
+        assert connect.process.stderr is not None
+        assert connect.process.stderr.read() == b""
 
 
 def test_a_service_manager_is_notified(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

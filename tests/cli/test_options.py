@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from agentcp_fsm.cli.options import credentials, password, trust
+from agentcp_fsm.cli.options import credentials, password
 from agentcp_fsm.errors import ConfigError, CredentialsError, PasswordRequiredError
+from agentcp_fsm.operations.agents import trust
 from agentcp_fsm.operations.options import AgentOptions
 from agentcp_fsm.sign_in.identities import make_identity
 

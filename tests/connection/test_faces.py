@@ -18,7 +18,7 @@ from tests.waiting import online
 ALICE = "alice.agentid.pub"
 METHODS = {
     *("start", "stop", "reconnect", "retry_now", "wait_for", "query_online_state"),
-    *("on_invite", "on_transition", "on_error", "observe"),
+    *("on_invite", "on_transition", "on_error", "observe", "unobserve"),
     *("agent_id", "state", "config", "health", "fileno", "session", "local_address", "loop"),
 }
 

@@ -63,6 +63,30 @@ def test_it_says_what_happens(manager: Manager) -> None:
         assert manager.silent(), "no watchdog waits"
 
 
+def test_what_a_busy_manager_did_not_take_is_said_again(manager: Manager) -> None:
+    """A status was lost, and nothing said it again; a lost READY has the service fail."""
+    with Service([]) as service:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.setblocking(False)
+            sent = 0
+            try:
+                while True:
+                    other.sendto(b"noise", manager.socket.getsockname())
+                    sent += 1
+            except BlockingIOError:
+                pass
+        service.ready()
+        service.status("one")
+        service.status("two")
+        service.tick()
+        assert [manager.next() for _ in range(sent)] == ["noise"] * sent
+        assert manager.silent()
+        service.tick()
+        assert [manager.next(), manager.next()] == ["READY=1", "STATUS=two"]
+        service.tick()
+        assert manager.silent()
+
+
 def test_the_watchdog_is_fed_only_while_the_loop_turns(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "3000")
     with Peer() as peer, connect(peer, config=PATIENT) as connection:

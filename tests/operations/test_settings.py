@@ -11,7 +11,7 @@ import pytest
 
 from agentcp_fsm import Config, ConfigError
 from agentcp_fsm.operations.catalogue import Setting, setting_named, settings
-from agentcp_fsm.operations.options import AgentOptions, ConnectOptions
+from agentcp_fsm.operations.options import AgentOptions, ConnectOptions, FleetOptions, HandlerOptions
 from agentcp_fsm.operations.reference import explained, page, schema
 from agentcp_fsm.operations.settings import DEFAULT, ProgramSettings, load, load_one
 from tests.test_citations import LAW, citations
@@ -53,9 +53,10 @@ def write(folder: Path, text: str) -> Path:
 def found(loaded: ProgramSettings, setting: Setting) -> tuple[object, str]:
     agent = loaded.agents[0]
     if setting.is_of_agent:
-        group = agent.config if setting.group is Config else agent.options
+        group = {Config: agent.config, AgentOptions: agent.options, HandlerOptions: agent.handlers}[setting.group]
         return getattr(group, setting.name), agent.origins[setting.name]
-    return getattr(loaded.command, setting.name), loaded.origins[setting.name]
+    of_program = loaded.fleet if setting.group is FleetOptions else loaded.command
+    return getattr(of_program, setting.name), loaded.origins[setting.name]
 
 
 @pytest.mark.parametrize("setting", settings().values(), ids=settings())
@@ -141,8 +142,10 @@ def test_the_schema_knows_every_setting_and_no_other() -> None:
     described = schema()["properties"]
     assert isinstance(described, dict)
     of_agent = described["agent"]["properties"]
-    assert set(of_agent) == {field.name for group in (AgentOptions, Config) for field in fields(group)}
-    assert set(described) - {"agent", "agents"} == {field.name for field in fields(ConnectOptions)}
+    assert set(of_agent) == {field.name for group in (AgentOptions, HandlerOptions, Config) for field in fields(group)}
+    assert set(described) - {"agent", "agents"} == {
+        field.name for group in (ConnectOptions, FleetOptions) for field in fields(group)
+    }
     assert of_agent == described["agents"]["items"]["properties"]
     assert all(each["description"] for each in of_agent.values())
     assert of_agent["interval_max"]["default"] == Config().interval_max
@@ -174,7 +177,9 @@ def test_a_mistake_in_the_file_is_named_with_its_line(text: str, says: str, tmp_
 
 
 def test_a_secret_in_the_file_is_refused_and_not_shown(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r":2: .* password_file, password_env or password_c") as refused:
+    with pytest.raises(
+        ConfigError, match=r":2: .* password_file, password_env, password_command or password_c"
+    ) as refused:
         load(write(tmp_path, "[agent]\npassword = 'sesame'"), GIVEN)
     assert "sesame" not in str(refused.value)
 

@@ -1,5 +1,6 @@
 """A swarm's worlds differ, reach every state, and show a defect as a short script."""
 
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -36,8 +37,8 @@ def hurried(self: Lifecycle, now: float, at_least: float) -> None:
 
 def test_a_defect_becomes_a_short_script_that_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lifecycle, "_back_off", hurried)
-    failures = [failure for failure in map(explore, WORLDS) if failure is not None]
-    assert len(failures) > 10
+    failures = list(islice((failure for failure in map(explore, WORLDS) if failure is not None), 4))
+    assert len(failures) == 4
     failure = min(failures, key=lambda failure: len(failure.script.steps))
     assert "S8 broken" in failure.text or "S7 broken" in failure.text
     assert len(failure.script.steps) <= 4

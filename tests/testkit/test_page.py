@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.testkit.project import run_pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
@@ -14,6 +16,7 @@ def files_of_the_page() -> dict[str, str]:
     )
 
 
+@pytest.mark.slow
 def test_the_files_of_the_page_are_a_project_that_passes(tmp_path: Path) -> None:
     files = files_of_the_page()
     tests = sum(text.count("def test_") + text.count(".TestCase") for text in files.values())

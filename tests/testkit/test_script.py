@@ -31,6 +31,7 @@ def is_never_online(machine: Lifecycle) -> bool:
     return machine.state != "ONLINE"
 
 
+@pytest.mark.slow
 def test_an_added_invariant_that_breaks_is_shown_with_a_program_and_a_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
