@@ -25,14 +25,16 @@ class Outcome:
     """The text of the failure, and where the bytes that cause it are."""
 
 
-def fuzz(name: str, seconds: int, kept: Path, seed: int = 0) -> Outcome:
-    """Run a harness for some seconds, with what was learnt before; `seed` 0 is another one each time.
+def fuzz(name: str, seconds: int, kept: Path, seed: int = 0, runs: int = -1) -> Outcome:
+    """Run a harness for some seconds, or for so many `runs` if that is less, with what was learnt before.
+
+    `seed` 0 is another one each time.
 
     Raises RuntimeError if it could not run.
     """
     found = kept / "found" / name
     found.mkdir(parents=True, exist_ok=True)
-    options = (f"-max_total_time={seconds}", f"-artifact_prefix={found}/", f"-seed={seed}")
+    options = (f"-max_total_time={seconds}", f"-artifact_prefix={found}/", f"-seed={seed}", f"-runs={runs}")
     command = [sys.executable, "-m", "tests.fuzzing.harness", name, str(kept / name), *options]
     with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:  # the harness has no time to clean up
         done = subprocess.run(
