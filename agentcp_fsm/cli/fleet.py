@@ -22,6 +22,8 @@ from agentcp_fsm.fleet.configured import Configured, read_fleet
 from agentcp_fsm.fleet.descriptors import check_descriptors
 from agentcp_fsm.fleet.running import fleet_of
 from agentcp_fsm.fleet.supervisor import Supervisor
+from agentcp_fsm.operations.logs import LogFormat
+from agentcp_fsm.operations.options import LogLevel
 from agentcp_fsm.operations.service import Service
 from agentcp_fsm.operations.settings_file import BadEntry
 from agentcp_fsm.operations.status import Metrics
@@ -49,6 +51,7 @@ class Here:
             gave_up=gave_up,
             metrics=self._metrics,
         )
+        self.served = self.shown
         self.stop, self.progress = self.shown.stop, self.shown.progress
 
     @property
@@ -72,6 +75,8 @@ class Shared:
     """A fleet that several processes share."""
 
     exposition = None
+    served = ()
+    """The agents whose loops a watchdog asks for: none is in this process."""
 
     def __init__(
         self,
@@ -113,11 +118,15 @@ class Shared:
                 )
 
 
-def run(file: Path, flags: Mapping[str, object]) -> int:
-    """Run the fleet of a file until a signal, and return the exit status; raises for settings that cannot work."""
+def run(file: Path, flags: Mapping[str, object], log: Callable[[LogLevel, LogFormat], None]) -> int:
+    """Run the fleet of a file until a signal, and return the exit status; raises for settings that cannot work.
+
+    ``log`` is called with the level and the form of the log, before anything is logged.
+    """
     configured = read_fleet(file, flags)
     handlers = configured.handlers
     command, fleet = configured.settings.command, configured.settings.fleet
+    log(command.log_level or LogLevel.ERROR, command.log_format)
     logging.getLogger("agentcp_fsm.connection.attachment").setLevel(logging.CRITICAL)  # errors are shown
     logging.getLogger("agentcp_fsm.fleet.asynchronous").setLevel(logging.CRITICAL)
     leave, interrupted, reload, given_up = (threading.Event() for _ in range(4))
@@ -145,7 +154,7 @@ def run(file: Path, flags: Mapping[str, object]) -> int:
             stack.enter_context(place)
         _show_bad(output, configured.bad)
         _handle_signals(leave, interrupted, reload)
-        service = stack.enter_context(Service(here.shown))
+        service = stack.enter_context(Service(here.served))
         here.start()
         service.ready()
         shown = _Shown(output, service)
