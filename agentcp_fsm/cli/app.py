@@ -203,11 +203,8 @@ def run_fleet(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The configuration file (TOML).", dir_okay=False)],
 ) -> None:
     from agentcp_fsm.cli.fleet import run
-    from agentcp_fsm.operations.settings import load_fleet
 
-    command = load_fleet(file, flags).command
-    _log(command.log_level or LogLevel.ERROR, command.log_format)
-    raise typer.Exit(run(file, flags))
+    raise typer.Exit(run(file, flags, _log))
 
 
 @app.command(

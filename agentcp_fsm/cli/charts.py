@@ -123,9 +123,17 @@ def verify(
     jobs: Annotated[int, typer.Option(min=1, help="How many processes share the work.")] = os.cpu_count() or 1,
     pytest: Annotated[bool, typer.Option("--pytest", help="Print a violation as a pytest function.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    promela: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Only write the chart as a model for spin, in Promela.")
+    ] = None,
 ) -> None:
-    from agentcp_fsm.cli.verify import run_verify
+    from agentcp_fsm.cli.verify import run_verify, write_promela
 
+    if promela is not None:
+        if matrix:
+            raise typer.BadParameter("a model has one configuration: leave out --matrix, or --promela")
+        write_promela(promela, setting or [])
+        return
     raise typer.Exit(run_verify(setting or [], matrix, whole, jobs, json, pytest))
 
 

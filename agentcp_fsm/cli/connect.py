@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -27,7 +28,8 @@ from agentcp_fsm.operations.recorder import LossTraces
 from agentcp_fsm.operations.service import Service
 from agentcp_fsm.operations.settings import ProgramSettings
 from agentcp_fsm.operations.status_thread import StatusThread
-from agentcp_fsm.support import ending
+from agentcp_fsm.support import clock, ending
+from agentcp_fsm.traces import Recorder, story_lines
 
 if TYPE_CHECKING:
     from agentcp_fsm.operations.metrics import Metrics
@@ -65,6 +67,7 @@ def run(settings: ProgramSettings) -> int:
     metrics = metrics_of(command)
     traces = None if command.traces is None else LossTraces(command.traces)
     connections: list[Connection] = []
+    recorders: list[Recorder] = []
     with ExitStack() as stack:
         if command.status is not None:
             insecure = command.insecure_allow_any_status_address
@@ -87,10 +90,13 @@ def run(settings: ProgramSettings) -> int:
                 metrics.add(connection)
             if traces is not None:
                 traces.watch(connection)
+            else:
+                recorders.append(Recorder(connection.agent_id))
+                connection.observe(recorders[-1])
             if handle is not None:
                 connection.on_invite(partial(handle, given.agent_id))
         stack.callback(handlers.close)
-        return run_agents(connections, command, traces)
+        return run_agents(connections, command, traces or recorders)
 
 
 def metrics_of(command: ConnectOptions) -> Metrics | None:
@@ -109,7 +115,7 @@ def metrics_of(command: ConnectOptions) -> Metrics | None:
 def run_agents(
     connections: Sequence[Connection],
     command: ConnectOptions,
-    traces: LossTraces | None = None,
+    remembered: LossTraces | Sequence[Recorder] = (),
 ) -> int:
     """Start `connections` and keep them until a signal, or until the output has no reader; returns the exit status.
 
@@ -147,7 +153,7 @@ def run_agents(
             service.tick()
             if asked.is_set():
                 asked.clear()
-                _dump(connections, traces, output)
+                _dump(connections, remembered, output)
             if streams.reader_is_gone():
                 break
         leave.set()
@@ -170,14 +176,19 @@ def run_agents(
     return 0 if all(connection.state is State.OFFLINE for connection in connections) else 1
 
 
-def _dump(connections: Sequence[Connection], traces: LossTraces | None, output: Output) -> None:
-    """Show how the agents are, and write what is remembered of them."""
+def _dump(connections: Sequence[Connection], remembered: LossTraces | Sequence[Recorder], output: Output) -> None:
+    """Show how the agents are, and write or show what is remembered of them."""
     for connection in connections:
         health = connection.health()
         told = f"  {health.state}: {health.reason}"
         output.say("health", (connection.agent_id, "bold"), told, agent_id=connection.agent_id, health=health.to_dict())
+    if not isinstance(remembered, LossTraces):
+        for recorder in remembered:
+            for line in story_lines(recorder.trace(time.time() - clock.now())) if recorder.has_machine else ():
+                output.say("story", f"  {line}", agent_id=recorder.agent_id, line=line)
+        return
     try:
-        files = [] if traces is None else traces.dump()
+        files = remembered.dump()
     except OSError as error:
         output.say("error", ("error", "bold red"), f" a trace cannot be written: {error}", reason=str(error))
         return

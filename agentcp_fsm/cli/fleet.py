@@ -22,6 +22,8 @@ from agentcp_fsm.fleet.configured import Configured, read_fleet
 from agentcp_fsm.fleet.descriptors import check_descriptors
 from agentcp_fsm.fleet.running import fleet_of
 from agentcp_fsm.fleet.supervisor import Supervisor
+from agentcp_fsm.operations.logs import LogFormat
+from agentcp_fsm.operations.options import LogLevel
 from agentcp_fsm.operations.service import Service
 from agentcp_fsm.operations.settings_file import BadEntry
 from agentcp_fsm.operations.status import Metrics
@@ -33,6 +35,8 @@ LOOK = 0.2
 SHOW = 1.0
 """Seconds between two looks at the progress: it is shown when it has changed."""
 RELOAD = getattr(signal, "SIGHUP", None)
+ASKED = getattr(signal, "SIGUSR1", None)
+"""The signal that asks how the agents are, where there is one."""
 
 
 class Here:
@@ -49,6 +53,7 @@ class Here:
             gave_up=gave_up,
             metrics=self._metrics,
         )
+        self.served = self.shown
         self.stop, self.progress = self.shown.stop, self.shown.progress
 
     @property
@@ -72,6 +77,8 @@ class Shared:
     """A fleet that several processes share."""
 
     exposition = None
+    served = ()
+    """The agents whose loops a watchdog asks for: none is in this process."""
 
     def __init__(
         self,
@@ -113,14 +120,18 @@ class Shared:
                 )
 
 
-def run(file: Path, flags: Mapping[str, object]) -> int:
-    """Run the fleet of a file until a signal, and return the exit status; raises for settings that cannot work."""
+def run(file: Path, flags: Mapping[str, object], log: Callable[[LogLevel, LogFormat], None]) -> int:
+    """Run the fleet of a file until a signal, and return the exit status; raises for settings that cannot work.
+
+    ``log`` is called with the level and the form of the log, before anything is logged.
+    """
     configured = read_fleet(file, flags)
     handlers = configured.handlers
     command, fleet = configured.settings.command, configured.settings.fleet
+    log(command.log_level or LogLevel.ERROR, command.log_format)
     logging.getLogger("agentcp_fsm.connection.attachment").setLevel(logging.CRITICAL)  # errors are shown
     logging.getLogger("agentcp_fsm.fleet.asynchronous").setLevel(logging.CRITICAL)
-    leave, interrupted, reload, given_up = (threading.Event() for _ in range(4))
+    leave, interrupted, reload, asked, given_up = (threading.Event() for _ in range(5))
     output = Output(command.json, on_lost=leave.set)
 
     def gave_up() -> None:
@@ -144,14 +155,17 @@ def run(file: Path, flags: Mapping[str, object]) -> int:
             )
             stack.enter_context(place)
         _show_bad(output, configured.bad)
-        _handle_signals(leave, interrupted, reload)
-        service = stack.enter_context(Service(here.shown))
+        _handle_signals(leave, interrupted, reload, asked)
+        service = stack.enter_context(Service(here.served))
         here.start()
         service.ready()
         shown = _Shown(output, service)
         while not leave.wait(LOOK):
             service.tick()
             shown.look(here.progress())
+            if asked.is_set():
+                asked.clear()
+                shown.show(here.progress())
             if reload.is_set():
                 reload.clear()
                 _reload(here, output, lambda: read_fleet(file, flags, handlers))
@@ -220,9 +234,12 @@ class _Shown:
         known = asdict(progress) | {"held": progress.held > 0}
         if known != asdict(self._last) | {"held": self._last.held > 0}:
             self._last = progress
-            says = described(progress)
-            self._service.status(says)
-            self._output.say("progress", says, **asdict(progress))
+            self._service.status(described(progress))
+            self.show(progress)
+
+    def show(self, progress: Progress) -> None:
+        """Show the progress, changed or not."""
+        self._output.say("progress", described(progress), **asdict(progress))
 
 
 def described(progress: Progress) -> str:
@@ -257,7 +274,9 @@ def _show_bad(output: Output, bad: Iterable[BadEntry]) -> None:
         say_refused(output, entry.agent_id, str(entry.error))
 
 
-def _handle_signals(leave: threading.Event, interrupted: threading.Event, reload: threading.Event) -> None:
+def _handle_signals(
+    leave: threading.Event, interrupted: threading.Event, reload: threading.Event, asked: threading.Event
+) -> None:
     def on_signal(number: int, frame: FrameType | None) -> None:
         (interrupted if leave.is_set() else leave).set()
 
@@ -266,3 +285,5 @@ def _handle_signals(leave: threading.Event, interrupted: threading.Event, reload
             signal.signal(number, on_signal)
     if RELOAD is not None:
         signal.signal(RELOAD, lambda number, frame: reload.set())
+    if ASKED is not None:
+        signal.signal(ASKED, lambda number, frame: asked.set())

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer()
-trace = typer.Typer(help="Traces of connections, as --traces writes them: show, replay, compare.")
+trace = typer.Typer(help="Traces of connections, as --traces writes them: show, play, replay, compare.")
 app.add_typer(trace, name="trace")
 
 TraceFile = Annotated[Path, typer.Argument(metavar="FILE", help="A trace.", dir_okay=False)]
@@ -20,6 +20,34 @@ def show(file: TraceFile) -> None:
 
     for line in story_lines(read_trace(file)):
         typer.echo(line)
+
+
+@trace.command(
+    help="""Write the chart's page with a trace in it, which the page plays.
+
+    It is one file for a browser: each step lights up on the diagram, with its time, its event and what the machine
+    asked for.
+    """,
+)
+def page(
+    file: TraceFile,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default standard output.")] = None,
+) -> None:
+    from agentcp_fsm.cli.target import OURS
+    from agentcp_fsm.errors import ConfigError
+    from agentcp_fsm.fsm.diagram.files import write_file
+    from agentcp_fsm.fsm.diagram.page import page as page_of
+    from agentcp_fsm.lifecycle.chart import CHART
+    from agentcp_fsm.traces import played, read_trace
+
+    recorded = read_trace(file)
+    if not recorded.steps:
+        raise ConfigError(f"{file} has no steps: there is nothing to play")
+    content = page_of(CHART, OURS, playback=played(recorded))
+    if output is None:
+        typer.echo(content, nl=False)
+    else:
+        write_file(output, content.encode)
 
 
 @trace.command(

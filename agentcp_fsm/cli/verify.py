@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from agentcp_fsm.lifecycle.config import Config
 from agentcp_fsm.verification import Result, explore
 from agentcp_fsm.verification.explorer import FORK
 from agentcp_fsm.verification.matrix import MATRIX, answers_never_seen, impossible, is_possible, rows_never_taken
+from agentcp_fsm.verification.promela import promela
 from agentcp_fsm.verification.script import as_test, as_text
 
 FOUND = 1
@@ -56,6 +58,11 @@ def run_verify(
         for what in missing:
             console.print(plain(what), soft_wrap=True)
     return FOUND if violated or (with_matrix and missing) else 0
+
+
+def write_promela(path: Path, settings: Sequence[str]) -> None:
+    """Write the Promela model of a configuration.  Raises OSError if the file cannot be written."""
+    path.write_text(promela(Config(**read_settings(settings))), encoding="utf-8")
 
 
 def read_settings(settings: Sequence[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
+from weakref import WeakKeyDictionary
 
 from agentcp_fsm.connection import AsyncConnection, Connection
 from agentcp_fsm.lifecycle.chart import State
@@ -45,7 +46,7 @@ class LossTraces:
         self._size_max = size_max
         self._age_max = age_max
         self._lock = Lock()
-        self._recorders: dict[Connection | AsyncConnection, Recorder] = {}
+        self._recorders = WeakKeyDictionary[Connection | AsyncConnection, Recorder]()  # a fleet lets go of connections
 
     def watch(self, connection: Connection | AsyncConnection) -> None:
         """Record the connection from now on, and write a trace around each loss."""

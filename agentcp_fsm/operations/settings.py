@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -127,13 +128,15 @@ def load_fleet(file: Path, flags: Mapping[str, object]) -> ProgramSettings:
     for what concerns all of them.
     """
     content = read_file(file)
+    values, origins = _validated({}, content.agent, of_agent=True)
     agents: list[AgentSettings | BadEntry] = []
     for entry in content.agents:
         if isinstance(entry, BadEntry):
             agents.append(entry)
             continue
         try:
-            agents.append(_agent({}, _named(entry, content.agent)))
+            _named(entry, content.agent)
+            agents.append(_inheriting(entry, values, origins))
         except ConfigError as error:
             agents.append(BadEntry(str(entry.values.get("agent_id", "")), error))
     loaded = _loaded(content, flags, agents)
@@ -144,7 +147,7 @@ def load_fleet(file: Path, flags: Mapping[str, object]) -> ProgramSettings:
     for agent_id in _identities(folder, place):
         if folded(agent_id) not in known:
             own = Layer({"agent_id": agent_id, "data": folder}, {"agent_id": place, "data": place})
-            agents.append(_agent({}, own.over(content.agent)))
+            agents.append(_inheriting(own, values, origins))
     return _loaded(content, flags, agents)
 
 
@@ -228,8 +231,24 @@ def _named(own: Layer, of_all: Layer) -> Layer:
     return own.over(of_all)
 
 
+def _inheriting(own: Layer, values: Mapping[str, Any], origins: dict[str, str]) -> AgentSettings:
+    """An agent of a fleet: its own settings over those of all, which are valid, and below the environment's."""
+    accepted: dict[str, object] = {}
+    for name, value in own.values.items():
+        if name == "agent_id" or origins[name] != settings()[name].variable:
+            try:
+                accepted[name] = settings()[name].accept(value)
+            except ConfigError as error:
+                raise ConfigError(f"{own.places[name]}: {error}") from None
+    places = {name: own.places[name] for name in accepted}
+    return _agent_of({**values, **accepted}, ChainMap(places, origins))
+
+
 def _agent(flags: Mapping[str, object], file: Layer) -> AgentSettings:
-    values, origins = _validated(flags, file, of_agent=True)
+    return _agent_of(*_validated(flags, file, of_agent=True))
+
+
+def _agent_of(values: dict[str, Any], origins: Mapping[str, str]) -> AgentSettings:
     for name in ("agent_id", "data"):
         if values[name] is None:
             setting = settings()[name]
@@ -237,13 +256,17 @@ def _agent(flags: Mapping[str, object], file: Layer) -> AgentSettings:
             raise ConfigError(f"{name} is not set: give it {how}, by {setting.variable}, or in the configuration file")
     timings = {item.name: values.pop(item.name) for item in fields(Config)}
     try:
-        config = Config(**timings)
+        config = _config(**timings)
     except ConfigError as error:  # settings that contradict each other
         named = [name for name in re.findall(r"\w+", str(error)) if name in timings]
         places = ", ".join(dict.fromkeys(f"{name}: {origins[name]}" for name in named))
         raise ConfigError(f"{error} ({places})") from None
     options, handlers = AgentOptions(**_of(AgentOptions, values)), HandlerOptions(**_of(HandlerOptions, values))
     return AgentSettings(options, handlers, config, origins)
+
+
+_config = lru_cache(maxsize=256)(Config)
+"""The same for the same timings: many agents share them."""
 
 
 def _of(group: type, values: Mapping[str, Any]) -> dict[str, Any]:

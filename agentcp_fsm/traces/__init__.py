@@ -3,7 +3,7 @@
 from agentcp_fsm.traces.coding import read_trace, write_trace
 from agentcp_fsm.traces.recorder import Recorder, record
 from agentcp_fsm.traces.replaying import Difference, replay
-from agentcp_fsm.traces.story import difference_lines, replay_lines, story_lines
+from agentcp_fsm.traces.story import difference_lines, played, replay_lines, story_lines
 from agentcp_fsm.traces.trace import Step, Trace
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Step",
     "Trace",
     "difference_lines",
+    "played",
     "read_trace",
     "record",
     "replay",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agentcp_fsm.fsm.chart import Row
 from agentcp_fsm.lifecycle.effects import Effect
+from agentcp_fsm.lifecycle.events import Event
 from agentcp_fsm.lifecycle.machine import Lifecycle
 from agentcp_fsm.traces.trace import Step, Trace
 
@@ -38,6 +40,31 @@ def replay(trace: Trace) -> Difference | None:
         if effects != step.effects or state != step.state or source.drawn != len(step.draws):
             return Difference(number, step, effects, state, source.drawn)
     return None
+
+
+def rows_of(trace: Trace) -> list[Row | None]:
+    """The row of this version's chart that each step took; None from the first step on that goes elsewhere now."""
+    source = _Repeated()
+    machine = _Noting(trace.config, source)
+    machine.restore(trace.start)
+    rows: list[Row | None] = []
+    for step in trace.steps:
+        source.draws, source.drawn = step.draws, 0
+        machine.handle(step.event, step.at)
+        if str(machine.state) != step.state:
+            break
+        rows.append(machine.row)
+    return [*rows, *[None] * (len(trace.steps) - len(rows))]
+
+
+class _Noting(Lifecycle):
+    """A machine that notes the row that it takes."""
+
+    __slots__ = ("row",)
+
+    def step(self, trigger: str, event: Event, now: float) -> Row:
+        self.row = super().step(trigger, event, now)
+        return self.row
 
 
 class _Repeated:

@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
 
+from agentcp_fsm.fsm.diagram.playback import Playback, PlayedStep
 from agentcp_fsm.fsm.printable import printable
 from agentcp_fsm.lifecycle import effects, events
 from agentcp_fsm.lifecycle.effects import Effect, ReportTransition, SendHeartbeat
 from agentcp_fsm.lifecycle.events import BeatAnswered, BeatSent, DeadlinePassed, Event
 from agentcp_fsm.lifecycle.session import Session
-from agentcp_fsm.traces.replaying import Difference
+from agentcp_fsm.traces.coding import BOUND
+from agentcp_fsm.traces.replaying import Difference, rows_of
 from agentcp_fsm.traces.trace import Step, Trace
 
 CONTEXT = 3
 """Lines around a difference that are shown with it."""
+TORN = "the file ends within a step"
 
 
 def story_lines(trace: Trace) -> list[str]:
@@ -25,13 +28,31 @@ def story_lines(trace: Trace) -> list[str]:
     Times are seconds since the first step.
     """
     begun = trace.steps[0].at if trace.steps else 0.0
-    lines = [printable(f"{trace.agent_id or 'an agent'}: {len(trace.steps)} steps{_period(trace)}")]
-    lines.append(f"settings: {_settings(trace) or 'the defaults'}")
-    lines.append(f"it begins in {trace.start.state}, attempt {trace.start.attempt}")
+    lines = _summary(trace)
     lines += [f"{at - begun:+10.3f}  {text}" if at is not None else f"{'':10}  {text}" for at, text in _told(trace)]
     if trace.torn:
-        lines.append("the file ends within a step")
+        lines.append(TORN)
     return lines
+
+
+def played(trace: Trace) -> Playback:
+    """The trace as a walk through the chart of this version, for the chart's page to play."""
+    summary, *lines = _summary(trace)
+    if trace.torn:
+        lines.append(TORN)
+    sources = [str(trace.start.state), *(step.state for step in trace.steps)]
+    steps = (
+        PlayedStep(
+            step.at,
+            step.event.trigger,
+            source,
+            step.state,
+            row,
+            tuple(map(printable, _lines(step))),
+        )
+        for source, step, row in zip(sources, trace.steps, rows_of(trace), strict=False)
+    )
+    return Playback(summary, tuple(steps), tuple(lines))
 
 
 def difference_lines(one: Trace, other: Trace, names: tuple[str, str] = ("A", "B")) -> list[str]:
@@ -85,7 +106,7 @@ def event_text(event: Event) -> str:
         case events.SignedIn(attempt, session):
             said = f" to {_server(session)}, attempt {attempt}"
         case events.SignInFailed(_, reason, retry_after, rejected):
-            asked = "" if retry_after is None else f", Retry-After {retry_after:g} s"
+            asked = "" if retry_after is None else f", Retry-After {_shown(retry_after)} s"
             said = f": {reason}{' (rejected)' if rejected else ''}{asked}"
         case BeatAnswered(_, next_beat):
             said = f", the next in {next_beat} ms"
@@ -96,8 +117,29 @@ def event_text(event: Event) -> str:
     return event.trigger + said
 
 
+def _shown(number: float) -> str:
+    """A number of the network, which may be an integer beyond all floats."""
+    return f"{max(min(number, BOUND), -BOUND):g}"
+
+
 def _server(session: Session) -> str:
     return f"{session.host}:{session.port}"
+
+
+def _lines(step: Step) -> Iterator[str]:
+    """What there is to say about a step, besides its trigger."""
+    if (text := event_text(step.event)) != step.event.trigger:
+        yield text
+    yield from map(effect_text, step.effects)
+
+
+def _summary(trace: Trace) -> list[str]:
+    """Whose trace it is, and how it begins."""
+    return [
+        printable(f"{trace.agent_id or 'an agent'}: {len(trace.steps)} steps{_period(trace)}"),
+        f"settings: {_settings(trace) or 'the defaults'}",
+        f"it begins in {trace.start.state}, attempt {trace.start.attempt}",
+    ]
 
 
 def _period(trace: Trace) -> str:

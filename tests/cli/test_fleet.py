@@ -49,6 +49,8 @@ def test_a_file_is_run_and_read_again(file: Path, server: Server, tmp_path: Path
         changed = fleet.object("changed")
         assert (changed["added"], changed["removed"], changed["changed"]) == ([BOB], [], [])
         until_progress(fleet, members=2, reachable=2)
+        fleet.process.send_signal(signal.SIGUSR1)
+        assert fleet.object("progress")["reachable"] == 2
         assert run("check", place).stdout.startswith("AGENTCP OK - 2 of 2 agents are reachable")
         file.write_text(text.replace("[[agents]]", "[[agents]"))
         fleet.process.send_signal(signal.SIGHUP)

@@ -38,6 +38,21 @@ def test_an_agent_is_measured_logged_and_recorded(server: Server, identity: Iden
     assert "SIGNING_IN -> ONLINE" in shown
 
 
+def test_without_a_folder_the_signal_has_the_last_moments_told(server: Server, identity: Identity) -> None:
+    needs_posix("SIGUSR1")
+    with Running("connect", *options(server, identity), "--json") as connect:
+        while connect.object("transition")["dest"] != "ONLINE":
+            pass
+        connect.process.send_signal(signal.SIGUSR1)
+        assert connect.object("health")["agent_id"] == ALICE
+        first = connect.object("story")
+        assert first["agent_id"] == ALICE
+        assert first["line"].startswith(f"{ALICE}: ")
+        while "SIGNING_IN -> ONLINE" not in connect.object("story")["line"]:
+            pass
+        connect.end()
+
+
 def test_metrics_need_a_place(server: Server, identity: Identity) -> None:
     said = refused(run("connect", *options(server, identity), "--metrics"))
     assert "metrics are served by the status place: give --status, too" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,15 @@ def test_json_has_every_configuration_of_the_matrix(
     assert all(each["violation"] is None and not each["complete"] for each in content["configurations"])
     assert not content["verified"]
     assert any("was never taken" in what for what in content["missing"])
+
+
+def test_the_model_of_a_configuration_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "connection.pml"
+    assert run(["verify", "--promela", str(file), "--set", "send_failure_limit=7"]) == 0
+    assert "#define SEND_FAILURE_LIMIT 7\n" in file.read_text(encoding="utf-8")
+    assert run(["verify", "--promela", str(file), "--matrix"]) == 2
+    assert run(["verify", "--promela", str(tmp_path / "no" / "folder.pml")]) == 2
+    assert "leave out --matrix" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["nothing=1", "probe_limit", "probe_limit=many", "probe_limit=0"])

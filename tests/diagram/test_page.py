@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import subprocess
+from collections import Counter
 from html.parser import HTMLParser
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from agentcp_fsm.fsm.chart import Chart
 from agentcp_fsm.fsm.diagram.document import document
 from agentcp_fsm.fsm.diagram.formats import FORMATS
-from agentcp_fsm.fsm.diagram.page import page, page_with
+from agentcp_fsm.fsm.diagram.page import ASSETS, SCRIPTS, page, page_with
 from agentcp_fsm.lifecycle.chart import CHART
 from tests.diagram.browser import NODE, node_package
 from tests.diagram.strategies import hostile_charts
@@ -104,6 +105,14 @@ def test_the_types_of_the_script_are_right() -> None:
     node = needs_program("node", "nodejs")
     result = subprocess.run([node, compiler, "-p", NODE / "jsconfig.json"], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_no_script_takes_a_name_of_another() -> None:
+    """They share one scope, in which a second function of a name silently takes the first one's place."""
+    scripts = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    names = Counter(re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", scripts, re.MULTILINE))
+    assert names["render"] == 1
+    assert [name for name, number in names.items() if number > 1] == []
 
 
 def test_the_page_is_a_format() -> None:

@@ -324,3 +324,14 @@ def test_a_name_of_breaks_is_shown_escaped(name: str) -> None:
     shown = printable(name.replace("\r\n", "\n"))
     assert shown in "".join(ElementTree.fromstring(svg(chart, "full")).itertext())
     assert markdown.text(name).replace("\\\\", "\\") == shown
+
+
+@pytest.mark.parametrize(
+    "name", ["C:\\new\\x", "\\\\\\\\abcdefgh", "ø¹±Ý)\\\\\\\\\U00017261", "\x01" * 6 + "abcdefgh", "⁄\\\\\\\\\\\\x"]
+)
+def test_a_text_with_backslashes_is_drawn_to_its_end(name: str) -> None:
+    """Graphviz counted its characters without the backslashes that it doubles: the last ones were missing."""
+    states = (ChartState("A"), ChartState(name))
+    drawn = ElementTree.fromstring(svg(Chart("x", "A", states, (Row(name, "A", name),))))
+    texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts.count(printable(name)) == 2

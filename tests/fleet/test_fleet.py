@@ -1,19 +1,24 @@
 """A fleet on the reference server: all come online, and a change touches only what changed."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from weakref import ref
 
 import pytest
 
 from agentcp_fsm import AsyncConnection, ConfigError, State
 from agentcp_fsm.errors import CredentialsError
-from agentcp_fsm.fleet import AsyncFleet, Fleet, Progress
+from agentcp_fsm.fleet import AsyncFleet, Fleet, Progress, pacing
+from agentcp_fsm.fleet.pacing import FIRST
 from agentcp_fsm.lifecycle.session import Invitation
+from agentcp_fsm.operations.recorder import LossTraces
 from agentcp_fsm.server import ServerThread, SignInFault
-from tests.fleet.agents import member, name
+from tests.fleet.agents import credentials, member, name
 from tests.timings import CALM
 from tests.waiting import until
 
@@ -176,3 +181,50 @@ def test_a_stop_is_bounded_where_nobody_answers(server: ServerThread) -> None:
     assert fleet.stop(timeout=0.1)
     assert server.statistics().sessions == 100, "nobody could sign out"
     assert fleet.progress() == Progress(members=100, waiting=100)
+
+
+def test_nothing_is_kept_of_an_agent_that_was_made_anew(server: ServerThread, tmp_path: Path) -> None:
+    traces = LossTraces(tmp_path / "traces")
+    with Fleet([member(server, 0)], on_made=traces.watch) as fleet:
+        assert fleet.wait_until_online(WITHIN)
+        gone = ref(fleet.connection(name(0)) or object())
+        fleet.apply([member(server, 0, replace(CALM, probe_limit=50))])
+        assert fleet.wait_until_online(WITHIN)
+
+        def nothing_is_left() -> bool:
+            gc.collect()
+            return gone() is None
+
+        until(nothing_is_left, WITHIN)
+        assert len(traces.dump()) == 1
+
+
+def test_a_server_that_asks_for_a_pause_gets_it_from_those_that_wait(server: ServerThread) -> None:
+    server.set_faults(sign_in=SignInFault.STATUS, status=429, retry_after="600")
+    with Fleet([member(server, number) for number in range(40)]) as fleet:
+
+        def attempts_failed() -> int:
+            return sum(each.health().statistics.failed_attempts for each in fleet)
+
+        until(lambda: attempts_failed() == FIRST, WITHIN)
+        until(lambda: fleet.progress().held > 0, WITHIN)
+        progress = fleet.progress()
+        assert (progress.starting, progress.waiting) == (FIRST, 40 - FIRST)
+        assert 300 < progress.held <= 600
+        assert attempts_failed() == FIRST, "nobody else has asked"
+
+
+def test_an_agent_that_is_rejected_holds_up_nobody(server: ServerThread, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its certificate names another agent: that is no fault of the server's, and no pause follows."""
+    monkeypatch.setattr(pacing, "PAUSE_FIRST", 600.0)
+    monkeypatch.setattr(pacing, "PAUSE_MAX", 600.0)
+    stranger = replace(member(server, 0), agent_id="stranger.agentid.pub")
+
+    def make() -> AsyncConnection:
+        wrong = replace(credentials(name(0)), agent_id="stranger.agentid.pub")
+        return AsyncConnection(
+            "stranger.agentid.pub", server.url, credentials=wrong, config=CALM, allow_insecure_http=True
+        )
+
+    with Fleet([replace(stranger, make=make), *(member(server, number) for number in range(1, 20))]) as fleet:
+        until(lambda: fleet.progress() == Progress(members=20, starting=1, reachable=19), WITHIN)

@@ -51,6 +51,25 @@ def test_bad_entries_are_named_and_the_others_are_loaded(tmp_path: Path) -> None
         load(file, {})
 
 
+def test_an_agent_has_the_settings_that_the_slower_way_gives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`load` validates each agent as a whole; a fleet's are made of what is valid for all."""
+    file = tmp_path / "agents.toml"
+    file.write_text(
+        "[agent]\ndata = 'agents'\ninterval_max = 20.0\nwebhook = 'https://a.example'\n"
+        f"[[agents]]\nagent_id = '{ALICE}'\n[[agents]]\nagent_id = '{BOB}'\ninterval_max = 10.0\n"
+        "codec = 'protobuf'\ndata = 'b'\nserver = 'https://b.example'\n"
+    )
+    for environment in ({}, {"SERVER": "https://env.example", "INTERVAL_MAX": "12.5", "DATA": "/env"}):
+        for name, value in environment.items():
+            monkeypatch.setenv(f"AGENTCP_FSM_{name}", value)
+        one_by_one, together = load(file, {}).agents, load_fleet(file, {}).agents
+        assert one_by_one == together
+        assert [dict(agent.origins) for agent in one_by_one] == [dict(agent.origins) for agent in together]
+    assert together[0].config is together[1].config, "the same for the same timings"
+
+
 def test_a_folder_brings_the_agents_whose_keys_are_in_it(tmp_path: Path) -> None:
     for agent_id in (ALICE, BOB):
         make_identity(identities_folder(tmp_path / "data"), agent_id)

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from agentcp_fsm import Config, Invitation, Lifecycle, Session
 from agentcp_fsm.cli.app import run
 from agentcp_fsm.errors import TraceError
-from agentcp_fsm.lifecycle.effects import SendHeartbeat
+from agentcp_fsm.fsm.printable import printable
+from agentcp_fsm.lifecycle.chart import CHART
+from agentcp_fsm.lifecycle.effects import ReportTransition, SendHeartbeat
 from agentcp_fsm.lifecycle.events import (
     BeatAnswered,
     DeadlinePassed,
@@ -26,8 +28,10 @@ from agentcp_fsm.lifecycle.events import (
 )
 from agentcp_fsm.testing import strategies
 from agentcp_fsm.testing.machine import next_event
-from agentcp_fsm.traces import Trace, difference_lines, read_trace, record, replay, story_lines, write_trace
+from agentcp_fsm.traces import Trace, difference_lines, played, read_trace, record, replay, story_lines, write_trace
 from agentcp_fsm.traces.recorder import BUSY, QUIET, Recorder
+from agentcp_fsm.traces.replaying import rows_of
+from agentcp_fsm.traces.story import effect_text
 
 SECRETS = (b"the-token", b"the-code", (0x1122334455667788).to_bytes(8, "little"))
 SESSION = Session("192.0.2.1", 5000, 0x1122334455667788, "the-token")
@@ -209,6 +213,33 @@ def test_two_lives_are_compared() -> None:
     assert any(line.startswith("-") and "RECONNECTING" in line for line in lines)
 
 
+@given(trace=traces())
+def test_any_life_is_played_with_the_rows_that_it_took(trace: Trace) -> None:
+    walk = played(trace).document(CHART)
+    assert [step["dest"] for step in walk["steps"]] == [step.state for step in trace.steps]
+    for step, shown in zip(trace.steps, walk["steps"], strict=True):
+        row = CHART.all_rows[shown["row"]]
+        assert row.trigger == step.event.trigger
+        for effect in step.effects:
+            assert printable(effect_text(effect)) in shown["lines"]
+            if isinstance(effect, ReportTransition):
+                assert row.reason == effect.reason
+
+
+def test_the_rows_of_another_life_are_not_made_up() -> None:
+    """As of a trace of another version: from the first step on that goes elsewhere now, no row is known."""
+    machine = Lifecycle(Config(), Random(1))
+    recorder = record(machine)
+    lost(recorder, machine)
+    trace = recorder.trace()
+    number = next(number for number, step in enumerate(trace.steps) if step.state == "ONLINE")
+    altered = trace.steps[number]._replace(state="BACKOFF")
+    rows = rows_of(replace(trace, steps=(*trace.steps[:number], altered, *trace.steps[number + 1 :])))
+    assert rows[:number] == rows_of(trace)[:number]
+    assert None not in rows[:number]
+    assert rows[number:] == [None] * (len(trace.steps) - number)
+
+
 def test_the_command_shows_replays_and_compares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     machine = Lifecycle(Config(), Random(1))
     recorder = record(machine, "alice.agentid.pub")
@@ -227,5 +258,13 @@ def test_the_command_shows_replays_and_compares(tmp_path: Path, capsys: pytest.C
     assert run(["trace", "diff", one, one]) == 0
     assert run(["trace", "diff", one, other]) == 1
     assert "-  SIGNING_IN -> ONLINE" in capsys.readouterr().out
+    page = tmp_path / "page.html"
+    assert run(["trace", "page", one, "--output", str(page)]) == 0
+    assert run(["trace", "page", one]) == 0
+    assert capsys.readouterr().out == page.read_text(encoding="utf-8")
+    assert f'"title":"alice.agentid.pub: {len(trace.steps)} steps' in page.read_text(encoding="utf-8")
+    write_trace(other, replace(trace, steps=()))
+    assert run(["trace", "page", other]) == 2
+    assert f"{other} has no steps" in capsys.readouterr().err
     assert run(["trace", "show", __file__]) == 2
     assert "is no trace of a connection" in capsys.readouterr().err

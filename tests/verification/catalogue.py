@@ -48,7 +48,6 @@ DEFECTS = (
     Defect(CARRIED, "delivered invitations survive a start", keeping("begin_anew", "_invitations")),
     Defect(CARRIED, "a wish to start again survives its start", keeping("begin_anew", "restart_wanted")),
     Defect(CARRIED, "round trips survive a start", keeping("begin_anew", "round_trip")),
-    Defect(CARRIED, "a needless repetition survives a start", keeping("begin_anew", "repeated")),
     Defect(CARRIED, "the retransmission time survives a start", keeping("begin_anew", "retransmission")),
     Defect(CARRIED, "unanswered heartbeats survive an attempt", seeded.close_socket("unanswered")),
     Defect(CARRIED, "failed sends survive an attempt", seeded.close_socket("send_failures")),

@@ -20,9 +20,34 @@ from agentcp_fsm.testing import machine as testing_machine
 from agentcp_fsm.testing.machine import ConnectionMachine
 from agentcp_fsm.verification import Result, explore
 from agentcp_fsm.verification.matrix import BRISK
+from agentcp_fsm.verification.promela import ACTIONS as IN_PROMELA
+from tests.verification import spin
 
 PHASES = (Phase.generate,)
 """Of Hypothesis: a failure is enough, and need not be shrunk."""
+
+TRANSLATED: Mapping[str, Mapping[str, str]] = {
+    "a wish to start again survives its start": {"begin_anew": "session = 0; doubtful = 0; was_online = 0"},
+    "a sign-in that took too long is expected in the next attempt": {
+        "begin_sign_in": IN_PROMELA["begin_sign_in"].replace("late_sign_in = 0; ", "")
+    },
+    "a doubtful session survives a new one": {
+        "take_session": IN_PROMELA["take_session"].replace("doubtful = 0; ", ""),
+        "take_late_session": IN_PROMELA["take_late_session"].replace("doubtful = 0; ", ""),
+    },
+    "a sent heartbeat clears failed receives": {"note_sent": "send_failures = 0; receive_failures = 0"},
+    "a sent heartbeat clears unanswered ones": {"note_sent": "send_failures = 0; unanswered = 1"},
+    "an invitation clears failed sends": {"answer_invitation": "receive_failures = 0; send_failures = 0"},
+    "an invitation clears unanswered heartbeats": {"answer_invitation": "receive_failures = 0; unanswered = 0"},
+    "a failed send clears failed receives": {"note_send_failure": "send_failures++; receive_failures = 0"},
+    "a failed receive clears failed sends": {"note_receive_failure": "receive_failures++; send_failures = 0"},
+    "noise clears failed receives": {"count_malformed": "receive_failures = 0"},
+    "a stale event clears failed sends": {"count_stale": "send_failures = 0"},
+    "a failed sign-in clears a doubtful session": {"note_failed_attempt": "doubtful = 0"},
+    "one more failed send is tolerated": {"send_failures_exhausted": "send_failures >= SEND_FAILURE_LIMIT"},
+    "a wait has no end": {"back_off": "timeout_armed = 0"},
+}
+"""Of defects that are in guards and actions, what these are in the Promela model."""
 
 Action = Callable[[Any, Any, float], object]
 
@@ -47,6 +72,18 @@ class Defect:
     def explored(self) -> Result:
         """What the explorer finds; the invariants of steps without those of what follows, which may be broken first."""
         return explore(self.config, self.machine, liveness=self.breaks is None or self.breaks.startswith("L"))
+
+    @property
+    def in_promela(self) -> tuple[Chart, Mapping[str, str]] | None:
+        """Its chart, and what guards and actions are in the model; None if the model has no place for it."""
+        chart: Chart = getattr(self.machine, "chart", CHART)
+        changed = TRANSLATED.get(self.what, {})
+        return (chart, changed) if changed or chart is not CHART else None
+
+    def checked_by_spin(self) -> spin.Verdict | None:
+        """What spin finds; None as for `in_promela`."""
+        model = self.in_promela
+        return None if model is None else spin.check(self.config, *model)
 
     def falsified(self) -> bool:
         """Whether the random lives of `ConnectionMachine` find it, in 100 examples that are always the same."""
@@ -110,12 +147,12 @@ def charted(change: Callable[[Row], Iterable[Row]], **methods: Any) -> type[Life
     """A machine with another chart: `change` gives the rows that take a row's place."""
     rows = tuple(new for row in CHART.rows for new in change(row))
     used = {name for row in rows for name in row.callbacks}
-    kind = acting(**methods)
     chart = Chart(
         CHART.name, CHART.initial, STATES, rows,
         {name: text for name, text in GUARDS.items() if name in used},
         {name: text for name, text in ACTIONS.items() if name in used},
     )  # fmt: skip
+    kind = acting(chart=chart, **methods)
     kind.step = chart.compile(kind, arity=2)
     return kind
 

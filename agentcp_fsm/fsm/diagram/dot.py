@@ -39,11 +39,11 @@ def dot(chart: Chart, view: str = OVERVIEW, theme: Theme = Theme.LIGHT) -> str:
     return dot_of(picture(chart, view), theme)
 
 
-def dot_of(shown: Picture, theme: Theme) -> str:
-    """A picture in Graphviz' language."""
+def dot_of(shown: Picture, theme: Theme, backslash: str = "\\") -> str:
+    """A picture in Graphviz' language; `backslash` stands for each backslash of a label."""
     if len(shown.forks) > MANY_FORKS:
         shown = listed(shown)
-    return "".join(f"{line}\n" for line in _Graph(shown, theme).lines())
+    return "".join(f"{line}\n" for line in _Graph(shown, theme, backslash).lines())
 
 
 def valid_id(name: str) -> str:
@@ -62,8 +62,9 @@ def edge_id(source: str, dest: str) -> str:
 
 
 class _Graph:
-    def __init__(self, shown: Picture, theme: Theme) -> None:
+    def __init__(self, shown: Picture, theme: Theme, backslash: str) -> None:
         self.picture = shown
+        self.backslash = backslash
         self.paper = PAPERS[theme]
         self.boxes = {box.state.name: box for box in shown.boxes}
         self.entrances = {frame.name: frame.entrance for frame in shown.frames}
@@ -95,11 +96,11 @@ class _Graph:
             self.row.append("initial")
         for place, (name, end) in enumerate(self.picture.outer.items(), 1):
             if name == end:
-                yield f"  {_state(self.boxes[name], self.paper, place if self.picture.listed else None)}"
+                yield f"  {self._state(name, place if self.picture.listed else None)}"
         for frame in self.picture.frames:
             yield f"  subgraph {self.clusters[frame.name]} {{"
             yield f'    graph [class=frame label="" style=rounded color="{paper.line}" margin=14]'
-            yield from (f"    {_state(self.boxes[name], self.paper)}" for name in frame.states)
+            yield from (f"    {self._state(name)}" for name in frame.states)
             yield from (f"  {line}" for line in self._forks(frame.name))
             yield "  }"
         yield from self._forks(None)
@@ -143,7 +144,8 @@ class _Graph:
         name = f"label-{self.labels}"
         self.labels += 1
         # An empty first line would crash Graphviz 14 in a graph whose own label is a table.
-        text = "\\n".join(_text(part) or " " for line in lines for part in printable_lines(line))
+        parts = (part.replace("\\", self.backslash) for line in lines for part in printable_lines(line))
+        text = "\\n".join(_text(part) or " " for part in parts)
         look = "class=label" if mark is None else f'class="label {mark}" fontcolor="{self.paper.marks[mark]}"'
         return name, f'  {_quoted(name)} [{look} label="{text}" fontsize=10 comment={_steps(steps)}]'
 
@@ -168,12 +170,15 @@ class _Graph:
             options += f" weight={weight}"
         return f"  {self._node(start)} -> {self._node(end)} [{options}]"
 
+    def _state(self, name: str, place: int | None = None) -> str:
+        return _state(self.boxes[name], self.paper, place, self.backslash)
+
     def _node(self, name: str) -> str:
         name = self.entrances.get(name, name)
         return _quoted(state_id(name) if name in self.boxes else name)
 
 
-def _state(box: Box, paper: Paper, place: int | None = None) -> str:
+def _state(box: Box, paper: Paper, place: int | None, backslash: str) -> str:
     """A state's line; `place` is where it stands in a grid."""
     state = box.state
     colours = LOOKS[box.look]
@@ -181,8 +186,8 @@ def _state(box: Box, paper: Paper, place: int | None = None) -> str:
     if box.mark is not None:
         border, stroke, width = LOOKS[box.mark].graphviz_style, paper.marks[box.mark], MARK_WIDTH
         look = f'"{box.look} {box.mark}"'
-    cells = [f'<font point-size="12"><b>{_broken(box.title)}</b></font>']
-    cells += [f'<font point-size="9">{_broken(line)}</font>' for line in box.notes]
+    cells = [f'<font point-size="12"><b>{_broken(box.title, backslash)}</b></font>']
+    cells += [f'<font point-size="9">{_broken(line, backslash)}</font>' for line in box.notes]
     table = "".join(f"<tr><td>{cell}</td></tr>" for cell in cells)
     name = _quoted(state_id(state.name))
     return (
@@ -221,9 +226,9 @@ def _legend(shown: Picture) -> str:
     return f'<table border="0" cellspacing="6" cellpadding="4">{space}<tr>{"".join(cells)}</tr></table>'
 
 
-def _broken(text: str) -> str:
+def _broken(text: str, backslash: str) -> str:
     """A text in a table, where Graphviz knows no escapes."""
-    return "<br/>".join(map(escape, printable_lines(text)))
+    return "<br/>".join(escape(line.replace("\\", backslash)) for line in printable_lines(text))
 
 
 def _steps(steps: Iterable[Step]) -> str:

@@ -21,6 +21,7 @@ from agentcp_fsm.fsm.coverage import Coverage
 from agentcp_fsm.fsm.diagram.colours import COLOURS, Colours
 from agentcp_fsm.fsm.diagram.document import document, rows_data
 from agentcp_fsm.fsm.diagram.dot import edge_id
+from agentcp_fsm.fsm.diagram.playback import Playback
 from agentcp_fsm.fsm.diagram.views import steps
 
 ASSETS = files("agentcp_fsm.fsm.diagram") / "assets"
@@ -34,6 +35,7 @@ SCRIPTS = (
     "elements.js",
     "reading.js",
     "walking.js",
+    "playing.js",
     "picture.js",
     "searching.js",
     "page.js",
@@ -41,23 +43,34 @@ SCRIPTS = (
 """In this order: each uses names that earlier ones define."""
 
 
-def page(chart: Chart, imported_from: str = UNKNOWN, coverage: Coverage | None = None) -> str:
+def page(
+    chart: Chart,
+    imported_from: str = UNKNOWN,
+    coverage: Coverage | None = None,
+    playback: Playback | None = None,
+) -> str:
     """The page of a chart, as HTML.
 
     The page writes tests, which import the chart from `imported_from`, ``module:name``.  With `coverage`, it marks the
-    rows that no test took.  Raises RendererError without the extra ``diagram``.
+    rows that no test took; with `playback`, it plays a walk that happened.  Raises RendererError without the extra
+    ``diagram``, and ChartError for a walk that the chart cannot have.
     """
     from agentcp_fsm.fsm.diagram.svg import svg
 
-    return page_with(chart, {view: svg(chart, view) for view in VIEWS}, imported_from, coverage)
+    played = None if playback is None else playback.document(chart)
+    return page_with(chart, {view: svg(chart, view) for view in VIEWS}, imported_from, coverage, played)
 
 
 def page_with(
-    chart: Chart, pictures: Mapping[str, str], imported_from: str = UNKNOWN, coverage: Coverage | None = None
+    chart: Chart,
+    pictures: Mapping[str, str],
+    imported_from: str = UNKNOWN,
+    coverage: Coverage | None = None,
+    played: Mapping[str, Any] | None = None,
 ) -> str:
     """The page of a chart with these pictures, SVG by the name of the view; `page` makes them itself.
 
-    The pictures mark their states and arrows as `agentcp_fsm.fsm.diagram.svg` does.
+    The pictures mark their states and arrows as `agentcp_fsm.fsm.diagram.svg` does; `played` is a `Playback.document`.
     """
     drawings = {view: _inline(picture) for view, picture in pictures.items()}
     content = walkable(chart) | {
@@ -65,6 +78,7 @@ def page_with(
         "views": list(drawings),
         "taken": None if coverage is None else [list(pair) for pair in sorted(coverage.taken)],
         "arrows": {edge_id(*step): step for step in steps(chart)},
+        "played": played,
     }
     style = _asset("page.css") + _role_styles()
     scripts = [_asset(name) for name in SCRIPTS]

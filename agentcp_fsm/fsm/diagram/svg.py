@@ -30,6 +30,8 @@ from agentcp_fsm.fsm.printable import printable
 PIXELS = 4 / 3
 """In a point."""
 LEGEND_SIZE = 10.0
+BACKSLASHES = (0x2044, 0x2215, *range(0x2190, 0x2600))
+"""Characters, the first ones as wide as a backslash, of which one that no text has stands for it on the way."""
 FONTS = "Roboto, 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 STYLE = """
@@ -51,15 +53,19 @@ def svg(chart: Chart, view: str = OVERVIEW, theme: Theme = Theme.AUTO) -> str:
 
 def svg_of(shown: Picture, caption: str, theme: Theme) -> str:
     """A picture as an SVG; raises RendererError without the extra ``diagram``."""
-    graph = json.loads(draw(dot_of(shown, Theme.LIGHT), "json"))
-    root = _Drawing(shown.chart, graph).root(caption, _style(theme, shown.view.scope is Scope.DIFFERENCE))
+    # Graphviz cuts the end of a text with many backslashes in its JSON, even in the midst of a character.
+    texts = dot_of(shown, Theme.LIGHT)
+    backslash = next(character for character in map(chr, BACKSLASHES) if character not in texts)
+    graph = json.loads(draw(dot_of(shown, Theme.LIGHT, backslash), "json"))
+    root = _Drawing(shown.chart, graph, backslash).root(caption, _style(theme, shown.view.scope is Scope.DIFFERENCE))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 class _Drawing:
-    def __init__(self, chart: Chart, graph: dict[str, Any]) -> None:
+    def __init__(self, chart: Chart, graph: dict[str, Any], backslash: str) -> None:
         self.chart = chart
+        self.backslash = backslash
         self.graph = graph
         left, bottom, right, top = (float(part) for part in graph["bb"].split(","))
         pad = float(graph["pad"]) * 72
@@ -172,7 +178,7 @@ class _Drawing:
         attributes |= {"textLength": _number(width), "lengthAdjust": "spacingAndGlyphs"}
         if bold:
             attributes["class"] = "name"
-        SubElement(group, "text", attributes).text = operation["text"].replace("\\\\", "\\")  # doubled by Graphviz
+        SubElement(group, "text", attributes).text = operation["text"].replace(self.backslash, "\\")
 
     def _legend(self, group: Element) -> None:
         """Each role's name on its colours, and other texts."""

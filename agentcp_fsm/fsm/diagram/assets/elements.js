@@ -20,9 +20,22 @@
  * @property {string} source
  * @property {string} dest
  * @property {Row | null} [row]
+ *
+ * @typedef {object} PlayedStep A step that happened
+ * @property {number} at Seconds since the first one
+ * @property {string} trigger
+ * @property {string} source
+ * @property {string} dest
+ * @property {number | null} row Its number, if it is known
+ * @property {string[]} lines What else there is to say
+ *
+ * @typedef {object} Played A walk that happened
+ * @property {string} title
+ * @property {string[]} lines
+ * @property {PlayedStep[]} steps
  */
 
-/** @type {Chart & {imported_from: string, views: string[], arrows: Record<string, [string, string]>, taken: [number, string][] | null}} */
+/** @type {Chart & {imported_from: string, views: string[], arrows: Record<string, [string, string]>, taken: [number, string][] | null, played: Played | null}} */
 const chart = JSON.parse(element("chart").textContent ?? "");
 const states = new Map(chart.states.map((state) => [state.name, state]));
 

@@ -1,11 +1,16 @@
 "use strict";
 // What the page shows; it is kept in the address, so that it can be linked to.
 
+/** @typedef {"read" | "walk" | "play"} Tab */
+
+/** @type {Tab} The tab that is shown first. */
+const HOME = chart.played === null ? "read" : "play";
 /** What the page shows. */
 const shown = {
-  /** @type {"read" | "walk"} */ tab: "read",
+  /** @type {Tab} */ tab: HOME,
   /** @type {Subject | null} */ subject: null,
   /** @type {Sent[]} */ walk: [],
+  /** How many steps of what happened are shown. */ step: 0,
   view: chart.views[0],
 };
 /** @type {Sent | null} The event whose guards are being asked. */
@@ -23,15 +28,18 @@ function fragment() {
     parts.push(`walk=${words.join(",")}`);
   } else if (shown.tab === "walk") parts.push("walk");
   if (shown.tab === "read" && subject !== null) parts.push(`${subject.kind}=${subject.names.map(encoded).join(",")}`);
-  else if (shown.tab === "read" && events.length > 0) parts.push("states");
+  else if (shown.tab === "read" && (events.length > 0 || HOME !== "read")) parts.push("states");
+  if (shown.tab === "play") parts.push(`step=${shown.step}`);
   if (shown.view !== chart.views[0]) parts.push(`view=${encoded(shown.view)}`);
   return parts.join("&");
 }
 
-/** Puts what is shown into the address; the browser's way back undoes it. */
-function remember() {
+/** Puts what is shown into the address; the browser's way back undoes it, unless it takes the place of what was. */
+function remember(replacing = false) {
   const next = `#${fragment()}`;
-  if (next !== (location.hash || "#")) history.pushState(null, "", next);
+  if (next === (location.hash || "#")) return;
+  if (replacing) history.replaceState(null, "", next);
+  else history.pushState(null, "", next);
 }
 
 /** What can be explained. */
@@ -39,12 +47,15 @@ const KINDS = ["state", "event", "guard", "action", "arrow"];
 
 /** Shows what the address says; what it says wrongly is told. */
 function recall() {
-  Object.assign(shown, { tab: "read", subject: null, walk: [], view: chart.views[0] });
+  Object.assign(shown, { tab: HOME, subject: null, walk: [], step: 0, view: chart.views[0] });
   pending = null;
+  pause();
   const parts = location.hash.slice(1).split("&").filter(Boolean);
   const wrong = parts.map(recallPart).filter((problem) => problem !== null);
-  const reads = parts.some((part) => ["states", ...KINDS].includes(part.split("=")[0]));
-  if (parts.some((part) => part.split("=")[0] === "walk") && !reads) shown.tab = "walk";
+  const said = new Set(parts.map((part) => part.split("=")[0]));
+  if (["states", ...KINDS].some((key) => said.has(key))) shown.tab = "read";
+  else if (said.has("step")) shown.tab = HOME;
+  else if (said.has("walk")) shown.tab = "walk";
   render();
   if (wrong.length > 0) say(`Not all of the link is shown: ${wrong.join("; ")}.`);
 }
@@ -56,8 +67,9 @@ function recall() {
 function recallPart(part) {
   const [key, value = ""] = part.split(/=(.*)/s);
   const names = decoded(value.split(","));
-  if (names === null || !["walk", "states", "view", ...KINDS].includes(key))
+  if (names === null || !["walk", "states", "view", "step", ...KINDS].includes(key))
     return `“${part}” is nothing that this page knows`;
+  if (key === "step") return recallStep(value);
   if (key === "walk") return recallWalk(value.split(",").filter(Boolean));
   if (key === "states") return null;
   if (key === "view") {
@@ -68,6 +80,18 @@ function recallPart(part) {
   const subject = { kind: /** @type {Kind} */ (key), names };
   if (!exists(subject)) return `this chart has no ${key} ${names.join(", ")}`;
   shown.subject = subject;
+  return null;
+}
+
+/**
+ * @param {string} word How many steps of what happened are shown
+ * @returns {string | null} What is wrong with it
+ */
+function recallStep(word) {
+  if (chart.played === null) return "this page has nothing to play";
+  const { length } = chart.played.steps;
+  if (!/^\d+$/.test(word) || Number(word) > length) return `there is no step ${word}; there are 0 to ${length}`;
+  shown.step = Number(word);
   return null;
 }
 
@@ -108,6 +132,7 @@ function decoded(words) {
 
 /** @param {Subject | null} subject */
 function explain(subject) {
+  pause();
   shown.tab = "read";
   shown.subject = subject;
   remember();
@@ -119,8 +144,9 @@ function explain(subject) {
   if (subject?.row !== undefined) target?.scrollIntoView({ block: "center" });
 }
 
-/** @param {"read" | "walk"} tab */
+/** @param {Tab} tab */
 function turnTo(tab) {
+  if (tab !== "play") pause();
   shown.tab = tab;
   remember();
   render();
@@ -133,9 +159,12 @@ function turnView(view) {
   render();
 }
 
+/** @type {Tab[]} */
+const TABS = ["read", "walk", "play"];
+
 function render() {
   element("notice").hidden = true;
-  for (const tab of /** @type {const} */ (["read", "walk"])) {
+  for (const tab of TABS) {
     const selected = tab === shown.tab;
     element(tab).hidden = !selected;
     element(`tab-${tab}`).setAttribute("aria-selected", String(selected));
@@ -148,6 +177,7 @@ function render() {
   element("tip").hidden = true;
   renderRead();
   renderWalk();
+  renderPlay();
   renderPicture();
 }
 
@@ -229,6 +259,7 @@ const shortcuts = [
     what: "The next view of the diagram",
     run: () => turnView(chart.views[(chart.views.indexOf(shown.view) + 1) % chart.views.length]),
   },
+  ...playShortcuts,
   { keys: ["+", "="], what: "Zoom in", run: nearer },
   { keys: ["-"], what: "Zoom out", run: farther },
   { keys: ["0"], what: "Show all of the diagram", run: showAll },
@@ -250,11 +281,11 @@ function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || within.closest("input, dialog")) return;
   const buttons = within.closest(".events, .states, .answers, [role='tablist']")?.querySelectorAll("button");
   if (buttons !== undefined && event.key.startsWith("Arrow")) {
-    const list = [...buttons];
+    const list = [...buttons].filter((button) => !button.hidden);
     const next =
       list[list.indexOf(/** @type {HTMLButtonElement} */ (within)) + (/Down|Right/.test(event.key) ? 1 : -1)];
     next?.focus();
-    if (next?.getAttribute("role") === "tab") turnTo(next.id === "tab-walk" ? "walk" : "read");
+    if (next?.getAttribute("role") === "tab") turnTo(/** @type {Tab} */ (next.id.slice("tab-".length)));
     event.preventDefault();
     return;
   }
@@ -309,6 +340,7 @@ function begin() {
   for (const folded of element("everything").querySelectorAll("details")) folded.open = true;
 
   preparePictures();
+  preparePlay();
   listenToPicture();
   for (const [id, run] of /** @type {[string, () => void][]} */ ([
     ["zoom-in", nearer],
@@ -318,6 +350,7 @@ function begin() {
     ["shortcuts", help],
     ["tab-read", () => turnTo("read")],
     ["tab-walk", () => turnTo("walk")],
+    ["tab-play", () => turnTo("play")],
   ]))
     element(id).addEventListener("click", run);
   element("search").addEventListener("input", search);

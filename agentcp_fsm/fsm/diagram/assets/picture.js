@@ -126,16 +126,17 @@ function mark(name, ways) {
 function renderPicture(found = null) {
   const reading = shown.tab === "read";
   const { subject } = shown;
-  const taken = reading ? [] : steps();
+  const taken = reading ? [] : shown.tab === "play" ? playedWays() : steps();
+  const [from, at] = shown.tab === "play" ? playedStates() : [chart.initial, present()];
   if (!element("picture").contains(picture())) {
     element("picture").replaceChildren(picture());
     fit();
   }
   mark("possible", []);
   mark("walked", taken);
-  mark("visited", reading ? [] : [{ source: "", dest: chart.initial }, ...taken]);
+  mark("visited", reading ? [] : [{ source: "", dest: from }, ...taken]);
   mark("latest", taken.slice(-1));
-  mark("current", reading ? [] : [{ source: "", dest: present() }]);
+  mark("current", reading ? [] : [{ source: "", dest: at }]);
   const named = reading && (subject?.kind === "state" || subject?.kind === "arrow") ? subject.names : [];
   mark(
     "selected",
@@ -156,7 +157,7 @@ function renderPicture(found = null) {
     ...ways.map(({ source }) => ({ source: "", dest: source })),
     ...named.map((dest) => ({ source: "", dest })),
   ]);
-  reveal(reading ? named.at(-1) : present());
+  reveal(reading ? named.at(-1) : at);
 }
 
 /** The whole of the picture. */

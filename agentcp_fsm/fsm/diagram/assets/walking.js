@@ -211,7 +211,7 @@ function stepItem(taken, index) {
   );
 }
 
-/** What the latest event did. @param {Step} taken */
+/** What the latest event did. @param {{row: Row | null}} taken */
 function verb({ row }) {
   if (row?.ignored) return " is ignored in";
   return row?.dest === null ? " stays in" : row?.dest === "=" ? " leaves and enters again" : " leads to";
