@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import fields
+from types import ModuleType
 
 import pytest
 import typer
 
 import agentcp_fsm
+import agentcp_fsm.fleet
 import agentcp_fsm.sdk
 import agentcp_fsm.server
 import agentcp_fsm.sign_in
@@ -22,10 +24,14 @@ DIRECTIVES = "\n".join(PAGES.values())
 WHOLE_MODULES = set(re.findall(r"^\.\. automodule:: ([\w.]+)\n   :members:$", DIRECTIVES, re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", agentcp_fsm.__all__)
-def test_each_public_name_stands_in_the_reference(name: str) -> None:
-    defined_in = getattr(getattr(agentcp_fsm, name), "__module__", "")
-    directive = rf"^\.\. (auto\w+|data):: agentcp_fsm\.{name}$"
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [(package, name) for package in (agentcp_fsm, agentcp_fsm.fleet) for name in package.__all__],
+    ids=lambda part: part if isinstance(part, str) else part.__name__,
+)
+def test_each_public_name_stands_in_the_reference(package: ModuleType, name: str) -> None:
+    defined_in = getattr(getattr(package, name), "__module__", "")
+    directive = rf"^\.\. (auto\w+|data):: {package.__name__}\.{name}$"
     assert re.search(directive, DIRECTIVES, re.MULTILINE) or defined_in in WHOLE_MODULES
 
 
