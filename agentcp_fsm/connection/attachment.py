@@ -32,6 +32,7 @@ from agentcp_fsm.lifecycle.chart import State
 from agentcp_fsm.lifecycle.effects import ReportTransition
 from agentcp_fsm.lifecycle.events import DeadlinePassed, Start, Stop
 from agentcp_fsm.lifecycle.session import Invitation
+from agentcp_fsm.support import signals
 from agentcp_fsm.support.log import Flood, logger_of
 from agentcp_fsm.support.quoting import quoted
 
@@ -175,8 +176,12 @@ class Attachment:
         """The present stay at a hub, if the connection is attached."""
         return self.driver.lease
 
+    @property
     def settled_lease(self) -> Lease | None:
         """The same, after a start that is being made in another thread."""
+        return None if self.state is DETACHED else signals.uninterrupted(self._locked_lease)
+
+    def _locked_lease(self) -> Lease | None:
         with self._lock:
             return self.lease
 

@@ -77,7 +77,7 @@ class Connection(Face):
         a handler of `atexit` may call this.  A handler that does not return is not waited for.
         """
         forking.notice()
-        if (lease := signals.uninterrupted(self._attachment.settled_lease)) is not None:
+        if (lease := self._attachment.settled_lease) is not None:
             hub = lease.hub
             if isinstance(hub, Background):
                 hub.wake()

@@ -289,7 +289,7 @@ def test_a_session_is_signed_out_where_it_is_from(
     """Also when the sign-in was abandoned, and another server named since."""
     with ServerThread(next_beat=0.05) as slow:
         access_point.set_faults(heartbeat_server=slow.url)
-        slow.set_faults(sign_in=SignInFault.SLOW, slow_seconds=0.2)
+        slow.set_faults(sign_in=SignInFault.SLOW, slow_seconds=1.5)
         connection = discover(access_point, credentials)
         connection.start()
         until(lambda: slow.statistics().sign_ins == 1)  # and its answer is on the way
