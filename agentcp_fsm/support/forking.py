@@ -41,6 +41,7 @@ _busy: set[int] = set()
 """The threads that a fork waits for."""
 _held = threading.local()
 _process = os.getpid()
+_unhooked = False
 _hooks: list[tuple[Stage, Callable[[], None]]] = []
 """What a forked child does, in this order."""
 
@@ -128,8 +129,18 @@ def after_in_parent() -> None:
 
 def notice() -> None:
     """Call the hooks if this is a child of whose fork Python was not told, as of a server that forks in C."""
+    global _unhooked
     if os.getpid() != _process:
+        _unhooked = True
         after_in_child()
+
+
+def is_unhooked_child() -> bool:
+    """Whether this is a child of whose fork Python was not told.
+
+    Its interpreter's lock counts threads of the parent as waiting, so each change of threads may hang in it.
+    """
+    return _unhooked
 
 
 def after_in_child() -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TypeVar
 
-from agentcp_fsm.support import threads
+from agentcp_fsm.support import forking, threads
 from agentcp_fsm.support.latch import Latch
 
 Result = TypeVar("Result")
@@ -41,12 +41,14 @@ def without_sigpipe() -> Iterator[None]:
 def uninterrupted(call: Callable[[], Result]) -> Result | None:
     """Return what `call` returns, and raise what it raises; no signal's handler interrupts it in its midst.
 
-    Python runs the handlers of signals in the main thread, between any two of its steps.  A handler that waits there
-    for another thread waits in vain if that one needs a lock of what was interrupted.  So the main thread has another
-    one make the call, and a handler that runs meanwhile may wait for its end.  The main thread makes it itself if the
-    system has no other thread for it.  In a child that such a handler forks, the call is its parent's: None.
+    Python runs the handlers of signals in the main thread, between any two of its steps.  A handler that waits
+    there for another thread waits in vain if that one needs a lock of what was interrupted.  So the main thread has
+    another one make the call, and a handler that runs meanwhile may wait for its end.  The main thread makes it
+    itself if the system has no other thread for it, or this is a child that was forked without Python's knowledge.
+    In a child that such a handler forks, the call is its parent's: None.
     """
-    if threading.current_thread() is not threading.main_thread():
+    forking.notice()
+    if threading.current_thread() is not threading.main_thread() or forking.is_unhooked_child():
         return call()
     done, outcome = Latch(), Future[Result]()
 
