@@ -15,10 +15,19 @@ PAGES = sorted(
     for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
     if not page.name.endswith(".zh-CN.md")  # whose code is that of the English page
 )
+WALKED = ("docs/tutorial/", "docs/how-to/", "docs/topics/")
+"""The folders of pages with whole programs, each of which takes its time."""
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the SDK, which a page uses
-@pytest.mark.parametrize("page", [page for page in PAGES if "```" in (ROOT / page).read_text(encoding="utf-8")])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page.startswith(WALKED) else [])
+        for page in PAGES
+        if "```" in (ROOT / page).read_text(encoding="utf-8")
+    ],
+)
 def test_the_blocks_of_a_page(
     page: str,
     tmp_path: Path,

@@ -12,7 +12,10 @@ from tests.fuzzing.__main__ import NAMES, fuzz
 from tests.fuzzing.harnesses import HARNESSES
 from tests.needs import needs, needs_linux
 
-pytestmark = pytest.mark.filterwarnings("ignore:Parsed a", "ignore:Attribute's length", "ignore:The parsed certificate")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Parsed a", "ignore:Attribute's length", "ignore:The parsed certificate"),
+]
 
 
 @pytest.fixture

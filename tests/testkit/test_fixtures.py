@@ -8,6 +8,8 @@ import pytest
 
 from tests.testkit.project import run_pytest
 
+pytestmark = pytest.mark.slow  # each runs pytest in a process of its own
+
 LOADED = {"conftest.py": 'pytest_plugins = ["agentcp_fsm.pytest_plugin"]\n'}
 
 
