@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agentcp_fsm import Config, Invitation, State, WireError
-from tests.connection.peer import INVITATION, PATIENT, Peer, connect, nothing_left
+from tests.connection.peer import FAST, INVITATION, PATIENT, Peer, connect, nothing_left
 from tests.waiting import until
 
 
@@ -52,7 +52,8 @@ def test_a_name_that_nobody_has_is_a_failed_attempt_that_says_so() -> None:
 
 
 def test_invitations_are_answered_and_delivered_once_each() -> None:
-    with Peer() as peer, connect(peer) as connection:
+    patient = replace(FAST, invitation_window=60.0)  # three invitations may take longer than the window of a fast one
+    with Peer() as peer, connect(peer, config=patient) as connection:
         delivered: list[Invitation] = []
         arrived = threading.Semaphore(0)
 
